@@ -1,0 +1,44 @@
+"""What does each agent see, how is its text read, what is the team paid?
+
+Importing this package registers ``codeduet/humaneval-v0`` with PettingZoo and Gymnasium; it loads no model library.
+"""
+
+import gymnasium
+import pettingzoo
+
+from codeduet.envs.batch import step_many
+from codeduet.envs.errors import InputError
+from codeduet.envs.execution import Executor, Limits, Outcome, Program, shared_executor
+from codeduet.envs.humaneval import HELPER, MAIN, env, raw_env
+from codeduet.envs.problems import Problem, find_problem, load_problems
+from codeduet.envs.rewards import REWARDS, get_reward
+from codeduet.envs.single import SingleAgentEnv
+from codeduet.envs.token_step import ByteTokenizer, TokenStep
+
+__all__ = [
+    "HELPER",
+    "MAIN",
+    "REWARDS",
+    "ByteTokenizer",
+    "Executor",
+    "InputError",
+    "Limits",
+    "Outcome",
+    "Problem",
+    "Program",
+    "SingleAgentEnv",
+    "TokenStep",
+    "env",
+    "find_problem",
+    "get_reward",
+    "load_problems",
+    "raw_env",
+    "shared_executor",
+    "step_many",
+]
+
+_ID = "codeduet/humaneval-v0"
+if _ID not in pettingzoo.aec_registry:  # a reload must not warn
+    pettingzoo.register("aec", _ID, entry_point="codeduet.envs.humaneval:env")
+if _ID not in gymnasium.registry:
+    gymnasium.register(_ID, entry_point="codeduet.envs.single:SingleAgentEnv")

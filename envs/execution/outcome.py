@@ -1,0 +1,71 @@
+"""What is known of a program after it was judged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Unit = Literal["preamble", "helper", "main", ""]
+"""The part of a program an error came from: the prompt's own code, helper's, main's, or none of them."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The shape of a program, read from its syntax before it runs.
+
+    Attributes:
+        helper_functions: names of the functions helper's code defines at top level.
+        main_functions: names of the functions main's code defines at top level.
+        defines_entry_point: main's code defines the target function.
+        calls_helper: main's code calls a function of helper's.
+        thin_wrapper: the target function does nothing but hand its arguments to one function of helper's.
+        ignores_result: every call of a helper function in main's code stands as a statement, its value unused.
+    """
+
+    helper_functions: tuple[str, ...] = ()
+    main_functions: tuple[str, ...] = ()
+    defines_entry_point: bool = False
+    calls_helper: bool = False
+    thin_wrapper: bool = False
+    ignores_result: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on one program.
+
+    Attributes:
+        syntax_ok: helper's and main's code both parse (an empty helper does).
+        runnable: the joined program loads without an exception within its limits and defines the entry point.
+        passed: number of tests passed.
+        total: number of tests; a test is one source assert of ``check`` that looks at the candidate. An assert in a
+            loop passes if it was reached and held every time.
+        tests: per test, in source order, whether it passed.
+        error: one line about the first error (``"NameError: name 'x' is not defined"``), or ``""``. It never holds a
+            test's text, and of errors raised while tests ran it holds the class only, since a message can carry a
+            test's arguments.
+        error_unit: the part of the program the error came from.
+        timed_out: the program was ended by its CPU or wall-clock limit.
+        structure: the program's shape.
+    """
+
+    syntax_ok: bool
+    runnable: bool
+    passed: int
+    total: int
+    tests: tuple[bool, ...]
+    error: str = ""
+    error_unit: Unit = ""
+    timed_out: bool = False
+    structure: Structure = Structure()
+
+    @property
+    def solved(self) -> bool:
+        """Every test passed, and there was one."""
+        return self.total > 0 and self.passed == self.total
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        record = asdict(self)
+        record["tests"] = list(self.tests)
+        return record

@@ -1,0 +1,358 @@
+"""``codeduet/humaneval-v0``: the game of two agents that write one program, as a PettingZoo AEC environment."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from gymnasium.spaces import Dict as DictSpace
+from gymnasium.spaces import Discrete, Space
+from gymnasium.utils import EzPickle, seeding
+from pettingzoo import AECEnv
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
+
+from codeduet.envs.errors import InputError
+from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
+from codeduet.envs.feedback import feedback_for
+from codeduet.envs.problems import Problem, Split, find_problem, load_problems
+from codeduet.envs.rewards import RewardFn, get_reward
+from codeduet.envs.spaces import Unicode
+from codeduet.envs.text import extract_helper, extract_main
+
+HELPER = "helper_0"
+MAIN = "main_0"
+
+Observation: TypeAlias = dict[str, Any]
+Env: TypeAlias = "AECEnv[str, Observation, str | None]"
+
+_IDLE: dict[str, float] = {
+    "turn": 0,
+    "score": 0.0,
+    "syntax_ok": 0,
+    "runnable": 0,
+    "passed": 0,
+    "total": 0,
+    "timed_out": 0,
+}
+
+
+def env(**kwargs: Any) -> Env:
+    """Make the environment, checked: actions outside the action space and calls out of order are refused.
+
+    The arguments are those of :class:`raw_env`.
+    """
+    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+
+
+class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  # PettingZoo's name for it
+    """Two language models write one program for a HumanEval problem.
+
+    ## Description
+
+    A *helper* sees a problem and writes auxiliary functions. The *main* agent sees the problem and the helper's code,
+    and writes the target function. The joined program (the prompt's own imports and functions, helper's code, main's
+    code) runs against the problem's tests and both agents are paid the same reward.
+
+    | import               | `import codeduet.envs`                                  |
+    |----------------------|---------------------------------------------------------|
+    | make                 | `pettingzoo.make("aec", "codeduet/humaneval-v0")`       |
+    | agents               | `helper_0`, `main_0` (acting in this order)             |
+    | action               | text, as a model writes it                              |
+    | observation          | a dictionary of text and a turn number                  |
+    | parallel view        | `turn_based_aec_to_parallel(env)`                       |
+
+    ## Action space
+
+    `Unicode(100000)`: any text. Code is taken from a Markdown fence where there is one, else the text is the code; main
+    may write a body alone, which is joined to the prompt's signature. `extract=False` takes the text as it is.
+
+    ## Observation space
+
+    The same for both agents.
+
+    | key             | space             | holds                                                                 |
+    |-----------------|-------------------|-----------------------------------------------------------------------|
+    | `prompt`        | `Unicode`         | the problem: imports, signature, docstring                            |
+    | `entry_point`   | `Unicode`         | name of the target function                                           |
+    | `helper_code`   | `Unicode`         | helper's code of this turn; for helper, and before it acted: empty    |
+    | `previous_code` | `Unicode`         | the agent's own last code; empty in the first turn                    |
+    | `feedback`      | `Unicode`         | what became of the last turn, fit for the agent's role; at first empty|
+    | `turn`          | `Discrete(H + 1)` | turns completed                                                       |
+
+    Nobody sees the tests. `state()` (space: `state_space`) holds both agents' code and feedback at once, for a
+    centralised critic.
+
+    ## Rewards
+
+    After main acts the program is judged and both agents are paid the turn's score under the scheme `reward`:
+
+    | `reward`                  | score of a turn                                                                    |
+    |---------------------------|------------------------------------------------------------------------------------|
+    | `"magrpo"`                | 0.2 syntactically valid + 0.3 runnable + 0.1 per passed test                       |
+    | `"grpo"`                  | 0.5 runnable + 0.1 per passed test, at most 5                                      |
+    | `"pass"`                  | 1 if all tests pass                                                                |
+    | `"fraction"`              | share of tests passed                                                              |
+    | `"collaboration"`         | structure, syntax, tests, cooperation (Liu et al., arXiv 2508.04652), at most 4.0  |
+    | a function of `Outcome`   | what it returns                                                                    |
+
+    *Syntactically valid*: helper's and main's code both parse. *Runnable*: the program loads without an exception
+    within its limits and defines the target. A *test* is one source assert that looks at the candidate.
+
+    `infos[agent]` holds plain numbers under the same keys from reset on: `turn`, `score` (of the last turn alone),
+    `syntax_ok`, `runnable`, `passed`, `total`, `timed_out`.
+
+    ## Starting state
+
+    `reset(seed=...)` draws a problem; `reset(options={"task_id": "HumanEval/7"})` picks one. Without either the next
+    draw follows from the last seed. Other options are ignored.
+
+    ## Episode end
+
+    Solving the problem terminates the episode and pays the turns that are left at full score as well, so that failing
+    longer never earns more. So does the last of `max_turns`. Nothing truncates.
+
+    ## Arguments
+
+    | argument       | default                    | meaning                                                              |
+    |----------------|----------------------------|----------------------------------------------------------------------|
+    | `problems`     | `"humaneval"`              | problem set: a name, the path of a JSONL file, or `Problem` objects  |
+    | `split`        | `"train"`                  | `"train"`, `"test"` or `"all"`; ignored for `Problem` objects        |
+    | `reward`       | `"magrpo"`                 | reward scheme                                                        |
+    | `max_turns`    | `1`                        | turns H of an episode; a turn is helper, then main                   |
+    | `render_mode`  | `None`                     | `"human"` prints the transcript, `"ansi"` returns it                 |
+    | `executor`     | `None`                     | who judges; by default one shared by the process                     |
+    | `agents`       | `("helper_0", "main_0")`   | `("main_0",)` is the single-agent game                               |
+    | `simultaneous` | `False`                    | main does not see helper's code of the turn (as in Liu et al.)       |
+    | `extract`      | `True`                     | take code out of fences and prose, join bodies                       |
+
+    ## Version history
+
+    * v0: first version.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012  # PettingZoo's own form
+        "name": "codeduet/humaneval-v0",
+        "render_modes": ["human", "ansi"],
+        "render_fps": 1,
+        # Main must see helper's code of the same turn, which acting at once cannot give.
+        "is_parallelizable": False,
+    }
+
+    def __init__(
+        self,
+        problems: str | Path | Sequence[Problem] = "humaneval",
+        split: Split = "train",
+        reward: str | RewardFn = "magrpo",
+        max_turns: int = 1,
+        render_mode: str | None = None,
+        executor: Executor | None = None,
+        agents: Sequence[str] = (HELPER, MAIN),
+        simultaneous: bool = False,
+        extract: bool = True,
+    ) -> None:
+        EzPickle.__init__(
+            self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract
+        )
+        super().__init__()
+        if tuple(agents) not in ((HELPER, MAIN), (MAIN,)):
+            raise InputError(f"agents must be ({HELPER!r}, {MAIN!r}) or ({MAIN!r},), not {tuple(agents)}")
+        if max_turns < 1:
+            raise InputError(f"max_turns must be at least 1, not {max_turns}")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise InputError(f"unknown render_mode {render_mode!r}: choose human, ansi or None")
+        self.problems = (
+            load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
+        )
+        if not self.problems:
+            raise InputError("problems is empty")
+        self.reward_fn = get_reward(reward)
+        self.max_turns = max_turns
+        self.render_mode = render_mode
+        self.executor = executor
+        self.simultaneous = simultaneous
+        self.extract = extract
+        self.possible_agents = list(agents)
+        self.agents = []
+        text = Unicode()
+        seen: dict[str, Space[Any]] = {
+            "prompt": text,
+            "entry_point": text,
+            "helper_code": text,
+            "previous_code": text,
+            "feedback": text,
+            "turn": Discrete(max_turns + 1),
+        }
+        # Independent spaces, so that seeding one agent's does not move the other's.
+        self.observation_spaces = {agent: DictSpace(seen) for agent in self.possible_agents}
+        self.action_spaces = {agent: Unicode() for agent in self.possible_agents}
+        self.state_space = DictSpace(
+            {
+                "prompt": text,
+                "entry_point": text,
+                "turn": Discrete(max_turns + 1),
+                **{f"{agent}_{part}": text for agent in self.possible_agents for part in ("code", "feedback")},
+            }
+        )
+        self._random, _ = seeding.np_random(None)
+        self._pending: tuple[str, Future[Outcome]] | None = None
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019  # one space an agent, as long as the environment lives
+    def observation_space(self, agent: str) -> Space[Observation]:
+        """Return the observation space of ``agent``."""
+        return self.observation_spaces[agent]
+
+    @functools.lru_cache(maxsize=None)  # noqa: B019
+    def action_space(self, agent: str) -> Space[str | None]:
+        """Return the action space of ``agent``."""
+        return self.action_spaces[agent]
+
+    def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
+        """Start an episode: ``options["task_id"]`` names the problem, else ``seed`` draws it.
+
+        Raises:
+            InputError: no problem of this set has that task id.
+        """
+        if seed is not None:
+            self._random, _ = seeding.np_random(seed)
+        task_id = (options or {}).get("task_id")
+        index = find_problem(self.problems, task_id) if task_id is not None else self._draw()
+        self.problem = self.problems[index]
+        self.agents = list(self.possible_agents)
+        self.turn = 0
+        self.outcome: Outcome | None = None
+        self._code = dict.fromkeys(self.agents, "")
+        self._previous = dict.fromkeys(self.agents, "")
+        self._feedback = dict.fromkeys(self.agents, "")
+        self._acted = False  # helper, in this turn
+        self._transcript = [f"# {self.problem.task_id}\n{self.problem.prompt}"]
+        self._pending = None
+        self.rewards = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
+        self.terminations = dict.fromkeys(self.agents, False)
+        self.truncations = dict.fromkeys(self.agents, False)
+        self.infos = {agent: dict(_IDLE) for agent in self.agents}
+        self.agent_selection = self.agents[0]
+        self._skip_agent_selection = None
+        if self.render_mode == "human":
+            self.render()
+
+    def observe(self, agent: str) -> Observation:
+        """Return what ``agent`` sees now (see the class's table)."""
+        shown = agent == MAIN and self._acted and not self.simultaneous
+        return {
+            "prompt": self.problem.prompt,
+            "entry_point": self.problem.entry_point,
+            "helper_code": self._code.get(HELPER, "") if shown else "",
+            "previous_code": self._previous.get(agent, ""),
+            "feedback": self._feedback.get(agent, ""),
+            "turn": self.turn,
+        }
+
+    def state(self) -> Any:
+        """Return the whole state (see ``state_space``): both agents' last code and feedback."""
+        state: Observation = {
+            "prompt": self.problem.prompt,
+            "entry_point": self.problem.entry_point,
+            "turn": self.turn,
+        }
+        for agent in self.possible_agents:
+            state[f"{agent}_code"] = self._code[agent]
+            state[f"{agent}_feedback"] = self._feedback[agent]
+        return state
+
+    def submit(self, action: str) -> None:
+        """Begin to judge the program that ``step(action)`` will complete, without waiting.
+
+        A ``step`` with the same action takes the result up; any other step or reset drops it. Does nothing where
+        the action completes no program. :func:`codeduet.envs.step_many` calls it for a whole group first.
+        """
+        if self.agent_selection != MAIN or self.terminations[MAIN]:
+            return
+        executor = self.executor or shared_executor()
+        program = Program(self.problem, self._code.get(HELPER, ""), self._read(MAIN, action))
+        self._pending = (action, executor.submit(program))
+
+    def step(self, action: str | None) -> None:
+        """Let the selected agent act; when main does, judge the program and pay both."""
+        agent = self.agent_selection
+        if self.terminations[agent]:
+            self._was_dead_step(action)
+            return
+        if not isinstance(action, str):
+            raise InputError(f"an action is text, not {type(action).__name__}")
+        self._cumulative_rewards[agent] = 0.0
+        self._clear_rewards()
+        self._transcript.append(f"# turn {self.turn + 1}, {agent}\n{action}")
+        if agent == HELPER:
+            self._code[HELPER] = self._read(HELPER, action)
+            self._acted = True
+            self.agent_selection = MAIN
+        else:
+            if self._pending is None or self._pending[0] != action:
+                self.submit(action)
+            assert self._pending is not None
+            outcome = self._pending[1].result()
+            self._code[MAIN] = self._read(MAIN, action)
+            self._pay(outcome)
+        self._pending = None
+        self._accumulate_rewards()
+        if self.render_mode == "human":
+            self.render()
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """Show the episode so far: ``ansi`` returns the transcript, ``human`` prints what is new in it."""
+        if self.render_mode == "ansi":
+            return "\n\n".join(self._transcript) + "\n"
+        if self.render_mode == "human":
+            sys.stdout.write("\n\n".join(self._transcript[-2:] if self.outcome else self._transcript[-1:]) + "\n")
+            sys.stdout.flush()
+        return None
+
+    def close(self) -> None:
+        """Let go of the episode. The executor stays: it is the process's, or the caller's."""
+        self._pending = None
+
+    def _draw(self) -> int:
+        return int(self._random.integers(len(self.problems)))
+
+    def _read(self, agent: str, action: str) -> str:
+        if not self.extract:
+            return action
+        return extract_main(action, self.problem) if agent == MAIN else extract_helper(action)
+
+    def _pay(self, outcome: Outcome) -> None:
+        """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""
+        self.outcome = outcome
+        score = float(self.reward_fn(outcome))
+        turns_paid = self.max_turns - self.turn if outcome.solved else 1
+        self.turn += 1
+        over = outcome.solved or self.turn == self.max_turns
+        for agent in self.agents:
+            self.rewards[agent] = score * turns_paid
+            self.terminations[agent] = over
+            self._feedback[agent] = feedback_for(agent, outcome)
+            self._previous[agent] = self._code[agent]
+            self.infos[agent] = {
+                "turn": self.turn,
+                "score": score,
+                "syntax_ok": int(outcome.syntax_ok),
+                "runnable": int(outcome.runnable),
+                "passed": outcome.passed,
+                "total": outcome.total,
+                "timed_out": int(outcome.timed_out),
+            }
+        self._transcript.append(
+            f"# turn {self.turn}, verdict: score {np.round(score, 10):g}, {outcome.passed}/{outcome.total} tests passed"
+            + (f", {outcome.error}" if outcome.error else "")
+        )
+        self._acted = False
+        if over:
+            self._deads_step_first()
+        else:
+            self._code = dict.fromkeys(self.possible_agents, "")
+            self.agent_selection = self.possible_agents[0]
