@@ -1,0 +1,19 @@
+"""Who acts? Prompts, generation engines, teams.
+
+``codeduet.agents.team`` and ``codeduet.agents.hf`` need the ``train`` extra; the rest needs no model library.
+"""
+
+from codeduet.agents.engine import Completion, Engine, Request, Sampling, derive_seed
+from codeduet.agents.prompts import Formatter, PromptFormatter
+from codeduet.agents.scripted import ScriptedEngine
+
+__all__ = [
+    "Completion",
+    "Engine",
+    "Formatter",
+    "PromptFormatter",
+    "Request",
+    "Sampling",
+    "ScriptedEngine",
+    "derive_seed",
+]

@@ -1,0 +1,211 @@
+"""``hf``: generation with transformers, on CPU or one GPU, from the very weights that are trained.
+
+Prompts are prefilled once each and their cache repeated over the samples; rows that ended are dropped from the batch;
+each row draws from a stream of its own, so that its sample does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.team import Policy, Team
+from codeduet.envs import InputError
+
+_STOP_WINDOW = 24
+"""Tokens decoded to look for a stop string: more than any stop string has, so one cannot hide across the edge."""
+
+
+class HFEngine:
+    """Generates with the policies of a team in this process.
+
+    Args:
+        team: whose policies answer; their weights are used as they are, so ``sync`` only notes the version.
+        batch_size: completions decoded side by side, at most.
+    """
+
+    def __init__(self, team: Team, batch_size: int = 64) -> None:
+        self.policies: dict[str, Policy] = {policy.name: policy for policy in team.policies}
+        self.batch_size = batch_size
+        self.versions = {name: policy.version for name, policy in self.policies.items()}
+
+    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        """Return the completions of each request, in the order of its seeds."""
+        answers: list[list[Completion | None]] = [[None] * len(request.seeds) for request in requests]
+        for name, sampling in dict.fromkeys((request.policy, request.sampling) for request in requests):
+            policy = self.policies[name]
+            mine = [i for i, r in enumerate(requests) if r.policy == name and r.sampling == sampling]
+            rows = [_Row(i, j, seed) for i in mine for j, seed in enumerate(requests[i].seeds)]
+            # Neighbours of like length pad little; rows of one prompt stay together and share its prefill.
+            rows.sort(key=lambda row: (len(requests[row.request].prompt_ids), row.request, row.sample))
+            for start in range(0, len(rows), self.batch_size):
+                batch = rows[start : start + self.batch_size]
+                self._decode(policy, batch, [requests[row.request].prompt_ids for row in batch], sampling)
+                for row in batch:
+                    answers[row.request][row.sample] = self._completion(policy, row, sampling)
+        return [[answer for answer in row if answer is not None] for row in answers]
+
+    def sync(self, policy: Policy, version: int) -> None:
+        """Note the version: the weights are the policy's own."""
+        self.versions[policy.name] = version
+
+    def sleep(self) -> None:
+        """Do nothing: the engine holds no weights of its own."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    @torch.inference_mode()
+    def _decode(self, policy: Policy, rows: list[_Row], prompts: list[tuple[int, ...]], sampling: Sampling) -> None:
+        """Sample until every row ended, filling the rows in place."""
+        model = policy.activate()
+        device = policy.device
+        unique = list(dict.fromkeys(prompts))
+        longest = max(map(len, unique))
+        room = model.config.max_position_embeddings - longest
+        if room < sampling.max_new_tokens:
+            raise InputError(
+                f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens} exceed the "
+                f"{model.config.max_position_embeddings} positions of policy {policy.name!r}"
+            )
+        counts = torch.tensor([prompts.count(prompt) for prompt in unique], device=device)
+        logits, cache, mask = _prefill(model, unique, policy.tokenizer.eos_token_id, device)
+        logits, mask = logits.repeat_interleave(counts, 0), mask.repeat_interleave(counts, 0)
+        if len(unique) < len(prompts):
+            cache.batch_select_indices(torch.repeat_interleave(torch.arange(len(unique), device=device), counts))
+        positions = mask.sum(1)
+        draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
+        eos = _eos_ids(policy)
+        alive = list(range(len(rows)))
+        for step in range(sampling.max_new_tokens):
+            tokens, logprobs = sample(logits, draws[alive, step], sampling)
+            for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
+                rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
+            keep = [k for k, index in enumerate(alive) if not rows[index].finish]
+            if not keep or step + 1 == sampling.max_new_tokens:
+                break
+            if len(keep) < len(alive):
+                kept = torch.tensor(keep, device=device)
+                tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
+                cache.batch_select_indices(kept)
+                alive = [alive[k] for k in keep]
+            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
+            logits = model(
+                input_ids=tokens[:, None],
+                attention_mask=mask,
+                position_ids=positions[:, None],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            positions = positions + 1
+
+    def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
+        text: str = policy.tokenizer.decode(row.ids, skip_special_tokens=True)
+        cuts = [text.find(stop) for stop in sampling.stop if stop in text]
+        return Completion(
+            token_ids=tuple(row.ids),
+            logprobs=tuple(row.logprobs),
+            text=text[: min(cuts)] if cuts else text,
+            finish_reason=row.finish or "length",
+            policy_version=self.versions[policy.name],
+        )
+
+
+@dataclass
+class _Row:
+    """One completion while it is decoded."""
+
+    request: int
+    sample: int
+    seed: int
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish: FinishReason | None = None
+
+    def add(self, token: int, logprob: float, eos: set[int], sampling: Sampling, tokenizer: Any) -> None:
+        self.ids.append(token)
+        self.logprobs.append(logprob)
+        if token in eos:
+            self.finish = "eos"
+        elif sampling.stop:
+            tail = tokenizer.decode(self.ids[-_STOP_WINDOW:], skip_special_tokens=True)
+            if any(stop in tail for stop in sampling.stop):
+                self.finish = "stop"
+
+
+def sample(
+    logits: torch.Tensor,  # [B, V]
+    draws: torch.Tensor,  # [B] uniform in [0, 1)
+    sampling: Sampling,
+) -> tuple[torch.Tensor, torch.Tensor]:  # [B] ids, [B] log-probabilities
+    """Draw one token a row by inverting the cumulative distribution at ``draws``."""
+    logits = logits.float()
+    if sampling.temperature == 0:
+        tokens = logits.argmax(-1)
+        return tokens, torch.zeros_like(logits[:, 0])
+    logits = truncate(logits / sampling.temperature, sampling)
+    logprobs = torch.log_softmax(logits, -1)
+    # float64: a float32 sum over 150,000 tokens drifts by more than the rarest of them weighs.
+    cumulative = logprobs.double().exp().cumsum(-1)
+    tokens = torch.searchsorted(cumulative, draws[:, None] * cumulative[:, -1:], right=True)[:, 0]
+    tokens = tokens.clamp_max(logits.shape[-1] - 1)
+    return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+
+
+def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+    """Set what ``top_k`` and ``top_p`` leave out of ``logits`` ``[B, V]`` to minus infinity."""
+    if 0 < sampling.top_k < logits.shape[-1]:
+        least = logits.topk(sampling.top_k, -1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if sampling.top_p < 1.0:
+        ordered, order = logits.sort(-1, descending=True)
+        probabilities = ordered.softmax(-1)
+        # The token that crosses the threshold stays, so at least one does.
+        out = probabilities.cumsum(-1) - probabilities >= sampling.top_p
+        logits = logits.masked_fill(torch.zeros_like(out).scatter(-1, order, out), -torch.inf)
+    return logits
+
+
+def _prefill(
+    model: Any, prompts: list[tuple[int, ...]], pad: int, device: torch.device
+) -> tuple[torch.Tensor, Any, torch.Tensor]:
+    """Run the prompts, padded on the left: next-token logits ``[B, V]``, the cache, the attention mask ``[B, P]``."""
+    from transformers import DynamicCache
+
+    longest = max(map(len, prompts))
+    ids = torch.full((len(prompts), longest), pad)
+    mask = torch.zeros((len(prompts), longest), dtype=torch.long)
+    for i, prompt in enumerate(prompts):
+        ids[i, longest - len(prompt) :] = torch.tensor(prompt)
+        mask[i, longest - len(prompt) :] = 1
+    ids, mask = ids.to(device), mask.to(device)
+    cache = DynamicCache()
+    output = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(1) - 1).clamp_min(0),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return output.logits[:, -1], cache, mask
+
+
+def _stream(seed: int, length: int) -> torch.Tensor:
+    """Return ``[length]`` uniform numbers in [0, 1) that depend on ``seed`` only."""
+    return torch.rand(length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def _eos_ids(policy: Policy) -> set[int]:
+    """Return every id that ends a sequence: chat models name several in their generation config."""
+    named = policy.activate().generation_config.eos_token_id
+    listed = named if isinstance(named, list) else [named]
+    return {policy.tokenizer.eos_token_id, *(i for i in listed if i is not None)}

@@ -1,0 +1,132 @@
+"""What each role reads: an environment's observation becomes a prompt, and a prompt becomes token ids.
+
+A chat model gets one user message through its own template; a base model gets the raw text it would continue. The
+embedded model is pre-trained on documents of exactly the base forms, so changing them here means training it anew
+(``codeduet.agents.embedded``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from codeduet.envs import HELPER
+
+Style = Literal["chat", "base"]
+Observation = Mapping[str, Any]
+
+_SINGLE = """Complete the following Python function. Answer with the whole function, imports included, in one Python \
+code block and nothing else.
+
+```python
+{prompt}
+```"""
+
+_HELPER = """You and another programmer write one Python program together. You write auxiliary functions; the other \
+programmer sees them and then writes `{entry_point}` below, calling what you wrote.
+
+```python
+{prompt}
+```
+
+Write one or two auxiliary functions that make `{entry_point}` easy to write. Do not write `{entry_point}` itself. \
+Answer with one Python code block and nothing else."""
+
+_MAIN = """Complete the function `{entry_point}` below. These auxiliary functions are defined already; call them where \
+they help, and do not write them again.
+
+```python
+{helper_code}
+```
+
+The function to complete:
+
+```python
+{prompt}
+```
+
+Answer with the whole function `{entry_point}`, imports included, in one Python code block and nothing else."""
+
+_AFTER_HELPER = ("\nif __name__", "\nprint(", "\nassert ", "\n```")
+_AFTER_BODY = ("\ndef ", "\nclass ", "\n#", "\n@", *_AFTER_HELPER)
+
+_AGAIN = """
+
+Your last answer was:
+
+```python
+{previous_code}
+```
+
+What became of it: {feedback}
+Write a better one."""
+
+
+class Formatter(Protocol):
+    """Anything that turns an agent's observation into the prompt its policy continues."""
+
+    def render(self, agent: str, observation: Observation) -> str:
+        """Return the whole prompt as text, template included."""
+
+    def encode(self, agent: str, observation: Observation) -> tuple[int, ...]:
+        """Return the prompt's token ids."""
+
+    def stop(self, agent: str) -> tuple[str, ...]:
+        """Return the strings that end an answer of ``agent``."""
+
+
+class PromptFormatter:
+    """Renders the observations of ``codeduet/humaneval-v0`` for one tokenizer.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        style: ``"chat"`` or ``"base"``; ``"auto"`` is chat where the tokenizer has a chat template.
+        team: whether there is a helper: main alone reads the single-agent prompt.
+    """
+
+    def __init__(self, tokenizer: Any, style: Style | Literal["auto"] = "auto", *, team: bool = True) -> None:
+        self.tokenizer = tokenizer
+        self.style: Style = style if style != "auto" else ("chat" if tokenizer.chat_template else "base")
+        self.team = team
+
+    def render(self, agent: str, observation: Observation) -> str:
+        """Return the whole prompt as text, template included."""
+        if self.style == "base":
+            return base_prompt(agent, observation)
+        message = chat_message(agent, observation, team=self.team)
+        text: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": message}], tokenize=False, add_generation_prompt=True
+        )
+        return text
+
+    def encode(self, agent: str, observation: Observation) -> tuple[int, ...]:
+        """Return the prompt's token ids."""
+        # A chat template writes the special tokens itself: adding them again would double the BOS.
+        special = self.style == "base"
+        return tuple(self.tokenizer(self.render(agent, observation), add_special_tokens=special)["input_ids"])
+
+    def stop(self, agent: str) -> tuple[str, ...]:
+        """Return the strings that end an answer: a chat model ends by itself, a base model runs on into new code."""
+        if self.style == "chat":
+            return ()
+        return _AFTER_HELPER if agent == HELPER else _AFTER_BODY
+
+
+def base_prompt(agent: str, observation: Observation) -> str:
+    """Return the text a base model continues: for helper with functions, for main with a body."""
+    prompt, helper_code = str(observation["prompt"]), str(observation["helper_code"])
+    again = "".join(f"# {line}\n" for line in str(observation["feedback"]).splitlines())
+    if agent == HELPER:
+        return f"{again}{prompt}    ...\n\n# Helper functions for {observation['entry_point']}:\n"
+    before = helper_code.rstrip("\n") + "\n\n\n" if helper_code.strip() else ""
+    return f"{again}{before}{prompt}"
+
+
+def chat_message(agent: str, observation: Observation, *, team: bool) -> str:
+    """Return the user message of ``agent`` for a chat model."""
+    template = _HELPER if agent == HELPER else (_MAIN if team else _SINGLE)
+    fields = {key: str(value).strip("\n") for key, value in observation.items()}
+    if agent != HELPER and team and not fields["helper_code"].strip():
+        fields["helper_code"] = "# none"
+    text = template.format(**fields)
+    return text + _AGAIN.format(**fields) if fields["feedback"] else text

@@ -1,0 +1,55 @@
+"""A random Qwen2 of any size over bytes: for tests and for timing, where weights do not matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+def byte_tokenizer() -> Any:
+    """Return a transformers tokenizer of the 256 bytes, an EOS and a padding token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {sign: i for i, sign in enumerate([*alphabet, "<|eos|>", "<|pad|>"])}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|eos|>", pad_token="<|pad|>")
+
+
+def random_model(
+    *, vocab_size: int = 258, hidden: int = 32, layers: int = 2, seed: int = 0, positions: int = 2048
+) -> tuple[Any, Any]:
+    """Return a random causal language model and its byte tokenizer.
+
+    Args:
+        vocab_size: ids of the model; those past the tokenizer's 258 have no text.
+        hidden: width; feed-forward layers are twice as wide.
+        layers: depth.
+        seed: of the weights.
+        positions: context length.
+    """
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer = byte_tokenizer()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen2ForCausalLM(
+            Qwen2Config(
+                vocab_size=max(vocab_size, len(tokenizer)),
+                hidden_size=hidden,
+                intermediate_size=2 * hidden,
+                num_hidden_layers=layers,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=positions,
+                tie_word_embeddings=True,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                bos_token_id=None,
+            )
+        )
+    return model.eval(), tokenizer

@@ -1,0 +1,68 @@
+"""``scripted``: an engine that answers by function, for tests, baselines and replaying saved answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from codeduet.agents.engine import Completion, Request
+from codeduet.envs.token_step import ByteTokenizer, Tokenizer
+
+if TYPE_CHECKING:
+    from codeduet.agents.team import Policy
+
+Script = Callable[[str, int], str]
+"""(prompt text, seed) -> answer text."""
+
+
+class ScriptedEngine:
+    """Answers with what each policy's script says.
+
+    Args:
+        scripts: policy name -> its script.
+        tokenizer: turns prompts and answers into ids and back; bytes by default.
+    """
+
+    def __init__(self, scripts: Mapping[str, Script], tokenizer: Tokenizer | None = None) -> None:
+        self.scripts = dict(scripts)
+        self.tokenizer: Tokenizer = tokenizer or ByteTokenizer()
+        self.versions = dict.fromkeys(self.scripts, 0)
+
+    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        """Return the completions of each request, in the order of its seeds."""
+        return [[self._answer(request, seed) for seed in request.seeds] for request in requests]
+
+    def sync(self, policy: Policy, version: int) -> None:
+        """Note the version; a script has no weights."""
+        self.versions[policy.name] = version
+
+    def sleep(self) -> None:
+        """Do nothing: a script holds no accelerator memory."""
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _answer(self, request: Request, seed: int) -> Completion:
+        text = self.scripts[request.policy](self.tokenizer.decode(list(request.prompt_ids)), seed)
+        sampling = request.sampling
+        cuts = [text.find(stop) for stop in sampling.stop if stop in text]
+        ids = self.tokenizer.encode(text)
+        if cuts:
+            text = text[: min(cuts)]
+            ids = self.tokenizer.encode(text)
+        else:
+            ids = [*ids, self.tokenizer.eos_token_id]
+        whole = len(ids) <= sampling.max_new_tokens
+        if not whole:
+            ids = ids[: sampling.max_new_tokens]
+            text = self.tokenizer.decode(ids)
+        return Completion(
+            token_ids=tuple(ids),
+            logprobs=(0.0,) * len(ids),
+            text=text,
+            finish_reason=("stop" if cuts else "eos") if whole else "length",
+            policy_version=self.versions[request.policy],
+        )

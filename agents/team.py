@@ -1,0 +1,259 @@
+"""A team: agent names, and the policy each of them acts by.
+
+Sharing is a choice. ``separate`` gives each agent a model of its own, trained whole. ``adapter`` gives the team one
+frozen base and each agent a LoRA adapter on it: two agents for the memory of one. ``shared`` lets all agents act by one
+policy, trained whole, or through one adapter if ``lora_rank`` is given.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from codeduet.agents.embedded import MODEL_DIR
+from codeduet.envs import HELPER, MAIN, InputError
+
+Sharing = Literal["separate", "adapter", "shared"]
+
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class Policy:
+    """Weights that act for one agent or several.
+
+    Args:
+        name: unique in its team.
+        model: a transformers causal language model, or a PEFT model around one.
+        tokenizer: its tokenizer.
+        adapter: name of the LoRA adapter that is this policy, or None where the policy is the whole model.
+
+    Attributes:
+        parameters: what training changes. The list is taken once: switching adapters flips ``requires_grad``, and an
+            optimiser that asked afterwards would hold another policy's weights.
+        version: number of updates so far.
+    """
+
+    def __init__(self, name: str, model: Any, tokenizer: Any, adapter: str | None = None) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.adapter = adapter
+        self.version = 0
+        if adapter is None:
+            self.parameters: list[nn.Parameter] = list(model.parameters())
+        else:
+            self.parameters = [p for n, p in model.named_parameters() if f".{adapter}." in n]
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+
+    def activate(self) -> Any:
+        """Switch the model to this policy and return the causal language model to call."""
+        if self.adapter is None:
+            return self.model
+        if self.model.active_adapter != self.adapter:
+            self.model.set_adapter(self.adapter)
+        return self.model.get_base_model()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.parameters[0].device
+
+    def save(self, folder: Path) -> None:
+        """Save as a transformers or a PEFT folder, which those libraries load again."""
+        if self.adapter is None:
+            self.model.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        else:
+            self.model.save_pretrained(folder.parent, selected_adapters=[self.adapter])
+            written = folder.parent / self.adapter
+            if written != folder:
+                written.rename(folder)
+
+    def load(self, folder: Path) -> None:
+        """Load what :meth:`save` saved.
+
+        Raises:
+            InputError: the folder is missing, or holds weights of another shape.
+        """
+        try:
+            if self.adapter is None:
+                from safetensors.torch import load_model
+
+                load_model(self.model, str(folder / "model.safetensors"), device=str(self.device))
+            else:
+                from peft import load_peft_weights, set_peft_model_state_dict
+
+                weights = load_peft_weights(str(folder), device=str(self.device))
+                result = set_peft_model_state_dict(self.model, weights, adapter_name=self.adapter)
+                if result.unexpected_keys:
+                    raise RuntimeError(f"unexpected weights such as {result.unexpected_keys[0]}")
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{folder} does not fit policy {self.name!r}: {reason[:200]}") from None
+
+
+class Team(Mapping[str, Policy]):
+    """Agent name -> policy, in the order agents act.
+
+    Args:
+        policies: the policy of each agent; agents may share one.
+        identity: what the team was made of; a checkpoint of another identity is refused.
+    """
+
+    def __init__(self, policies: Mapping[str, Policy], identity: Mapping[str, Any] | None = None) -> None:
+        self._policies = dict(policies)
+        self.identity = dict(identity or {})
+
+    def __getitem__(self, agent: str) -> Policy:
+        return self._policies[agent]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._policies)
+
+    def __len__(self) -> int:
+        return len(self._policies)
+
+    @property
+    def policies(self) -> list[Policy]:
+        """Each policy once."""
+        return list({policy.name: policy for policy in self._policies.values()}.values())
+
+    @property
+    def tokenizer(self) -> Any:
+        """The first policy's tokenizer, which all of them share."""
+        return self.policies[0].tokenizer
+
+
+def load_team(
+    model: str = "embedded",
+    agents: tuple[str, ...] = (HELPER, MAIN),
+    sharing: Sharing = "adapter",
+    *,
+    lora_rank: int = 16,
+    lora_alpha: int = 32,
+    device: str = "auto",
+    dtype: str = "auto",
+    seed: int = 0,
+) -> Team:
+    """Load a model and make a team of it.
+
+    Args:
+        model: ``"embedded"``, a transformers folder, or a hub name.
+        agents: who acts, in this order.
+        sharing: how policies relate to models (see the module's docstring).
+        lora_rank: rank of the adapters; with ``shared``, 0 trains the whole model.
+        lora_alpha: their scale, alpha / rank.
+        device: ``"auto"`` takes a GPU where there is one.
+        dtype: of frozen weights; ``"auto"`` is bfloat16 on a GPU and float32 elsewhere. Weights that train whole are
+            float32, since bfloat16 rounds small updates away.
+        seed: for the adapters' first weights.
+
+    Raises:
+        InputError: no such model, or settings that make no team.
+    """
+    whole = sharing == "separate" or (sharing == "shared" and lora_rank == 0)
+    if sharing == "adapter" and lora_rank < 1:
+        raise InputError(f"sharing=adapter needs lora_rank of at least 1, not {lora_rank}")
+    where = resolve_device(device)
+    precision = resolve_dtype(dtype, where, whole=whole)
+    base, tokenizer = _load_model(model, where, precision)
+    identity = {
+        "architecture": base.config.architectures,
+        "vocab_size": base.config.vocab_size,
+        "hidden_size": base.config.hidden_size,
+        "layers": base.config.num_hidden_layers,
+        "sharing": sharing,
+        "lora_rank": 0 if whole else lora_rank,
+        "agents": list(agents),
+    }
+    names = ["shared"] if sharing == "shared" else list(agents)
+    if whole:
+        models = [base, *(copy.deepcopy(base) for _ in names[1:])]
+        policies = {name: Policy(name, m, tokenizer) for name, m in zip(names, models, strict=True)}
+    else:
+        adapted = _adapt(base, names, lora_rank, lora_alpha, seed)
+        policies = {name: Policy(name, adapted, tokenizer, adapter=name) for name in names}
+    return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Return the device meant; ``"auto"`` is the first GPU, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def resolve_dtype(dtype: str, device: torch.device, *, whole: bool) -> torch.dtype:
+    """Return the precision of the loaded weights (see :func:`load_team`)."""
+    if dtype == "auto":
+        return torch.bfloat16 if device.type == "cuda" and not whole else torch.float32
+    chosen = getattr(torch, dtype, None)
+    if not isinstance(chosen, torch.dtype):
+        raise InputError(f"unknown dtype {dtype!r}: choose auto, float32 or bfloat16")
+    if whole and chosen != torch.float32:
+        raise InputError(f"dtype={dtype} with weights that train whole: small updates round away; use float32")
+    return chosen
+
+
+def model_path(model: str) -> str:
+    """Return where the weights of ``model`` are: the embedded folder, a folder, or a hub name as it is.
+
+    Raises:
+        InputError: it looks like a folder and is not there.
+    """
+    if model == "embedded":
+        return str(MODEL_DIR)
+    path = Path(model).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(f"{path} is no model folder: config.json is missing")
+        return str(path)
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
+        raise InputError(f"no model folder {model}: give 'embedded', a transformers folder, or a hub name owner/name")
+    return model
+
+
+def _load_model(model: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    path = model_path(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        network = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"model {model!r} cannot be loaded: {reason[:200]}") from None
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"the tokenizer of {model!r} has no end-of-sequence token")
+    return network.to(device).eval(), tokenizer
+
+
+def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    base.requires_grad_(False)
+    # Dropout would make the learner's log-probabilities differ from the sampled ones.
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=LORA_TARGETS)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapted = get_peft_model(base, config, adapter_name=names[0])
+        for name in names[1:]:
+            adapted.add_adapter(name, config)
+    return adapted.eval()
+
+
+def memory_estimate(team: Team) -> dict[str, float]:
+    """Return what training ``team`` holds in MiB: weights, gradients, AdamW's two moments.
+
+    Activations and the cache of generation come on top; they follow micro_batch_tokens and batch_size.
+    """
+    models = {id(policy.model): policy.model for policy in team.policies}
+    weights = sum(p.numel() * p.element_size() for model in models.values() for p in model.parameters())
+    trained = sum(p.numel() * p.element_size() for policy in team.policies for p in policy.parameters)
+    return {"weights": weights / 2**20, "gradients": trained / 2**20, "optimiser": 2 * trained / 2**20}

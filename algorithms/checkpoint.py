@@ -1,0 +1,89 @@
+"""Checkpoints: every policy's weights and optimiser, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codeduet.agents.team import Team
+from codeduet.envs import InputError
+
+
+def save_checkpoint(
+    run: Path, step: int, team: Team, optimizers: Mapping[str, torch.optim.Optimizer], *, keep: int
+) -> Path:
+    """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
+
+    It holds a transformers or PEFT folder for each policy, so other programs can load what was trained.
+    """
+    folder = run / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / f"step_{step:06d}"
+    partial = folder / f".partial_{step:06d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        for policy in team.policies:
+            policy.save(partial / policy.name)
+            if policy.name in optimizers:
+                torch.save(optimizers[policy.name].state_dict(), partial / f"{policy.name}.optimizer.pt")
+        state = {
+            "step": step,
+            "identity": team.identity,
+            "versions": {policy.name: policy.version for policy in team.policies},
+        }
+        (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
+        shutil.rmtree(final, ignore_errors=True)
+        os.rename(partial, final)  # a run cut off here leaves no half checkpoint
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    for old in _checkpoints(run)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def latest_checkpoint(run: Path) -> Path | None:
+    """Return the newest checkpoint of a run folder, or None."""
+    found = _checkpoints(run)
+    return found[-1] if found else None
+
+
+def load_checkpoint(folder: Path, team: Team, optimizers: Mapping[str, torch.optim.Optimizer] | None = None) -> int:
+    """Load weights (and optimisers, if given) and return the step.
+
+    Args:
+        folder: a checkpoint, or a run folder, whose newest is taken.
+        team: gets the weights; it must be made of the model the checkpoint was trained from.
+        optimizers: policy name -> optimiser.
+
+    Raises:
+        InputError: there is no checkpoint, or it is of another model or team.
+    """
+    if not (folder / "state.json").is_file():
+        newest = latest_checkpoint(folder)
+        if newest is None:
+            raise InputError(f"no checkpoint in {folder}")
+        folder = newest
+    state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    for key, mine in team.identity.items():
+        theirs = state["identity"].get(key)
+        if theirs != mine:
+            raise InputError(f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here")
+    for policy in team.policies:
+        policy.load(folder / policy.name)
+        policy.version = state["versions"][policy.name]
+        if optimizers and policy.name in optimizers:
+            saved = torch.load(folder / f"{policy.name}.optimizer.pt", map_location=policy.device, weights_only=True)
+            optimizers[policy.name].load_state_dict(saved)
+    return int(state["step"])
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / "state.json").is_file())

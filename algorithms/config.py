@@ -1,0 +1,148 @@
+"""Everything a training run is made of, as frozen dataclasses that check themselves."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from codeduet.agents import Sampling
+from codeduet.agents.prompts import Style
+from codeduet.agents.team import Sharing
+from codeduet.envs import HELPER, MAIN
+
+STRICT = ConfigDict(extra="forbid")
+"""Pydantic's setting for every config: an unknown key is an error, never ignored."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TeamConfig:
+    """Who acts.
+
+    Attributes:
+        kind: ``team`` is helper and main, ``single`` is main alone.
+        model: ``embedded``, a transformers folder, or a hub name.
+        sharing: ``adapter`` (one frozen base, a LoRA adapter per agent), ``separate`` or ``shared``.
+        lora_rank: rank of the adapters; 0 with ``shared`` trains the whole model.
+        lora_alpha: scale of the adapters.
+        prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
+        device: ``auto`` takes a GPU where there is one.
+        dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
+        batch_size: completions generated side by side, at most.
+    """
+
+    kind: Literal["team", "single"] = "team"
+    model: str = "embedded"
+    sharing: Sharing = "adapter"
+    lora_rank: int = Field(default=16, ge=0)
+    lora_alpha: int = Field(default=32, gt=0)
+    prompt: Style | Literal["auto"] = "auto"
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int = Field(default=64, gt=0)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents, in the order they act."""
+        return (HELPER, MAIN) if self.kind == "team" else (MAIN,)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class EnvConfig:
+    """The game.
+
+    Attributes:
+        problems: ``humaneval`` or the path of a HumanEval-format JSONL file.
+        reward: reward scheme.
+        max_turns: turns H of an episode.
+    """
+
+    problems: str = "humaneval"
+    reward: str = "magrpo"
+    max_turns: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SamplingConfig:
+    """How completions are drawn while training.
+
+    Attributes:
+        temperature: divides the logits, for the sampler and the learner alike.
+        top_p: 1 is off.
+        top_k: 0 is off.
+        max_new_tokens: tokens of a completion, at most.
+    """
+
+    temperature: float = Field(default=0.8, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=256, gt=0)
+
+    def build(self) -> Sampling:
+        """Return the engine's form."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class OptimConfig:
+    """How weights change.
+
+    Attributes:
+        lr: learning rate of AdamW. The paper states none: 1e-5 suits adapters of rank 16 on a 0.5-3B model.
+        weight_decay: of AdamW.
+        max_grad_norm: the gradient of a step is scaled down to this norm; 0 is off.
+        updates_per_batch: optimiser steps on each batch of episodes; more than 1 needs a ratio loss.
+        micro_batch_tokens: padded tokens of a forward pass, at most; the gradient does not depend on it.
+    """
+
+    lr: float = Field(default=1e-5, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    updates_per_batch: int = Field(default=1, ge=1)
+    micro_batch_tokens: int = Field(default=8192, gt=0)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+        out: run folder.
+        seed: everything random follows from it.
+        algorithm: ``magrpo``, ``grpo`` or ``module:Class``.
+        options: keyword arguments of the algorithm.
+        team: who acts.
+        env: the game.
+        sampling: how completions are drawn.
+        optim: how weights change.
+        steps: batches of episodes to learn from.
+        problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
+        group_size: episodes G of each problem.
+        frozen: agents that act and do not learn.
+        blank: observation keys that are emptied before agents see them, for ablations.
+        eval_every: steps between evaluations on the test split; 0 is never.
+        eval_samples: episodes of each test problem in an evaluation.
+        checkpoint_every: steps between checkpoints; the last step always makes one.
+        keep_checkpoints: the newest so many are kept.
+        show_every: steps between tables of completions on the screen; 0 is never.
+    """
+
+    out: str = "runs/train"
+    seed: int = 0
+    algorithm: str = "magrpo"
+    options: dict[str, Any] = Field(default_factory=dict)
+    team: TeamConfig = TeamConfig()
+    env: EnvConfig = EnvConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    optim: OptimConfig = OptimConfig()
+    steps: int = Field(default=100, gt=0)
+    problems_per_step: int = Field(default=4, gt=0)
+    group_size: int = Field(default=4, ge=2)
+    frozen: list[str] = Field(default_factory=list)
+    blank: list[str] = Field(default_factory=list)
+    eval_every: int = Field(default=0, ge=0)
+    eval_samples: int = Field(default=1, gt=0)
+    checkpoint_every: int = Field(default=50, gt=0)
+    keep_checkpoints: int = Field(default=2, gt=0)
+    show_every: int = Field(default=0, ge=0)

@@ -1,0 +1,162 @@
+"""One optimiser step of one policy: micro-batches, gradient, clipping, update.
+
+The gradient does not depend on how the step is cut: micro-batches are summed under denominators of the whole step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from codeduet.agents.team import Policy
+from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.losses import LossBatch
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion to learn from.
+
+    Attributes:
+        prompt_ids: `[P]`.
+        completion_ids: `[L]`, EOS included.
+        sampled_logprobs: `[L]` as the engine gave them.
+        advantage: its credit.
+        temperature: what it was sampled at.
+    """
+
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+    sampled_logprobs: tuple[float, ...]
+    advantage: float
+    temperature: float
+
+
+class Learner:
+    """Trains one policy with an optimiser of its own.
+
+    Args:
+        policy: what is trained.
+        lr: learning rate of AdamW.
+        weight_decay: of AdamW.
+        max_grad_norm: the gradient is scaled down to this norm; 0 is off.
+        micro_batch_tokens: padded tokens of a micro-batch, at most (one sequence at least).
+        updates: optimiser steps on each batch.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        max_grad_norm: float = 1.0,
+        micro_batch_tokens: int = 8192,
+        updates: int = 1,
+    ) -> None:
+        self.policy = policy
+        self.max_grad_norm = max_grad_norm
+        self.micro_batch_tokens = micro_batch_tokens
+        self.updates = updates
+        self.optimizer = torch.optim.AdamW(policy.parameters, lr=lr, weight_decay=weight_decay)
+
+    def step(self, samples: Sequence[Sample], loss: Callable[[LossBatch], torch.Tensor]) -> dict[str, float]:
+        """Update the policy on a batch and return its metrics.
+
+        Samples of zero advantage count in the denominators and are not computed; if all are, nothing is changed, not
+        even by weight decay.
+        """
+        live = [sample for sample in samples if sample.advantage != 0.0 and sample.completion_ids]
+        metrics = {"live_samples": float(len(live)), "updates": 0.0}
+        if not live:
+            return metrics
+        sequences, tokens = len(samples), sum(len(sample.completion_ids) for sample in samples)
+        micro_batches = list(self._micro_batches(live))
+        old: list[torch.Tensor] = []
+        if self.updates > 1:
+            with torch.no_grad():
+                old = [self._score(batch)[0] for batch in micro_batches]
+        for update in range(self.updates):
+            self.optimizer.zero_grad(set_to_none=True)
+            total = 0.0
+            stats = _Stats()
+            for number, batch in enumerate(micro_batches):
+                logprobs, mask, entropy = self._score(batch)
+                value = loss(
+                    LossBatch(
+                        logprobs=logprobs,
+                        old_logprobs=old[number] if old else logprobs.detach(),
+                        mask=mask,
+                        advantages=torch.tensor([s.advantage for s in batch], device=mask.device),
+                        sequences=sequences,
+                        tokens=tokens,
+                    )
+                )
+                value.backward()  # type: ignore[no-untyped-call]
+                total += float(value.detach())
+                if update == 0:
+                    stats.add(batch, logprobs.detach(), mask, entropy)
+            norm = self._clip()
+            if not torch.isfinite(norm):
+                raise FloatingPointError(f"gradient of policy {self.policy.name!r} is not finite (loss {total})")
+            self.optimizer.step()
+            if update == 0:
+                metrics |= {"loss": total, "grad_norm": float(norm), **stats.result()}
+        self.optimizer.zero_grad(set_to_none=True)
+        self.policy.version += 1
+        metrics["updates"] = float(self.updates)
+        return metrics
+
+    def _clip(self) -> torch.Tensor:
+        limit = self.max_grad_norm or float("inf")
+        return torch.nn.utils.clip_grad_norm_(self.policy.parameters, limit)
+
+    def _score(self, batch: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return completion_logprobs(
+            self.policy.activate(),
+            [sample.prompt_ids for sample in batch],
+            [sample.completion_ids for sample in batch],
+            [sample.temperature for sample in batch],
+        )
+
+    def _micro_batches(self, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+        """Cut the batch, longest first, so that a micro-batch too large for memory fails at once and not at the end."""
+        ordered = sorted(samples, key=lambda s: -(len(s.prompt_ids) + len(s.completion_ids)))
+        batch: list[Sample] = []
+        width = 0
+        for sample in ordered:
+            if batch and (len(batch) + 1) * width > self.micro_batch_tokens:
+                yield batch
+                batch = []
+            if not batch:
+                width = len(sample.prompt_ids) + len(sample.completion_ids)
+            batch.append(sample)
+        yield batch
+
+
+class _Stats:
+    """Sums over the tokens of a step."""
+
+    def __init__(self) -> None:
+        self.tokens = self.entropy = self.kl = 0.0
+        self.deviation = 0.0
+
+    def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor, entropy: torch.Tensor) -> None:
+        sampled = torch.zeros_like(logprobs)
+        for i, sample in enumerate(batch):
+            sampled[i, : len(sample.sampled_logprobs)] = torch.tensor(sample.sampled_logprobs)
+        greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
+        gap = (sampled - logprobs) * mask * ~greedy[:, None]
+        self.tokens += float(mask.sum())
+        self.entropy += float((entropy * mask).sum())
+        self.kl += float((gap.neg().exp() - 1 + gap).mul(mask).sum())  # k3 estimator of KL(sampler || learner)
+        self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
+
+    def result(self) -> dict[str, float]:
+        return {
+            "entropy": self.entropy / self.tokens,
+            "mismatch_kl": self.kl / self.tokens,
+            "mismatch_ratio_max": self.deviation,
+        }

