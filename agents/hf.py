@@ -12,12 +12,9 @@ from typing import Any
 
 import torch
 
-from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, cut
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
-
-_STOP_WINDOW = 24
-"""Tokens decoded to look for a stop string: more than any stop string has, so one cannot hide across the edge."""
 
 
 class HFEngine:
@@ -41,7 +38,7 @@ class HFEngine:
             mine = [i for i, r in enumerate(requests) if r.policy == name and r.sampling == sampling]
             rows = [_Row(i, j, seed) for i in mine for j, seed in enumerate(requests[i].seeds)]
             # Neighbours of like length pad little; rows of one prompt stay together and share its prefill.
-            rows.sort(key=lambda row: (len(requests[row.request].prompt_ids), row.request, row.sample))
+            rows.sort(key=lambda row: (len(requests[row.request].prompt_ids), requests[row.request].prompt_ids))
             for start in range(0, len(rows), self.batch_size):
                 batch = rows[start : start + self.batch_size]
                 self._decode(policy, batch, [requests[row.request].prompt_ids for row in batch], sampling)
@@ -67,19 +64,19 @@ class HFEngine:
         """Sample until every row ended, filling the rows in place."""
         model = policy.activate()
         device = policy.device
-        unique = list(dict.fromkeys(prompts))
-        longest = max(map(len, unique))
+        place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+        longest = max(map(len, place))
         room = model.config.max_position_embeddings - longest
         if room < sampling.max_new_tokens:
             raise InputError(
                 f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens} exceed the "
                 f"{model.config.max_position_embeddings} positions of policy {policy.name!r}"
             )
-        counts = torch.tensor([prompts.count(prompt) for prompt in unique], device=device)
-        logits, cache, mask = _prefill(model, unique, policy.tokenizer.eos_token_id, device)
-        logits, mask = logits.repeat_interleave(counts, 0), mask.repeat_interleave(counts, 0)
-        if len(unique) < len(prompts):
-            cache.batch_select_indices(torch.repeat_interleave(torch.arange(len(unique), device=device), counts))
+        logits, cache, mask = _prefill(model, list(place), policy.tokenizer.eos_token_id, device)
+        if len(place) < len(prompts):
+            origin = torch.tensor([place[prompt] for prompt in prompts], device=device)
+            logits, mask = logits[origin], mask[origin]
+            cache.batch_select_indices(origin)
         positions = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
         eos = _eos_ids(policy)
@@ -109,11 +106,10 @@ class HFEngine:
 
     def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
         text: str = policy.tokenizer.decode(row.ids, skip_special_tokens=True)
-        cuts = [text.find(stop) for stop in sampling.stop if stop in text]
         return Completion(
             token_ids=tuple(row.ids),
             logprobs=tuple(row.logprobs),
-            text=text[: min(cuts)] if cuts else text,
+            text=cut(text, sampling.stop),
             finish_reason=row.finish or "length",
             policy_version=self.versions[policy.name],
         )
@@ -136,7 +132,9 @@ class _Row:
         if token in eos:
             self.finish = "eos"
         elif sampling.stop:
-            tail = tokenizer.decode(self.ids[-_STOP_WINDOW:], skip_special_tokens=True)
+            # A token adds a byte at least, so no stop string that ends here begins before this many tokens.
+            window = max(len(stop.encode()) for stop in sampling.stop)
+            tail = tokenizer.decode(self.ids[-window:], skip_special_tokens=True)
             if any(stop in tail for stop in sampling.stop):
                 self.finish = "stop"
 

@@ -8,11 +8,17 @@ import torch
 
 
 def byte_tokenizer() -> Any:
-    """Return a transformers tokenizer of the 256 bytes, an EOS and a padding token."""
+    """Return a transformers tokenizer whose ids are byte values, with EOS 256 and padding 257.
+
+    Its ids are those of :class:`codeduet.envs.ByteTokenizer`.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    # ByteLevel writes a printable byte as itself and the n-th other one as code point 256 + n.
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = iter(range(256, 512))
+    alphabet = [chr(byte if byte in printable else next(others)) for byte in range(256)]
     vocabulary = {sign: i for i, sign in enumerate([*alphabet, "<|eos|>", "<|pad|>"])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -37,7 +37,7 @@ class TeamConfig:
     sharing: Sharing = "adapter"
     lora_rank: int = Field(default=16, ge=0)
     lora_alpha: int = Field(default=32, gt=0)
-    prompt: Style | Literal["auto"] = "auto"
+    prompt: Style = "auto"
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)

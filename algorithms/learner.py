@@ -89,7 +89,7 @@ class Learner:
                         logprobs=logprobs,
                         old_logprobs=old[number] if old else logprobs.detach(),
                         mask=mask,
-                        advantages=torch.tensor([s.advantage for s in batch], device=mask.device),
+                        advantages=torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype),
                         sequences=sequences,
                         tokens=tokens,
                     )

@@ -38,7 +38,7 @@ def completion_logprobs(
         chunk_elements: logits that exist at once, at most.
 
     Returns:
-        Log-probabilities ``[N, L]`` in float32 with gradient (0 outside the mask), the mask ``[N, L]``, and the
+        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), the mask ``[N, L]``, and the
         entropy ``[N, L]`` of the distribution each token was drawn from, without gradient.
     """
     device = next(model.parameters()).device
@@ -65,14 +65,14 @@ def completion_logprobs(
         use_cache=False,
     ).last_hidden_state[row, place]  # [K, D], K the completion tokens of all rows
     targets = ids[row, place + 1]
-    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], device=device)[row]
+    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)[row]
     head = model.get_output_embeddings()
     size = max(1, chunk_elements // model.config.vocab_size)
     scored = [
         _score(head, hidden[k : k + size], targets[k : k + size], scale[k : k + size], len(targets) > size)
         for k in range(0, len(targets), size)
     ]
-    mask = torch.zeros((len(totals), max(lengths)), device=device)
+    mask = torch.zeros((len(totals), max(lengths)), device=device, dtype=scored[0][0].dtype)
     for i, length in enumerate(lengths):
         mask[i, :length] = 1.0
     inside = mask.bool()
@@ -87,7 +87,10 @@ def _score(
     """Log-probability and entropy at each position ``[K]``; with ``recompute`` the backward pass makes logits anew."""
 
     def run(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = head(hidden).float() / scale[:, None]
+        logits = head(hidden)
+        # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        logits = logits / scale[:, None].to(logits.dtype)
         normaliser = logits.logsumexp(-1)
         chosen = logits.gather(-1, targets[:, None])[:, 0] - normaliser
         with torch.no_grad():

@@ -111,6 +111,7 @@ def all_mutants(problem: Problem) -> Iterator[Mutant]:
             tree = copy.deepcopy(original)
             old = next(found for i, found in enumerate(ast.walk(tree)) if i == position)
             mutated = _Replace(old, replace(old)).visit(tree)
+            assert isinstance(mutated, ast.FunctionDef)  # of its parts, never the whole, is one replaced
             body = _text(ast.fix_missing_locations(mutated))
             if body not in seen:
                 seen.add(body)
@@ -230,7 +231,7 @@ def _changes_of_calls(node: ast.expr) -> Iterator[Change]:
             yield "list item dropped", _with(elts=rest)
 
 
-def _other_constants(value: object) -> tuple[object, ...]:
+def _other_constants(value: object) -> tuple[str | float, ...]:
     match value:
         case bool():
             return (not value,)

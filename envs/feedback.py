@@ -16,10 +16,14 @@ def feedback_for(agent: str, outcome: Outcome) -> str:
     if outcome.timed_out:
         lines.append("The program ran out of time.")
     elif outcome.error:
-        if outcome.error_unit in ("helper", "main") and outcome.error_unit != role:
+        if outcome.error_unit == role:
+            lines.append(f"Your code raised {outcome.error}.")
+        elif outcome.error_unit in ("helper", "main"):
             lines.append(f"The {outcome.error_unit} agent's code raised {outcome.error.split(':')[0]}.")
+        elif outcome.error_unit:
+            lines.append(f"The problem's own code raised {outcome.error}.")
         else:
-            lines.append(f"Your code raised {outcome.error}." if outcome.error_unit else f"{outcome.error}.")
+            lines.append(f"{outcome.error[0].upper()}{outcome.error[1:]}.")
     elif not outcome.solved:
         lines.append("The program ran, but some results were wrong.")
     return "\n".join(lines)

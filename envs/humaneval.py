@@ -158,16 +158,14 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         EzPickle.__init__(
             self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract
         )
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if tuple(agents) not in ((HELPER, MAIN), (MAIN,)):
             raise InputError(f"agents must be ({HELPER!r}, {MAIN!r}) or ({MAIN!r},), not {tuple(agents)}")
         if max_turns < 1:
             raise InputError(f"max_turns must be at least 1, not {max_turns}")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"unknown render_mode {render_mode!r}: choose human, ansi or None")
-        self.problems = (
-            load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
-        )
+        self.problems = load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
         if not self.problems:
             raise InputError("problems is empty")
         self.reward_fn = get_reward(reward)
@@ -201,12 +199,12 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self._random, _ = seeding.np_random(None)
         self._pending: tuple[str, Future[Outcome]] | None = None
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019  # one space an agent, as long as the environment lives
+    @functools.cache  # noqa: B019  # one space an agent, as long as the environment lives
     def observation_space(self, agent: str) -> Space[Observation]:
         """Return the observation space of ``agent``."""
         return self.observation_spaces[agent]
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def action_space(self, agent: str) -> Space[str | None]:
         """Return the action space of ``agent``."""
         return self.action_spaces[agent]
@@ -230,6 +228,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self._feedback = dict.fromkeys(self.agents, "")
         self._acted = False  # helper, in this turn
         self._transcript = [f"# {self.problem.task_id}\n{self.problem.prompt}"]
+        self._printed = 0
         self._pending = None
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
@@ -237,7 +236,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self.truncations = dict.fromkeys(self.agents, False)
         self.infos = {agent: dict(_IDLE) for agent in self.agents}
         self.agent_selection = self.agents[0]
-        self._skip_agent_selection = None
+        self._skip_agent_selection = None  # type: ignore[assignment]  # PettingZoo does so too
         if self.render_mode == "human":
             self.render()
 
@@ -304,12 +303,16 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         if self.render_mode == "human":
             self.render()
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """Show the episode so far: ``ansi`` returns the transcript, ``human`` prints what is new in it."""
         if self.render_mode == "ansi":
             return "\n\n".join(self._transcript) + "\n"
         if self.render_mode == "human":
-            sys.stdout.write("\n\n".join(self._transcript[-2:] if self.outcome else self._transcript[-1:]) + "\n")
+            new, self._printed = self._transcript[self._printed :], len(self._transcript)
+            # A terminal need not know every character that a model can write.
+            encoding = sys.stdout.encoding or "utf-8"
+            text = "".join(f"{part}\n\n" for part in new)
+            sys.stdout.write(text.encode(encoding, errors="backslashreplace").decode(encoding))
             sys.stdout.flush()
         return None
 

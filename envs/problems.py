@@ -11,6 +11,7 @@ import gzip
 import importlib.util
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def load_problems(source: str | Path = "humaneval", split: Split = "all") -> tup
     """
     if split not in get_args(Split):
         raise InputError(f"unknown split {split!r}: choose train, test or all{nearest(split, get_args(Split))}")
-    problems = _load_humaneval() if source == "humaneval" else _read_jsonl(Path(source))
+    problems = _load_humaneval() if source == "humaneval" else _read_jsonl(Path(source), check_tests=True)
     cut = len(problems) * TRAIN_SHARE[0] // TRAIN_SHARE[1]
     chosen = {"train": problems[:cut], "test": problems[cut:], "all": problems}[split]
     if not chosen:
@@ -110,7 +111,9 @@ def _load_humaneval() -> tuple[Problem, ...]:
     return _read_jsonl(Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz")
 
 
-def _read_jsonl(path: Path) -> tuple[Problem, ...]:
+def _read_jsonl(path: Path, *, check_tests: bool = False) -> tuple[Problem, ...]:
+    from codeduet.envs.execution.instrument import instrument  # which imports Problem from here
+
     problems: list[Problem] = []
     seen: dict[str, int] = {}
     for number, row in read_rows(path):
@@ -119,6 +122,11 @@ def _read_jsonl(path: Path) -> tuple[Problem, ...]:
             raise InputError(
                 f"{path}, line {number}: field 'task_id' {problem.task_id!r} stands in line {seen[problem.task_id]} too"
             )
+        if check_tests:  # now, and not when the first answer is judged an hour into training
+            try:
+                instrument(problem)
+            except InputError as error:
+                raise InputError(f"{path}, line {number}: field 'test': {error}") from None
         seen[problem.task_id] = number
         problems.append(problem)
     if not problems:
@@ -148,7 +156,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
                 if not isinstance(row, dict):
                     raise InputError(f"{path}, line {number}: a row must be a JSON object")
                 rows.append((number, row))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     return rows
 
@@ -164,10 +172,15 @@ def _parse_row(row: dict[str, Any], where: str) -> Problem:
             raise InputError(f"{where}: field {name!r} is empty")
     if not row["entry_point"].isidentifier():
         raise InputError(f"{where}: field 'entry_point' must be a function name, not {row['entry_point']!r}")
-    return Problem(
+    problem = Problem(
         task_id=row["task_id"],
         prompt=row["prompt"],
         entry_point=row["entry_point"],
         canonical_solution=row.get("canonical_solution", ""),
         tests=row["test"],
     )
+    if not problem.signature:
+        raise InputError(
+            f"{where}: field 'prompt' has no line 'def {problem.entry_point}(...)' for an answer to follow"
+        )
+    return problem

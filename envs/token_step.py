@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.utils import EzPickle
 from pettingzoo import AECEnv
 
 from codeduet.envs.errors import InputError
@@ -44,7 +45,7 @@ class ByteTokenizer:
         return bytes(i for i in ids if i < 256).decode("utf-8", errors="replace")
 
 
-class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
+class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
     """One action is one token; the same agent stays selected until it writes EOS or its budget is used up.
 
     The text of its tokens is then its action in the game underneath, which pays and passes the turn on as ever; all
@@ -70,7 +71,8 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
     ) -> None:
         if max_tokens < 1 or window < 1:
             raise InputError(f"max_tokens and window must be at least 1, not {max_tokens} and {window}")
-        super().__init__()
+        EzPickle.__init__(self, env, tokenizer, max_tokens=max_tokens, window=window)
+        super().__init__()  # type: ignore[no-untyped-call]
         self.env = env
         self.tokenizer: Tokenizer = tokenizer or ByteTokenizer()
         self.max_tokens = max_tokens
@@ -80,10 +82,8 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
         self.possible_agents = list(env.possible_agents)
         self.agents = []
         top = len(self.tokenizer) - 1
-        self.observation_spaces = {
-            agent: Box(0, top, (window,), np.int64) for agent in self.possible_agents
-        }
-        self.action_spaces = {agent: Discrete(top + 1) for agent in self.possible_agents}
+        self.observation_spaces = {agent: Box(0, top, (window,), np.int64) for agent in self.possible_agents}
+        self.action_spaces: dict[str, Space[Any]] = {agent: Discrete(top + 1) for agent in self.possible_agents}
         self.state_space = Box(0, top, (2 * window,), np.int64)
         self._written: list[int] = []
 
@@ -93,7 +93,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
 
     def action_space(self, agent: str) -> Space[int | None]:
         """Return the action space of ``agent``."""
-        return self.action_spaces[agent]  # type: ignore[return-value]
+        return self.action_spaces[agent]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
         """Start an episode; see ``raw_env.reset``."""
@@ -127,7 +127,8 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
         """Return the last L ids of what ``agent`` sees and, when it is acting, has written."""
         seen = self.env.observe(agent)
         assert seen is not None
-        text = "\n".join(str(seen[key]) for key in ("feedback", "helper_code", "prompt") if seen[key])
+        shown = ("previous_code", "feedback", "helper_code", "prompt")
+        text = "\n".join(str(seen[key]) for key in shown if seen[key])
         written = self._written if agent == self.agent_selection else []
         return self._last_ids(self.tokenizer.encode(text + "\n") + written)
 
@@ -143,7 +144,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
 
     def close(self) -> None:
         """Close the game underneath."""
-        self.env.close()
+        self.env.close()  # type: ignore[no-untyped-call]
 
     def _follow(self) -> None:
         """Take over the public state of the game underneath."""
@@ -153,7 +154,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"]):
         self.truncations = dict(self.env.truncations)
         self.infos = {agent: dict(info) for agent, info in self.env.infos.items()}
         self.agent_selection = self.env.agent_selection
-        self._skip_agent_selection = None
+        self._skip_agent_selection = None  # type: ignore[assignment]  # PettingZoo does so too
 
     def _last_ids(self, ids: list[int]) -> np.ndarray[Any, Any]:
         row = np.full(self.window, self.tokenizer.eos_token_id, dtype=np.int64)

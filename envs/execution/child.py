@@ -1,9 +1,11 @@
-"""Runs inside a program's own process: ``python -I -S child.py``, never imported by the package.
+"""Runs inside a program's own process: ``python -s -S child.py``, never imported by the package.
 
 Reads one JSON job from standard input, lowers its own limits, loads the program and runs the instrumented tests on it.
 Findings go out as JSON lines on the descriptor the job names, each as soon as it is known, so that a program ended
-half way keeps what it earned.
+half way keeps what it earned. Whatever the program raises is a finding, so every exception is caught.
 """
+
+# ruff: noqa: BLE001, S102  # running foreign code and reporting what it raises is what this file is for
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ from typing import Any
 
 
 def main() -> None:
+    del sys.path[0]  # this file's folder, whose modules are no business of the program's
     job = json.loads(sys.stdin.buffer.read())
     limits = job["limits"]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -82,7 +85,7 @@ def run_tests(candidate: Any, job: dict[str, Any], send: Any) -> None:
         unit = raised_in(error)
         if unit and not told:  # the class only: a message can carry a test's arguments
             told.append(True)
-            send(error=type(error).__name__, unit=unit)
+            send(error=type(error).__name__[:200], unit=unit)
 
     def record(index: int, thunk: Any) -> None:
         touched.add(index)
@@ -101,7 +104,7 @@ def run_tests(candidate: Any, job: dict[str, Any], send: Any) -> None:
             touched.clear()
             guarded.append(True)
 
-        def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
             guarded.pop()
             if error is not None:
                 tell(error)
@@ -167,11 +170,15 @@ def is_call(node: Any, names: set[str]) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
+def is_idle(node: Any) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
+
+
 def is_thin(function: Any, names: set[str]) -> bool:
-    """Tell whether, docstring aside, the function only returns one helper call on its own arguments."""
-    body = function.body
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        body = body[1:]
+    """Tell whether, docstring and imports aside, the function only returns one helper call on its own arguments."""
+    body = [node for node in function.body if not is_idle(node)]
     if len(body) == 2 and isinstance(body[0], ast.Assign) and isinstance(body[1], ast.Return):
         target = body[0].targets[0]
         value = body[1].value

@@ -70,7 +70,7 @@ class Executor:
         self._lock = threading.Lock()
         self._closed = False
 
-    def __enter__(self) -> Executor:
+    def __enter__(self) -> Executor:  # noqa: PYI034  # Self is newer than Python 3.10
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -192,13 +192,15 @@ def _run(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], boo
         payload = json.dumps(job).encode("utf-8")
         # vfork, so the caller's size does not matter: no preexec_fn.
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", _CHILD],
+            [sys.executable, "-s", "-S", "-B", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(write_end,),
             start_new_session=True,
-            env={},
+            # Sets of text are iterated in the same order each time: the same action earns the same reward. Isolated
+            # mode (-I) would ignore the variable; without it the child drops its own folder from the path itself.
+            env={"PYTHONHASHSEED": "0"},
             cwd="/",
         )
     except BaseException:
@@ -232,8 +234,11 @@ def _run(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], boo
             findings.append(finding)
     done = any("done" in finding for finding in findings)
     over_cpu = not done and in_time and status in (-signal.SIGXCPU, -signal.SIGKILL)
-    ended = "MemoryError" if status == -signal.SIGSEGV else f"the process ended early (status {status})"
-    return findings, not in_time or over_cpu, ended
+    return findings, not in_time or over_cpu, f"the process ended early ({_ending(status)})"
+
+
+def _ending(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"status {status}"
 
 
 def _read_until(descriptor: int, deadline: float) -> tuple[bytes, bool]:

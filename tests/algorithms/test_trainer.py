@@ -1,0 +1,254 @@
+"""The trainer: seeds, resume, sharing, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from codeduet.agents import ScriptedEngine
+from codeduet.agents.team import Team
+from codeduet.algorithms import MAGRPO, Group, TrainConfig, Trainer
+from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.losses import LossBatch
+from codeduet.algorithms.metrics import read_metrics
+from codeduet.envs import HELPER, MAIN, InputError, load_problems
+
+LONG = SamplingConfig(max_new_tokens=2000)
+TIMES = ("seconds/", "tokens_per_second")
+
+
+@pytest.fixture
+def config(tiny_model: str, tmp_path: Path) -> TrainConfig:
+    return TrainConfig(
+        out=str(tmp_path / "run"),
+        team=TeamConfig(model=tiny_model, lora_rank=4),
+        sampling=SamplingConfig(max_new_tokens=12),
+        optim=OptimConfig(lr=1e-2),
+        steps=4,
+        problems_per_step=2,
+        group_size=2,
+        checkpoint_every=2,
+    )
+
+
+def letters(text: str) -> float:
+    """A reward that random bytes get some of: how many of the first letters of the alphabet there are."""
+    return sum(sign in "abcdefgh" for sign in text) / 4
+
+
+class LetterReward(MAGRPO):
+    """MAGRPO that pays for letters, since no random program earns anything."""
+
+    def advantages(self, groups: Sequence[Group]) -> Any:
+        for group in groups:
+            for trajectory in group.trajectories:
+                for action in trajectory.actions:
+                    action.reward = sum(letters(text) for _, _, text in trajectory.transcript)
+        return super().advantages(groups)
+
+
+def numbers(trainer: Trainer) -> list[dict[str, Any]]:
+    rows = read_metrics(trainer.run)
+    return [{key: value for key, value in row.items() if not key.startswith(TIMES)} for row in rows]
+
+
+def weights(team: Team) -> list[bytes]:
+    return [p.detach().numpy().tobytes() for policy in team.policies for p in policy.parameters]
+
+
+def trained(config: TrainConfig) -> Trainer:
+    trainer = Trainer(config, algorithm=LetterReward())
+    trainer.open()
+    trainer.train()
+    return trainer
+
+
+def test_two_runs_with_one_seed_are_identical_and_another_seed_is_not(config: TrainConfig, tmp_path: Path) -> None:
+    first = trained(config)
+    second = trained(replace(config, out=str(tmp_path / "again")))
+    other = trained(replace(config, out=str(tmp_path / "other"), seed=1))
+    assert numbers(first) == numbers(second)
+    assert weights(first.team) == weights(second.team)
+    assert weights(first.team) != weights(other.team)
+    assert any(row[f"{MAIN}/updates"] for row in numbers(first))
+
+
+def test_a_resumed_run_is_the_unbroken_run_bit_for_bit(config: TrainConfig, tmp_path: Path) -> None:
+    unbroken = trained(config)
+    broken = replace(config, out=str(tmp_path / "broken"))
+    cut = Trainer(broken, algorithm=LetterReward())
+    cut.open()
+    for _ in range(2):
+        cut.train_step()
+    cut.save()
+    cut.train_step()  # lost: it came after the checkpoint
+    resumed = Trainer(broken, algorithm=LetterReward())
+    resumed.open(resume=True)
+    assert resumed.step == 2
+    resumed.train()
+    assert weights(resumed.team) == weights(unbroken.team)
+    assert numbers(resumed) == [row for row in numbers(unbroken) if row["step"] > 2]
+    assert resumed.team[MAIN].version == unbroken.team[MAIN].version
+
+
+def test_rows_after_the_checkpoint_are_dropped_on_resume(config: TrainConfig) -> None:
+    first = trained(config)
+    path = first.run / "metrics.jsonl"
+    path.write_text(path.read_text() + json.dumps({"step": 9, "kind": "train", "reward": 1.0}) + '\n{"step": 10, "ki')
+    resumed = Trainer(replace(config, steps=5), algorithm=LetterReward())
+    resumed.open(resume=True)
+    resumed.train()
+    assert [row["step"] for row in read_metrics(first.run)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("sharing", ["adapter", "separate", "shared"])
+def test_every_sharing_mode_trains(config: TrainConfig, sharing: Any) -> None:
+    trainer = Trainer(replace(config, team=replace(config.team, sharing=sharing), steps=1), algorithm=LetterReward())
+    before = weights(trainer.team)
+    trainer.open()
+    trainer.train()
+    assert weights(trainer.team) != before
+    assert len(trainer.learners) == (1 if sharing == "shared" else 2)
+
+
+def test_both_agents_learn_and_a_frozen_one_does_not(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, frozen=[HELPER], steps=2), algorithm=LetterReward())
+    before = {agent: [p.clone() for p in trainer.team[agent].parameters] for agent in (HELPER, MAIN)}
+    trainer.open()
+    trainer.train()
+    same = {
+        agent: all(torch.equal(a, b) for a, b in zip(before[agent], trainer.team[agent].parameters, strict=True))
+        for agent in (HELPER, MAIN)
+    }
+    assert same == {HELPER: True, MAIN: False}
+
+
+def test_an_epoch_visits_every_problem_once_in_an_order_of_its_own(config: TrainConfig) -> None:
+    trainer = Trainer(replace(config, problems_per_step=31), envs=[])
+    epochs = [[task for step in range(4 * e, 4 * e + 4) for task in trainer.batch_tasks(step)] for e in range(2)]
+    assert sorted(epochs[0]) == sorted(problem.task_id for problem in load_problems("humaneval", "train"))
+    assert sorted(epochs[1]) == sorted(epochs[0])
+    assert epochs[0] != epochs[1]
+
+
+def test_scripted_agents_are_paid_what_the_environment_pays(config: TrainConfig) -> None:
+    problem = load_problems()[0]
+    scripts = {
+        HELPER: lambda prompt, seed: "def helper(x):\n    return x\n",
+        MAIN: lambda prompt, seed: problem.canonical_solution,
+    }
+    trainer = Trainer(
+        replace(config, sampling=LONG),
+        engine=ScriptedEngine(scripts),
+        train_tasks=[problem.task_id],
+        test_tasks=[problem.task_id],
+    )
+    metrics, groups = trainer.train_step()
+    assert metrics["reward"] == pytest.approx(0.5 + 0.1 * 7)  # HumanEval/0 has 7 tests
+    assert (metrics["solved"], metrics["helper_nonempty"], metrics["helper_called"]) == (1.0, 1.0, 0.0)
+    assert metrics["dead_groups"] == 1.0
+    assert metrics[f"{MAIN}/updates"] == 0.0
+    assert [action.agent for action in groups[0].trajectories[0].actions] == [HELPER, MAIN]
+
+
+def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> None:
+    problem = load_problems()[0]
+    prompts: list[str] = []
+
+    def main(prompt: str, seed: int) -> str:
+        prompts.append(prompt)
+        return problem.canonical_solution if "tests passed" in prompt else "    return None\n"
+
+    scripts = {HELPER: lambda prompt, seed: "", MAIN: main}
+    trainer = Trainer(
+        replace(config, env=EnvConfig(max_turns=3), problems_per_step=1, sampling=LONG),
+        engine=ScriptedEngine(scripts),
+        train_tasks=[problem.task_id],
+        test_tasks=[problem.task_id],
+    )
+    _, groups = trainer.train_step()
+    trajectory = groups[0].trajectories[0]
+    rewards = [action.reward for action in trajectory.actions if action.agent == MAIN]
+    # `return None` runs and passes 0 tests or what None equals; the second turn solves and takes the third along.
+    assert len(rewards) == 2
+    assert rewards[1] == pytest.approx(2 * (0.5 + 0.7))
+    assert rewards[0] < 0.5 + 0.7
+
+
+def test_evaluation_plays_every_test_task(config: TrainConfig) -> None:
+    problems = load_problems("humaneval", "test")[:3]
+    bodies = {problem.entry_point: problem.canonical_solution for problem in problems[:2]}
+
+    def main(prompt: str, seed: int) -> str:
+        return next((body for name, body in bodies.items() if f"def {name}(" in prompt), "    return None\n")
+
+    trainer = Trainer(
+        replace(config, sampling=LONG),
+        engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
+        test_tasks=[problem.task_id for problem in problems],
+    )
+    assert trainer.evaluate()["solved"] == pytest.approx(2 / 3)
+
+
+class TwentyLines:
+    """A user's own algorithm, whole: reinforce without a baseline."""
+
+    on_policy = True
+
+    def setup(self, team: Team) -> None:
+        self.agents = list(team)
+
+    def advantages(self, groups: Sequence[Group]) -> list[list[list[float]]]:
+        return [[[a.reward for a in t.actions] for t in g.trajectories] for g in groups]
+
+    def loss(self, batch: LossBatch) -> torch.Tensor:
+        return -(batch.advantages[:, None] * batch.logprobs * batch.mask).sum() / batch.sequences
+
+
+def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
+    algorithm = TwentyLines()
+    trainer = Trainer(replace(config, steps=1), algorithm=algorithm)
+    trainer.open()
+    trainer.train()
+    assert algorithm.agents == [HELPER, MAIN]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optim": OptimConfig(updates_per_batch=2)}, "ratio loss"),
+        ({"options": {"clip": 0.2}, "sampling": SamplingConfig(top_p=0.9)}, "top_p"),
+        ({"sampling": SamplingConfig(temperature=0)}, "temperature"),
+        ({"frozen": ["helper_1"]}, "did you mean 'helper_0'"),
+        ({"algorithm": "grpo"}, "grpo trains one agent"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_with_a_reason(
+    config: TrainConfig, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Trainer(replace(config, **changes))
+
+
+def test_a_run_folder_in_use_is_not_overwritten(config: TrainConfig) -> None:
+    trained(config)
+    with pytest.raises(InputError, match="--resume"):
+        Trainer(config, algorithm=LetterReward()).open()
+
+
+def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:
+    trained(config)
+    other = replace(config, team=replace(config.team, lora_rank=8))
+    with pytest.raises(InputError, match="another model: lora_rank is 4 there and 8 here"):
+        Trainer(other, algorithm=LetterReward()).open(resume=True)
+
+
+def test_only_the_newest_checkpoints_are_kept_and_none_is_half(config: TrainConfig) -> None:
+    trainer = trained(replace(config, steps=6, checkpoint_every=1, keep_checkpoints=2))
+    assert sorted(p.name for p in (trainer.run / "checkpoints").iterdir()) == ["step_000005", "step_000006"]

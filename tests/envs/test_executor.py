@@ -1,0 +1,314 @@
+"""The executor: what it survives, what it says, and in which order."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import pickle
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.envs import Executor, Limits, Outcome, Problem, Program, shared_executor
+
+RIGHT = "def double(x):\n    return x + x\n"
+
+
+def on_two(statement: str, unless: str = "x + x") -> str:
+    """Return a solution of the toy problem that runs ``statement`` when asked to double 2, its second test of four."""
+    return f"import os, sys, time\n\n\ndef double(x):\n    if x == 2:\n        {statement}\n    return {unless}\n"
+
+
+def test_a_right_program_passes_every_test(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code=RIGHT)
+    assert outcome.syntax_ok
+    assert outcome.runnable
+    assert outcome.solved
+    assert (outcome.passed, outcome.total, outcome.tests) == (4, 4, (True,) * 4)
+    assert (outcome.error, outcome.error_unit, outcome.timed_out) == ("", "", False)
+
+
+def test_a_wrong_program_keeps_the_tests_it_passes(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code="def double(x):\n    return abs(x) * 2\n")
+    assert outcome.tests == (True, True, True, False)
+    assert outcome.runnable
+    assert not outcome.solved
+    assert outcome.error == ""
+
+
+def test_the_prompts_imports_are_part_of_the_program(executor: Executor, toy: Problem) -> None:
+    assert executor.judge(toy, main_code="def double(x: int) -> List[int]:\n    return x + x\n").solved
+
+
+def test_helpers_code_is_loaded_before_mains(executor: Executor, toy: Problem) -> None:
+    helper = "def plus(a, b):\n    return a + b\n"
+    assert executor.judge(toy, helper_code=helper, main_code="def double(x):\n    return plus(x, x)\n").solved
+
+
+ENDINGS = {
+    "sys.exit": ("sys.exit(0)", (True, False, True, True), "SystemExit", "main"),
+    "raise": ("raise ValueError(x)", (True, False, True, True), "ValueError", "main"),
+    "endless recursion": ("return double(x)", (True, False, True, True), "RecursionError", "main"),
+    "input": ("input()", (True, False, True, True), "EOFError", "main"),
+    "much memory": ("return len(bytearray(10**9))", (True, False, True, True), "MemoryError", "main"),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main"),
+    "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early (status 0)", ""),
+    "os.abort": ("os.abort()", (True, False, False, False), "the process ended early (SIGABRT)", ""),
+}
+
+
+@pytest.mark.parametrize(("statement", "tests", "error", "unit"), ENDINGS.values(), ids=ENDINGS.keys())
+def test_a_program_that_ends_itself_keeps_the_tests_it_passed(
+    quick: Executor, toy: Problem, statement: str, tests: tuple[bool, ...], error: str, unit: str
+) -> None:
+    outcome = quick.judge(toy, main_code=on_two(statement))
+    assert (outcome.tests, outcome.error, outcome.error_unit) == (tests, error, unit)
+    assert outcome.runnable
+    assert not outcome.timed_out
+
+
+ENDLESS = {
+    "a loop": "while True: pass",
+    "a loop that ignores signals": "import signal; [signal.signal(s, signal.SIG_IGN) for s in (10, 14, 15, 24)]\n"
+    "        while True: pass",
+    "one long call": "return 7 ** 10 ** 9",
+    "sleep": "time.sleep(60)",
+    "sleep in a thread it waits for": "import threading; t = threading.Thread(target=time.sleep, args=(60,)); t.start(); t.join()",
+}
+
+
+@pytest.mark.parametrize("statement", ENDLESS.values(), ids=ENDLESS.keys())
+def test_a_program_without_end_is_timed_out_and_keeps_the_tests_it_passed(
+    quick: Executor, toy: Problem, statement: str
+) -> None:
+    began = time.monotonic()
+    outcome = quick.judge(toy, main_code=on_two(statement))
+    assert outcome.tests == (True, False, False, False)
+    assert outcome.runnable
+    assert (outcome.timed_out, outcome.error, outcome.error_unit) == (True, "TimeoutError", "")
+    assert time.monotonic() - began < 20
+
+
+def test_a_program_that_loads_without_end_is_not_runnable(quick: Executor, toy: Problem) -> None:
+    outcome = quick.judge(toy, main_code=f"{RIGHT}while True:\n    pass\n")
+    assert outcome.syntax_ok
+    assert outcome.timed_out
+    assert (outcome.runnable, outcome.passed) == (False, 0)
+
+
+def test_threads_left_behind_hold_no_verdict(quick: Executor, toy: Problem) -> None:
+    leave = "import threading; threading.Thread(target=time.sleep, args=(60,)).start()"
+    began = time.monotonic()
+    assert quick.judge(toy, main_code=on_two(leave)).solved
+    assert time.monotonic() - began < 3
+
+
+def test_processes_left_behind_are_killed(quick: Executor, toy: Problem, tmp_path: Path) -> None:
+    """The program's child tells its number by the name of an empty folder; it may write no byte."""
+    leave = f"pid = os.fork(); os.mkdir(f'{tmp_path}/{{pid}}') if pid else time.sleep(60)"
+    assert quick.judge(toy, main_code=on_two(leave)).solved
+    (folder,) = tmp_path.iterdir()
+    stat = Path(f"/proc/{folder.name}/stat")
+    deadline = time.monotonic() + 5
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "the child still lives"
+        time.sleep(0.05)
+
+
+def test_a_program_writes_no_file_and_prints_nothing(
+    quick: Executor, toy: Problem, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "out"
+    write = f"print('out'); print('err', file=sys.stderr); open({str(path)!r}, 'w', buffering=1).write('x\\n')"
+    outcome = quick.judge(toy, main_code=on_two(write))
+    assert outcome.tests == (True, False, True, True)
+    assert path.read_text() == ""
+    assert capfd.readouterr() == ("", "")
+
+
+UNREADABLE = {
+    "wrong syntax": "def double(x:\n",
+    "null byte": "x = '\0'\n",
+    "lone surrogate": "x = '\ud800'\n",
+    "deep brackets": "x = " + "(" * 5_000 + ")" * 5_000,
+    "deep signs": "x = " + "-" * 200_000 + "1",
+    "prose": "I think the answer is 2.",
+    "byte order mark inside": "x = 1\n\ufeffy = 2",
+}
+
+
+@pytest.mark.parametrize("source", UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("unit", ["helper", "main"])
+def test_code_that_does_not_parse_is_said_to_be_so(quick: Executor, toy: Problem, source: str, unit: str) -> None:
+    codes = {"helper_code": "", "main_code": RIGHT, f"{unit}_code": source}
+    outcome = quick.judge(toy, **codes)
+    assert (outcome.syntax_ok, outcome.runnable, outcome.passed) == (False, False, 0)
+    assert outcome.error
+    assert "\n" not in outcome.error
+    json.dumps(outcome.to_dict()).encode("utf-8")
+    assert quick.judge(toy, main_code=RIGHT).solved
+
+
+def test_a_surrogate_written_as_an_escape_runs(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code="raise ValueError('\\ud800')\n")
+    assert outcome.error == "ValueError: \ud800"
+    json.dumps(outcome.to_dict()).encode("utf-8")
+
+
+def test_a_huge_source_is_refused_and_a_large_one_judged(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code=RIGHT + "#" * 1_000_001)
+    assert (outcome.runnable, outcome.total, outcome.error) == (False, 4, "SourceTooLong: over 1,000,000 characters")
+    assert executor.judge(toy, main_code=RIGHT + "#" * 900_000).solved
+
+
+ERRORS: dict[str, tuple[str, str, str, str]] = {
+    "helper's syntax": ("x = = 1", RIGHT, "SyntaxError: invalid syntax (line 1)", "helper"),
+    "helper as it loads": ("x = 1\ny = 1 / 0", RIGHT, "ZeroDivisionError: division by zero", "helper"),
+    "main as it loads": ("", f"{RIGHT}undefined", "NameError: name 'undefined' is not defined", "main"),
+    "main leaves as it loads": ("", f"{RIGHT}raise SystemExit", "SystemExit", "main"),
+    "the target is missing": ("", "x = 1", "NameError: the program does not define double", "main"),
+    "the target is no function": ("", "double = 3", "NameError: the program does not define double", "main"),
+    "helper's function, called by main": (
+        "def plus(a, b):\n    return a + c",
+        "def double(x):\n    return plus(x, x)",
+        "NameError",
+        "helper",
+    ),
+    "main's function, called by helper's": (
+        "def apply(f, x):\n    return f(x)",
+        "def double(x):\n    return apply(lambda y: y.none, x)",
+        "AttributeError",
+        "main",
+    ),
+}
+
+
+@pytest.mark.parametrize(("helper", "main", "error", "unit"), ERRORS.values(), ids=ERRORS.keys())
+def test_the_first_error_is_told_with_the_part_it_came_from(
+    executor: Executor, toy: Problem, helper: str, main: str, error: str, unit: str
+) -> None:
+    outcome = executor.judge(toy, helper_code=helper, main_code=main)
+    assert (outcome.error, outcome.error_unit, outcome.passed) == (error, unit, 0)
+
+
+def test_an_unparsable_helper_fails_the_team_even_where_main_needs_none(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, helper_code="no code", main_code=RIGHT)
+    assert (outcome.syntax_ok, outcome.runnable, outcome.passed) == (False, False, 0)
+    assert outcome.structure.defines_entry_point
+
+
+def test_a_verdict_repeats_itself(executor: Executor, toy: Problem) -> None:
+    """Text is hashed alike in every process, and random numbers of the tests are drawn alike."""
+    program = Program(toy, "", "raise ValueError(hash('a'), list({'a', 'b', 'c', 'd', 'e'}))")
+    assert len({executor.submit(program).result().error for _ in range(4)}) == 1
+    asserts = "    assert candidate() == (random.random() < 0.5)\n" * 20
+    drawing = Problem("Draw/0", "def f():\n", "f", "", f"import random\n\n\ndef check(candidate):\n{asserts}")
+    told = [executor.judge(drawing, main_code="def f():\n    return True\n").tests for _ in range(3)]
+    assert told[0] == told[1] == told[2]
+    assert 0 < sum(told[0]) < 20
+
+
+def test_dataclasses_with_text_annotations_load(executor: Executor, toy: Problem) -> None:
+    main = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n\n"
+        f"@dataclass\nclass Pair:\n    a: int\n    b: Pair | None = None\n\n\n{RIGHT}"
+    )
+    assert executor.judge(toy, main_code=main).solved
+
+
+def test_a_main_guard_does_not_run(executor: Executor, toy: Problem) -> None:
+    assert executor.judge(toy, main_code=f'{RIGHT}if __name__ == "__main__":\n    1 / 0\n').solved
+
+
+class Counting(Executor):
+    submitted = 0
+
+    def submit(self, program: Program) -> Future[Outcome]:
+        self.submitted += 1
+        return super().submit(program)
+
+
+def test_judge_many_keeps_the_order_and_judges_equal_programs_once(toy: Problem) -> None:
+    slow_first = "import time\n\n\ntime.sleep(0.5)\n\n\n" + RIGHT
+    wrong = "def double(x):\n    return 2\n"
+    executor = Counting(workers=3)
+    with executor:
+        programs = [Program(toy, "", source) for source in (slow_first, wrong, RIGHT, wrong, slow_first)]
+        assert [outcome.passed for outcome in executor.judge_many(iter(programs))] == [4, 1, 4, 1, 4]
+        assert executor.submitted == 3
+        assert list(executor.judge_many([])) == []
+
+
+def test_it_is_used_from_several_threads(executor: Executor, toy: Problem) -> None:
+    def judge(factor: int) -> int:
+        return executor.judge(toy, main_code=f"def double(x):\n    return x * {factor}\n").passed
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(judge, [2, 3, 2, 3, 2, 3])) == [4, 0, 4, 0, 4, 0]
+
+
+def _judge_in_fork(executor: Executor, toy: Problem, answers: Any) -> None:
+    answers.send(executor.judge(toy, main_code=RIGHT).passed)
+
+
+def test_it_is_used_after_a_fork(executor: Executor, toy: Problem) -> None:
+    assert executor.judge(toy, main_code=RIGHT).solved  # its threads are there, and do not come along
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe()
+    process = context.Process(target=_judge_in_fork, args=(executor, toy, sender))
+    process.start()
+    try:
+        assert receiver.poll(30)
+        assert receiver.recv() == 4
+    finally:
+        process.kill()
+        process.join()
+    assert executor.judge(toy, main_code=RIGHT).solved
+
+
+def test_a_pickled_executor_judges_under_the_same_limits(toy: Problem) -> None:
+    with Executor(workers=3, limits=Limits(cpu_s=1, wall_s=4.0, memory_mb=128)) as original:
+        assert original.judge(toy, main_code=RIGHT).solved
+        with pickle.loads(pickle.dumps(original)) as copy:
+            assert (copy.workers, copy.limits) == (3, original.limits)
+            assert copy.judge(toy, main_code=RIGHT).solved
+
+
+def test_a_closed_executor_says_so(toy: Problem) -> None:
+    executor = Executor(workers=1)
+    with executor:
+        assert executor.judge(toy, main_code=RIGHT).solved
+    executor.close()
+    with pytest.raises(RuntimeError, match="the executor is closed"):
+        executor.judge(toy, main_code=RIGHT)
+
+
+def test_the_shared_executor_is_one_for_the_process() -> None:
+    assert shared_executor() is shared_executor()
+    assert shared_executor().workers == os.cpu_count()
+
+
+def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
+    record = executor.judge(toy, helper_code="def h(): ...", main_code=RIGHT).to_dict()
+    assert json.loads(json.dumps(record)) == {
+        "syntax_ok": True,
+        "runnable": True,
+        "passed": 4,
+        "total": 4,
+        "tests": [True] * 4,
+        "error": "",
+        "error_unit": "",
+        "timed_out": False,
+        "structure": {
+            "helper_functions": ["h"],
+            "main_functions": ["double"],
+            "defines_entry_point": True,
+            "calls_helper": False,
+            "thin_wrapper": False,
+            "ignores_result": False,
+        },
+    }

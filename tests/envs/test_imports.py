@@ -1,0 +1,48 @@
+"""The environment needs no model library, and no folder is imported under a bare name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def run(code: str, folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_environment_loads_no_torch(tmp_path: Path) -> None:
+    run(
+        "import codeduet.envs, sys; assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules",
+        tmp_path,
+    )
+
+
+def test_no_folder_is_imported_under_a_bare_name(tmp_path: Path) -> None:
+    run(
+        "import codeduet.envs, sys\n"
+        "assert not {'envs', 'agents', 'algorithms', 'benchmarks'} & {name.split('.')[0] for name in sys.modules}",
+        tmp_path,
+    )
+
+
+def test_the_loop_of_the_readme_plays_an_episode(tmp_path: Path) -> None:
+    run(
+        "import sys, codeduet.envs, pettingzoo\n"
+        "env = pettingzoo.make('aec', 'codeduet/humaneval-v0')\n"
+        "env.reset(seed=0)\n"
+        "for agent in env.agent_iter():\n"
+        "    observation, reward, terminated, truncated, info = env.last()\n"
+        "    env.step(None if terminated or truncated else '    return None')\n"
+        "assert env.agents == []\n"
+        "assert 'torch' not in sys.modules",
+        tmp_path,
+    )
+
+
+def test_importing_it_twice_registers_it_once(tmp_path: Path) -> None:
+    run(
+        "import importlib, warnings, codeduet.envs\nwarnings.simplefilter('error')\nimportlib.reload(codeduet.envs)",
+        tmp_path,
+    )
