@@ -101,6 +101,11 @@ class Engine(Protocol):
         """End the engine."""
 
 
+def cut(text: str, stop: Sequence[str]) -> str:
+    """Return ``text`` without its first stop string and what follows it."""
+    return text[: min((text.find(s) for s in stop if s in text), default=len(text))]
+
+
 def derive_seed(*parts: object) -> int:
     """Return a 63-bit seed that depends on all ``parts``: no two samples of a run share one, resumed or not."""
     digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()

@@ -16,6 +16,9 @@ from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, 
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
 
+_KEEP_SHARE = 0.75
+"""Finished rows are dropped once so few are left: dropping copies the cache, keeping decodes for nothing."""
+
 
 class HFEngine:
     """Generates with the policies of a team in this process.
@@ -80,15 +83,16 @@ class HFEngine:
         positions = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
         eos = _eos_ids(policy)
-        alive = list(range(len(rows)))
+        alive = list(range(len(rows)))  # rows still in the batch, some of them finished
         for step in range(sampling.max_new_tokens):
             tokens, logprobs = sample(logits, draws[alive, step], sampling)
             for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
-                rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
+                if not rows[index].finish:
+                    rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
             keep = [k for k, index in enumerate(alive) if not rows[index].finish]
             if not keep or step + 1 == sampling.max_new_tokens:
                 break
-            if len(keep) < len(alive):
+            if len(keep) <= _KEEP_SHARE * len(alive):
                 kept = torch.tensor(keep, device=device)
                 tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
                 cache.batch_select_indices(kept)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from codeduet.envs import HELPER
+from codeduet.envs.text import stop_strings
 
-Style = Literal["chat", "base"]
+Style = Literal["auto", "chat", "base"]
 Observation = Mapping[str, Any]
 
 _SINGLE = """Complete the following Python function. Answer with the whole function, imports included, in one Python \
@@ -48,7 +49,6 @@ The function to complete:
 Answer with the whole function `{entry_point}`, imports included, in one Python code block and nothing else."""
 
 _AFTER_HELPER = ("\nif __name__", "\nprint(", "\nassert ", "\n```")
-_AFTER_BODY = ("\ndef ", "\nclass ", "\n#", "\n@", *_AFTER_HELPER)
 
 _AGAIN = """
 
@@ -84,9 +84,9 @@ class PromptFormatter:
         team: whether there is a helper: main alone reads the single-agent prompt.
     """
 
-    def __init__(self, tokenizer: Any, style: Style | Literal["auto"] = "auto", *, team: bool = True) -> None:
+    def __init__(self, tokenizer: Any, style: Style = "auto", *, team: bool = True) -> None:
         self.tokenizer = tokenizer
-        self.style: Style = style if style != "auto" else ("chat" if tokenizer.chat_template else "base")
+        self.style = style if style != "auto" else ("chat" if tokenizer.chat_template else "base")
         self.team = team
 
     def render(self, agent: str, observation: Observation) -> str:
@@ -109,7 +109,7 @@ class PromptFormatter:
         """Return the strings that end an answer: a chat model ends by itself, a base model runs on into new code."""
         if self.style == "chat":
             return ()
-        return _AFTER_HELPER if agent == HELPER else _AFTER_BODY
+        return _AFTER_HELPER if agent == HELPER else stop_strings()
 
 
 def base_prompt(agent: str, observation: Observation) -> str:

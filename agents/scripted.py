@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from codeduet.agents.engine import Completion, Request
+from codeduet.agents.engine import Completion, FinishReason, Request, cut
 from codeduet.envs.token_step import ByteTokenizer, Tokenizer
 
 if TYPE_CHECKING:
@@ -46,23 +46,22 @@ class ScriptedEngine:
         """Do nothing."""
 
     def _answer(self, request: Request, seed: int) -> Completion:
-        text = self.scripts[request.policy](self.tokenizer.decode(list(request.prompt_ids)), seed)
+        script = self.scripts[request.policy]
+        text = script(self.tokenizer.decode(list(request.prompt_ids)), seed)
         sampling = request.sampling
-        cuts = [text.find(stop) for stop in sampling.stop if stop in text]
-        ids = self.tokenizer.encode(text)
-        if cuts:
-            text = text[: min(cuts)]
-            ids = self.tokenizer.encode(text)
-        else:
-            ids = [*ids, self.tokenizer.eos_token_id]
-        whole = len(ids) <= sampling.max_new_tokens
-        if not whole:
+        # As a model would: it writes up to the end of the first stop string, and its text ends before that.
+        ends = [text.find(stop) + len(stop) for stop in sampling.stop if stop in text]
+        finish: FinishReason = "stop" if ends else "eos"
+        text = text[: min(ends, default=len(text))]
+        ids = self.tokenizer.encode(text) + ([] if ends else [self.tokenizer.eos_token_id])
+        if len(ids) > sampling.max_new_tokens:
+            finish = "length"
             ids = ids[: sampling.max_new_tokens]
             text = self.tokenizer.decode(ids)
         return Completion(
             token_ids=tuple(ids),
             logprobs=(0.0,) * len(ids),
-            text=text,
-            finish_reason=("stop" if cuts else "eos") if whole else "length",
+            text=cut(text, sampling.stop),
+            finish_reason=finish,
             policy_version=self.versions[request.policy],
         )

@@ -8,6 +8,8 @@ policy, trained whole, or through one adapter if ``lora_rank`` is given.
 from __future__ import annotations
 
 import copy
+import hashlib
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +22,8 @@ from codeduet.envs import HELPER, MAIN, InputError
 
 Sharing = Literal["separate", "adapter", "shared"]
 
-LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+ADAPTER_FILE = "adapter_model.safetensors"
+"""PEFT's name for an adapter's weights."""
 
 
 class Policy:
@@ -47,7 +50,7 @@ class Policy:
         if adapter is None:
             self.parameters: list[nn.Parameter] = list(model.parameters())
         else:
-            self.parameters = [p for n, p in model.named_parameters() if f".{adapter}." in n]
+            self.parameters = [p for n, p in model.named_parameters() if "lora_" in n and f".{adapter}." in n]
         for parameter in self.parameters:
             parameter.requires_grad_(True)
 
@@ -70,10 +73,15 @@ class Policy:
             self.model.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
         else:
-            self.model.save_pretrained(folder.parent, selected_adapters=[self.adapter])
-            written = folder.parent / self.adapter
-            if written != folder:
-                written.rename(folder)
+            from peft import get_peft_model_state_dict
+            from safetensors.torch import save_file
+
+            # Not save_pretrained: it adds a folder level and a model card, and asks the hub about the base's vocabulary.
+            weights = get_peft_model_state_dict(self.model, adapter_name=self.adapter, save_embedding_layers=False)
+            config = copy.copy(self.model.peft_config[self.adapter])
+            config.inference_mode = True
+            config.save_pretrained(folder)
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / ADAPTER_FILE)
 
     def load(self, folder: Path) -> None:
         """Load what :meth:`save` saved.
@@ -81,21 +89,22 @@ class Policy:
         Raises:
             InputError: the folder is missing, or holds weights of another shape.
         """
+        from peft import set_peft_model_state_dict
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file, load_model
+
         try:
             if self.adapter is None:
-                from safetensors.torch import load_model
-
                 load_model(self.model, str(folder / "model.safetensors"), device=str(self.device))
             else:
-                from peft import load_peft_weights, set_peft_model_state_dict
-
-                weights = load_peft_weights(str(folder), device=str(self.device))
+                weights = load_file(folder / ADAPTER_FILE, device=str(self.device))
                 result = set_peft_model_state_dict(self.model, weights, adapter_name=self.adapter)
-                if result.unexpected_keys:
-                    raise RuntimeError(f"unexpected weights such as {result.unexpected_keys[0]}")
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{folder} does not fit policy {self.name!r}: {reason[:200]}") from None
+                # The base's weights are missing too, and rightly so.
+                missing = [name for name in result.missing_keys if "lora_" in name and f".{self.adapter}." in name]
+                if odd := [*result.unexpected_keys, *missing]:
+                    raise ValueError(f"{len(odd)} weights differ in name, {odd[0]} for one")
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+            raise InputError(f"{folder} does not fit policy {self.name!r}: {_brief(error)}") from None
 
 
 class Team(Mapping[str, Policy]):
@@ -171,6 +180,8 @@ def load_team(
         "sharing": sharing,
         "lora_rank": 0 if whole else lora_rank,
         "agents": list(agents),
+        # An adapter means something on the base it was trained on only; whole models bring all their weights.
+        "base_weights": "" if whole else _fingerprint(base),
     }
     names = ["shared"] if sharing == "shared" else list(agents)
     if whole:
@@ -183,10 +194,17 @@ def load_team(
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device meant; ``"auto"`` is the first GPU, else the CPU."""
-    if device != "auto":
-        return torch.device(device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the device meant; ``"auto"`` is the first GPU, else the CPU.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:  # a torch without CUDA asserts
+        raise InputError(f"device {device!r} cannot be used here: {_brief(error)}") from None
 
 
 def resolve_dtype(dtype: str, device: torch.device, *, whole: bool) -> torch.dtype:
@@ -194,7 +212,7 @@ def resolve_dtype(dtype: str, device: torch.device, *, whole: bool) -> torch.dty
     if dtype == "auto":
         return torch.bfloat16 if device.type == "cuda" and not whole else torch.float32
     chosen = getattr(torch, dtype, None)
-    if not isinstance(chosen, torch.dtype):
+    if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
         raise InputError(f"unknown dtype {dtype!r}: choose auto, float32 or bfloat16")
     if whole and chosen != torch.float32:
         raise InputError(f"dtype={dtype} with weights that train whole: small updates round away; use float32")
@@ -220,15 +238,15 @@ def model_path(model: str) -> str:
 
 
 def _load_model(model: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     path = model_path(model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         network = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"model {model!r} cannot be loaded: {reason[:200]}") from None
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
     if tokenizer.eos_token_id is None:
         raise InputError(f"the tokenizer of {model!r} has no end-of-sequence token")
     return network.to(device).eval(), tokenizer
@@ -239,13 +257,28 @@ def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int) -> Any
 
     base.requires_grad_(False)
     # Dropout would make the learner's log-probabilities differ from the sampled ones.
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=LORA_TARGETS)
-    with torch.random.fork_rng(devices=[]):
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # PEFT asks transformers for a name that transformers gives up.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         torch.manual_seed(seed)
         adapted = get_peft_model(base, config, adapter_name=names[0])
         for name in names[1:]:
             adapted.add_adapter(name, config)
     return adapted.eval()
+
+
+def _fingerprint(model: Any) -> str:
+    """Return a short hash of a sample of the weights that tells one base from another in any precision."""
+    digest = hashlib.blake2b(digest_size=8)
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
+    for weights in (model.get_input_embeddings().weight[:64], *vectors):
+        digest.update(weights.detach().to("cpu", torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def memory_estimate(team: Team) -> dict[str, float]:

@@ -71,18 +71,25 @@ def load_checkpoint(folder: Path, team: Team, optimizers: Mapping[str, torch.opt
         if newest is None:
             raise InputError(f"no checkpoint in {folder}")
         folder = newest
-    state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        step, versions = int(state["step"]), dict(state["versions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'state.json'} is damaged ({error}): use another checkpoint") from None
     for key, mine in team.identity.items():
-        theirs = state["identity"].get(key)
+        theirs = state.get("identity", {}).get(key)
         if theirs != mine:
             raise InputError(f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here")
     for policy in team.policies:
         policy.load(folder / policy.name)
-        policy.version = state["versions"][policy.name]
+        policy.version = versions.get(policy.name, step)
         if optimizers and policy.name in optimizers:
-            saved = torch.load(folder / f"{policy.name}.optimizer.pt", map_location=policy.device, weights_only=True)
+            path = folder / f"{policy.name}.optimizer.pt"
+            if not path.is_file():
+                raise InputError(f"{path} is missing: the run that saved it did not train {policy.name!r}")
+            saved = torch.load(path, map_location=policy.device, weights_only=True)
             optimizers[policy.name].load_state_dict(saved)
-    return int(state["step"])
+    return step
 
 
 def _checkpoints(run: Path) -> list[Path]:

@@ -122,18 +122,23 @@ class Learner:
         )
 
     def _micro_batches(self, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
-        """Cut the batch, longest first, so that a micro-batch too large for memory fails at once and not at the end."""
-        ordered = sorted(samples, key=lambda s: -(len(s.prompt_ids) + len(s.completion_ids)))
+        """Cut the batch, longest first, so that a micro-batch too large for memory fails at once and not at the end.
+
+        Samples of one prompt stay together: it is computed once for all of them.
+        """
         batch: list[Sample] = []
-        width = 0
-        for sample in ordered:
-            if batch and (len(batch) + 1) * width > self.micro_batch_tokens:
+        for sample in sorted(samples, key=lambda s: (-len(s.prompt_ids), s.prompt_ids, -len(s.completion_ids))):
+            if batch and _padded_tokens([*batch, sample]) > self.micro_batch_tokens:
                 yield batch
                 batch = []
-            if not batch:
-                width = len(sample.prompt_ids) + len(sample.completion_ids)
             batch.append(sample)
         yield batch
+
+
+def _padded_tokens(batch: Sequence[Sample]) -> int:
+    """Return the tokens a forward pass computes: each different prompt and every completion, padded."""
+    prompts = {sample.prompt_ids for sample in batch}
+    return len(prompts) * max(map(len, prompts)) + len(batch) * max(len(s.completion_ids) for s in batch)
 
 
 class _Stats:

@@ -1,8 +1,11 @@
 """Log-probabilities of completions, and nothing else.
 
-The model runs without its output head; the head runs at completion positions only and in chunks, so that logits over
-the whole vocabulary never exist for a whole batch. Shapes: N sequences, T tokens of the longest prompt + completion, L
-tokens of the longest completion, D hidden size, V vocabulary.
+A prompt is computed once however many completions it has: they continue its keys and values, gradient included. With P
+prompt and C completion tokens and G completions a prompt that is P + G C tokens instead of G (P + C). The output head
+runs at completion positions only and in chunks, so that logits over the whole vocabulary never exist for a whole batch.
+
+Shapes: N completions, U different prompts, P and L tokens of the longest of either, K completion tokens in all, D hidden
+size, V vocabulary.
 """
 
 from __future__ import annotations
@@ -34,51 +37,81 @@ def completion_logprobs(
         completions: N completions as token ids, each at least one.
         temperatures: `[N]` what each was sampled at: logits are divided by it, as the sampler did. 0 (greedy) scores
             at 1.
-        padding_side: where shorter sequences are padded; the result is the same.
+        padding_side: where shorter prompts are padded; the result is the same.
         chunk_elements: logits that exist at once, at most.
 
     Returns:
-        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), the mask ``[N, L]``, and the
-        entropy ``[N, L]`` of the distribution each token was drawn from, without gradient.
+        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), the mask ``[N, L]``, and
+        the entropy ``[N, L]`` of the distribution each token was drawn from, without gradient.
     """
     device = next(model.parameters()).device
-    lengths = [len(completion) for completion in completions]
-    totals = [len(p) + n for p, n in zip(prompts, lengths, strict=True)]
-    longest = max(totals)
-    ids = torch.zeros((len(totals), longest), dtype=torch.long)
-    attention = torch.zeros_like(ids)
-    rows: list[torch.Tensor] = []
-    before: list[torch.Tensor] = []
-    for i, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
-        start = longest - totals[i] if padding_side == "left" else 0
-        ids[i, start : start + totals[i]] = torch.tensor([*prompt, *completion])
-        attention[i, start : start + totals[i]] = 1
-        first = start + len(prompt)
-        rows.append(torch.full((lengths[i],), i))
-        before.append(torch.arange(first - 1, first + lengths[i] - 1))  # the position that predicts each token
-    ids, attention = ids.to(device), attention.to(device)
-    row, place = torch.cat(rows).to(device), torch.cat(before).to(device)
-    hidden = model.get_decoder()(
-        input_ids=ids,
-        attention_mask=attention,
-        position_ids=(attention.cumsum(1) - 1).clamp_min(0),
-        use_cache=False,
-    ).last_hidden_state[row, place]  # [K, D], K the completion tokens of all rows
-    targets = ids[row, place + 1]
-    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)[row]
+    ids, written = _pad([list(completion) for completion in completions], "right", device)  # [N, L]
+    hidden = _hidden(model, [tuple(prompt) for prompt in prompts], ids, written, padding_side)[written.bool()]
+    targets = ids[written.bool()]  # [K]
+    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)
+    scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
     size = max(1, chunk_elements // model.config.vocab_size)
     scored = [
         _score(head, hidden[k : k + size], targets[k : k + size], scale[k : k + size], len(targets) > size)
         for k in range(0, len(targets), size)
     ]
-    mask = torch.zeros((len(totals), max(lengths)), device=device, dtype=scored[0][0].dtype)
-    for i, length in enumerate(lengths):
-        mask[i, :length] = 1.0
-    inside = mask.bool()
-    logprobs = torch.zeros_like(mask).masked_scatter(inside, torch.cat([pair[0] for pair in scored]))
-    entropy = torch.zeros_like(mask).masked_scatter(inside, torch.cat([pair[1] for pair in scored]))
+    mask = written.to(scored[0][0].dtype)
+    logprobs = torch.zeros_like(mask).masked_scatter(written.bool(), torch.cat([pair[0] for pair in scored]))
+    entropy = torch.zeros_like(mask).masked_scatter(written.bool(), torch.cat([pair[1] for pair in scored]))
     return logprobs, mask, entropy
+
+
+def _hidden(
+    model: Any,
+    prompts: list[tuple[int, ...]],
+    ids: torch.Tensor,
+    written: torch.Tensor,
+    padding_side: Literal["left", "right"],
+) -> torch.Tensor:
+    """Return ``[N, L, D]``: the hidden state that predicts each completion token."""
+    from transformers import DynamicCache
+
+    decoder, device = model.get_decoder(), ids.device
+    place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+    owner = torch.tensor([place[prompt] for prompt in prompts], device=device)
+    prompt_ids, seen = _pad([list(prompt) for prompt in place], padding_side, device)  # [U, P]
+    cache = DynamicCache()
+    states = decoder(
+        input_ids=prompt_ids,
+        attention_mask=seen,
+        position_ids=(seen.cumsum(1) - 1).clamp_min(0),
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    last = seen.shape[1] - 1 - seen.flip(1).argmax(1)  # [U] place of each prompt's last token
+    first: torch.Tensor = states[torch.arange(len(place), device=device), last][owner][:, None]  # [N, 1, D]
+    if ids.shape[1] == 1:
+        return first
+    cache.batch_select_indices(owner)
+    lengths = seen.sum(1)[owner][:, None]
+    rest = decoder(
+        input_ids=ids[:, :-1],
+        attention_mask=torch.cat([seen[owner], written[:, :-1]], 1),
+        position_ids=lengths + torch.arange(ids.shape[1] - 1, device=device),
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    return torch.cat([first, rest], 1)
+
+
+def _pad(
+    rows: list[list[int]], side: Literal["left", "right"], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and mask of rows padded to the longest; the mask is made from lengths, never from ids."""
+    longest = max(map(len, rows))
+    ids = torch.zeros((len(rows), longest), dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        start = longest - len(row) if side == "left" else 0
+        ids[i, start : start + len(row)] = torch.tensor(row)
+        mask[i, start : start + len(row)] = 1
+    return ids.to(device), mask.to(device)
 
 
 def _score(

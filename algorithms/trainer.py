@@ -31,6 +31,9 @@ from codeduet.envs.errors import nearest
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 
+BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
+"""Keys of an observation that ``blank`` may empty."""
+
 
 class Trainer:
     """Trains a team on a set of tasks.
@@ -92,19 +95,22 @@ class Trainer:
         """Make the run folder, or continue in it.
 
         Args:
-            resume: continue from the run folder's newest checkpoint, if there is one.
+            resume: continue from the run folder's newest checkpoint.
 
         Raises:
-            InputError: the run folder holds another run and ``resume`` is off, or a checkpoint of another model.
+            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is no checkpoint, or one
+                of another model.
         """
         self.run.mkdir(parents=True, exist_ok=True)
         newest = latest_checkpoint(self.run)
-        if resume and newest is not None:
+        if resume:
+            if newest is None:
+                raise InputError(f"nothing to resume: no checkpoint in {self.run}")
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
             self.step = load_checkpoint(newest, self.team, optimizers)
             for policy in self.team.policies:
                 self.engine.sync(policy, policy.version)
-        elif (self.run / "metrics.jsonl").exists() and not resume:
+        elif (self.run / "metrics.jsonl").exists():
             raise InputError(f"{self.run} holds a run already: continue it with --resume, or choose another out=")
 
     def train(self) -> dict[str, float]:
@@ -184,6 +190,9 @@ class Trainer:
         for agent in config.frozen:
             if agent not in config.team.agents:
                 raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
+        for key in config.blank:
+            if key not in BLANKABLE:
+                raise InputError(f"blank names no observation text: {key!r}{nearest(key, BLANKABLE)}")
         sampling = config.sampling.build()
         if config.optim.updates_per_batch > 1 and self.algorithm.on_policy:
             raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Sequence
 from importlib import resources
@@ -16,6 +17,20 @@ from codeduet.envs import InputError
 from codeduet.envs.errors import nearest
 
 T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``1e-5`` as a number, as YAML 1.2 does: YAML 1.1 takes it for text, having no point."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the text that ``_Loader`` would take for a number."""
+
+
+for _kind in (_Loader, _Dumper):
+    _kind.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
 
 
 def packaged_configs() -> list[str]:
@@ -36,28 +51,35 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
     Raises:
         InputError: no such file, an unknown key (with the nearest name), or a value that does not fit.
     """
-    tree = yaml.safe_load(to_yaml(base)) if base is not None else {}
+    tree = plain(base) if base is not None else {}
     if source is not None:
-        tree |= _read_yaml(source)
+        tree = _merged(tree, _read_yaml(source))
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = yaml.load(value, _Loader)
         except yaml.YAMLError:
             raise InputError(f"the value of {override!r} is not YAML") from None
         _set(tree, key.split("."), parsed, override)
     try:
-        return TypeAdapter(kind).validate_python(_numbers(tree))
+        return TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
-        raise InputError(_one_line(kind, error, source)) from None
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        overridden = any(f"{where}.".startswith(f"{override.partition('=')[0]}.") for override in overrides)
+        raise InputError(_one_line(kind, error, None if overridden else source)) from None
 
 
 def to_yaml(config: Any) -> str:
     """Return a config as the YAML that :func:`load_config` reads."""
-    tree = TypeAdapter(type(config)).dump_python(config, mode="json")
-    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """Return a config as plain JSON types."""
+    tree: dict[str, Any] = TypeAdapter(type(config)).dump_python(config, mode="json")
+    return tree
 
 
 def _read_yaml(source: str) -> dict[str, Any]:
@@ -69,12 +91,12 @@ def _read_yaml(source: str) -> dict[str, Any]:
                 f"no config {source!r}: give a YAML file or one of {', '.join(packaged_configs())}"
                 f"{nearest(source, packaged_configs())}"
             )
-        text = packaged.read_text(encoding="utf-8")
+        text = packaged.read_bytes()
     else:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     try:
-        tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+        tree = yaml.load(text.decode(), _Loader) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{source} must hold keys and values")
@@ -90,16 +112,13 @@ def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str) -> No
     tree[keys[-1]] = value
 
 
-def _numbers(tree: Any) -> Any:
-    """Read ``1e-5`` as a number: YAML 1.1 takes it for text, having no point."""
-    if isinstance(tree, dict):
-        return {key: _numbers(value) for key, value in tree.items()}
-    if isinstance(tree, str) and tree[:1].isdigit() and "e" in tree:
-        try:
-            return float(tree)
-        except ValueError:
-            return tree
-    return tree
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Return both trees in one, ``above`` holding where both speak."""
+    both = below | above
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            both[key] = _merged(below[key], above[key])
+    return both
 
 
 def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -27,15 +30,14 @@ from rich.table import Table
 from codeduet.agents import Engine
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import Team
-from codeduet.algorithms.checkpoint import load_checkpoint
+from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.trainer import make_envs, make_formatter, make_team
-from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
 from codeduet.envs import InputError, Problem, load_problems
-from codeduet.envs.problems import read_rows
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -81,20 +83,43 @@ def bench(
     Raises:
         InputError: some k exceeds n, or the run folder holds a run of another config.
     """
-    for k in config.k:
-        pass_at_k(config.n, 0, k)  # refused before hours of sampling, not after
-    problems = load_problems(config.env.problems, config.split)[: config.limit or None]
+    problems = choose_problems(config)
+    if config.checkpoint and (newest := latest_checkpoint(Path(config.checkpoint))):
+        # By its own name: once training goes on, the samples in this folder are another team's.
+        config = replace(config, checkpoint=str(newest))
     run = Path(config.out)
-    _open(run, config)
+    text = to_yaml(config)
+    saved = run / "config.yaml"
+    other = saved.is_file() and saved.read_text(encoding="utf-8") != text
+    if other and (run / "samples.jsonl").is_file():  # a run that failed before its first sample is in nobody's way
+        raise InputError(f"{run} holds a run of another config: choose another out=, or delete it")
     rows = _finished(run, config.n)
     missing = [problem for problem in problems if problem.task_id not in rows]
+    if missing and team is None:
+        team = make_players(config)
+    run.mkdir(parents=True, exist_ok=True)
+    saved.write_text(text, encoding="utf-8")
     began = time.perf_counter()
     if missing:
-        _play(config, run, missing, rows, team=team, engine=engine, console=console or Console())
+        assert team is not None
+        _play(config, run, missing, rows, team, engine or HFEngine(team, config.team.batch_size), console or Console())
+        # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
+        _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
     results = summarise(config, [rows[problem.task_id] for problem in problems])
     results["seconds"] = round(time.perf_counter() - began, 1)
     (run / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return results
+
+
+def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
+    """Return the problems of a run, having checked n and k: refused before hours of sampling, not after.
+
+    Raises:
+        InputError: some k exceeds n, or there is no such problem set.
+    """
+    for k in config.k:
+        pass_at_k(config.n, 0, k)
+    return load_problems(config.env.problems, config.split)[: config.limit or None]
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -132,7 +157,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
             of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
         },
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
-        "config": json.loads(json.dumps(_plain(config))),
+        "config": plain(config),
         "seed": config.seed,
         "versions": versions(),
     }
@@ -164,21 +189,12 @@ def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str
     return mean, f"{low} - {high}"
 
 
-def _plain(config: BenchConfig) -> dict[str, Any]:
-    import yaml
-
-    tree: dict[str, Any] = yaml.safe_load(to_yaml(config))
-    return tree
-
-
-def _open(run: Path, config: BenchConfig) -> None:
-    """Make the run folder, or check that the one there is of the same config."""
-    text = to_yaml(config)
-    saved = run / "config.yaml"
-    if saved.is_file() and saved.read_text(encoding="utf-8") != text:
-        raise InputError(f"{run} holds a run of another config: choose another out=, or delete it")
-    run.mkdir(parents=True, exist_ok=True)
-    saved.write_text(text, encoding="utf-8")
+def make_players(config: BenchConfig) -> Team:
+    """Load the team that plays, with the weights of its checkpoint if it names one."""
+    team = make_team(config.team, config.seed)
+    if config.checkpoint:
+        load_checkpoint(Path(config.checkpoint), team)
+    return team
 
 
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
@@ -186,16 +202,23 @@ def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
     path = run / "samples.jsonl"
     if not path.is_file():
         return {}
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8")
     rows: dict[str, list[dict[str, Any]]] = {}
-    for _, row in read_rows(path):
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:  # cut off within the line
+            continue
         rows.setdefault(row["task_id"], []).append(row)
     done = {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
-    path.write_text("".join(json.dumps(row) + "\n" for of_task in done.values() for row in of_task), encoding="utf-8")
+    _write_rows(path, done)
     return done
+
+
+def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Replace the samples file as a whole: there is no moment without it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(json.dumps(row) + "\n" for group in rows.values() for row in group), encoding="utf-8")
+    partial.replace(path)
 
 
 def _play(
@@ -203,17 +226,11 @@ def _play(
     run: Path,
     problems: list[Problem],
     rows: dict[str, list[dict[str, Any]]],
-    *,
-    team: Team | None,
-    engine: Engine | None,
+    team: Team,
+    engine: Engine,
     console: Console,
 ) -> None:
     """Play ``problems``, filling ``rows`` and the samples file."""
-    if team is None:
-        team = make_team(config.team, config.seed)
-        if config.checkpoint:
-            load_checkpoint(Path(config.checkpoint), team)
-    engine = engine or HFEngine(team, config.team.batch_size)
     formatter = make_formatter(config.team, team)
     chunk = max(1, config.team.batch_size // config.n)
     envs = make_envs(config.env, config.team.agents, chunk * config.n)
@@ -250,4 +267,4 @@ def _play(
 if __name__ == "__main__":
     from codeduet.cli import main
 
-    main(["bench"])
+    main(["bench", *sys.argv[1:]])

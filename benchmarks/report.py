@@ -51,7 +51,8 @@ def learning_curve(runs: list[Path], out: Path) -> None:
         axis.remove()
     axes.flat[0].legend(fontsize="small")
     figure.tight_layout()
-    figure.savefig(out, dpi=120)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120, format="png")
     plt.close(figure)
 
 
@@ -59,7 +60,10 @@ def results_of(run: Path) -> dict[str, dict[str, Any]]:
     """Return the benchmark results in a run folder and one level below it: folder name -> results."""
     found = {}
     for path in sorted({*run.glob("results.json"), *run.glob("*/results.json")}):
-        found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not JSON: {error}") from None
     return found
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codeduet.agents import Completion
-from codeduet.algorithms import Trajectory
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
 from codeduet.envs.problems import read_rows
+
+if TYPE_CHECKING:  # judging needs no model library
+    from codeduet.agents import Completion
+    from codeduet.algorithms import Trajectory
 
 
 def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[str, Any]:
@@ -65,11 +67,14 @@ def judge_file(
     Raises:
         InputError: a row lacks a field or names an unknown task; nothing is written then.
     """
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name a file for the outcomes")
     rows = read_rows(source)
     if not rows:
         raise InputError(f"{source} holds no sample")
     programs = [_program(row, problems, f"{source}, line {number}") for number, row in rows]
     passed = 0
+    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     with partial.open("w", encoding="utf-8") as file:
         for done, ((_, row), outcome) in enumerate(zip(rows, executor.judge_many(programs), strict=True), start=1):

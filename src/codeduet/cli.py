@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Two language models write one program together.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 console = Console()
+
+_UsageError: Any = typer.BadParameter.__base__
+"""An unknown option, command or value. Typer brings this class along under an address that moves."""
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="dotted config overrides")]
 ConfigName = Annotated[
@@ -46,6 +48,7 @@ def train(
     from codeduet.algorithms.trainer import Trainer
     from codeduet.benchmarks.config import load_config, to_yaml
 
+    quieten_libraries()
     resolved = load_config(TrainConfig, config, overrides or ())
     trainer = Trainer(resolved, console=console)
     if dry_run:
@@ -54,7 +57,8 @@ def train(
     trainer.open(resume=resume)
     (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
     metrics = trainer.train()
-    console.print(f"trained {trainer.step} steps: reward {metrics['reward']:.3f}; run folder {trainer.run}")
+    reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
+    say(f"trained {trainer.step} steps: {reward}run folder {trainer.run}")
 
 
 @app.command()
@@ -63,13 +67,14 @@ def bench(overrides: Overrides = None, config: ConfigName = None, dry_run: DryRu
     from codeduet.benchmarks import pass_at_k
     from codeduet.benchmarks.config import load_config
 
+    quieten_libraries()
     resolved = load_config(pass_at_k.BenchConfig, config, overrides or ())
     if dry_run:
         show_bench_plan(resolved)
         return
     results = pass_at_k.bench(resolved, console=console)
     console.print(pass_at_k.results_table(results))
-    console.print(f"run folder {resolved.out}")
+    say(f"run folder {resolved.out}")
 
 
 @app.command(name="eval")
@@ -83,6 +88,7 @@ def evaluate(
     from codeduet.benchmarks import pass_at_k
     from codeduet.benchmarks.config import load_config
 
+    quieten_libraries()
     if not (run / "config.yaml").is_file():
         raise InputError(f"{run} is no training run: config.yaml is missing")
     trained = load_config(TrainConfig, str(run / "config.yaml"))
@@ -96,6 +102,7 @@ def evaluate(
     )
     resolved = load_config(pass_at_k.BenchConfig, None, overrides or (), base=base)
     console.print(pass_at_k.results_table(pass_at_k.bench(resolved, console=console)))
+    say(f"run folder {resolved.out}")
 
 
 @app.command()
@@ -103,21 +110,23 @@ def judge(
     samples: Annotated[Path, typer.Argument(help="JSONL of task_id and main_code/helper_code, or completion")],
     out: Annotated[Path, typer.Option(help="JSONL that gets every row with its outcome")],
     problems: Annotated[str, typer.Option(help="humaneval, or a HumanEval-format JSONL file")] = "humaneval",
-    workers: Annotated[int | None, typer.Option(help="programs judged side by side; default one per core")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="programs judged side by side; default one per core")
+    ] = None,
 ) -> None:
     """Judge saved samples; no model is loaded."""
     from codeduet.benchmarks.samples import judge_file
 
     with Executor(workers=workers) as executor, Progress(console=console) as progress:
-        bar = progress.add_task("judge", total=None)
+        bar = progress.add_task("judge", total=None, visible=False)
         passed, total = judge_file(
             samples,
             out,
             load_problems(problems),
             executor,
-            lambda done, of: progress.update(bar, completed=done, total=of),
+            lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
-    console.print(f"{passed} of {total} samples pass; outcomes in {out}")
+    say(f"{passed} of {total} samples pass; outcomes in {out}")
 
 
 @app.command()
@@ -135,10 +144,10 @@ def report(
     if trained:
         picture = out or runs[0] / "learning_curve.png"
         reporting.learning_curve(trained, picture)
-        console.print(f"learning curve in {picture}")
+        say(f"learning curve in {picture}")
     for run in trained:
         gain = reporting.reward_gain(read_metrics(run))
-        console.print(
+        say(
             f"{run}: mean reward of the last tenth of training less the first: {gain.mean:+.3f} "
             f"(95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
         )
@@ -158,35 +167,58 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
     from codeduet.benchmarks.config import to_yaml
 
     console.rule("config")
-    console.print(to_yaml(config), markup=False, highlight=False)
+    say(to_yaml(config))
     (env,) = make_envs(config.env, config.team.agents, 1)
     env.reset(options={"task_id": task_id})
     for agent in team:
         observation = env.observe(agent)
         console.rule(f"first prompt of {agent} ({len(formatter.encode(agent, observation))} tokens)")
-        console.print(formatter.render(agent, observation), markup=False, highlight=False)
+        say(formatter.render(agent, observation))
     console.rule("memory")
     for name, size in memory_estimate(team).items():
-        console.print(f"{name}: {size:,.1f} MiB")
+        say(f"{name}: {size:,.1f} MiB")
 
 
 def show_bench_plan(config: BenchConfig) -> None:
     """Print what a benchmark would do."""
-    from codeduet.algorithms.trainer import make_formatter, make_team
+    from codeduet.algorithms.trainer import make_formatter
+    from codeduet.benchmarks.pass_at_k import choose_problems, make_players
 
-    team = make_team(config.team, config.seed)
-    problems = load_problems(config.env.problems, config.split)
+    problems = choose_problems(config)
+    team = make_players(config)
     show_plan(config, team, make_formatter(config.team, team), problems[0].task_id)
 
 
+def say(text: str) -> None:
+    """Print ``text`` as it is: not wrapped, no square bracket or path taken for markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def quieten_libraries() -> None:
+    """Silence transformers' progress bars and advice: here, and not for those who use the package as a library."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; bad input is one line and exit status 2."""
-    words = sys.argv[1:] if arguments is None else [*arguments, *sys.argv[1:]]
+    """Run the command line on ``arguments``, by default the process's; bad input is one line and exit status 2."""
+    words = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        app(args=words, standalone_mode=True)
+        # Not in Typer's standalone mode, which frames an error in a box of many lines.
+        status = app(args=words, prog_name="codeduet", standalone_mode=False) or 0
     except InputError as error:
-        print(f"codeduet: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
+        status = _complain(str(error))
+    except _UsageError as error:
+        status = _complain(f"{error.format_message()} (see codeduet --help)")
+    except typer.Abort:  # Ctrl-C, as older versions of Typer tell it; newer ones return 130
+        status = 130
+    if status == 130:
         print("codeduet: stopped", file=sys.stderr)
-        sys.exit(130)
+    sys.exit(status)
+
+
+def _complain(message: str) -> int:
+    print(f"codeduet: {' '.join(message.split())}", file=sys.stderr)
+    return 2

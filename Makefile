@@ -1,0 +1,49 @@
+# install: .venv with all that training and tests need   quickstart: train and measure a team in minutes
+# test: the test suite   lint: style, types, import contracts   dist: build and try the wheel   clean: remove what was made
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN ?= runs/quickstart
+# Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
+TORCH ?= torch==2.13.0
+
+.PHONY: install quickstart test lint dist format ci clean
+.DEFAULT_GOAL := test
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@test -d src/codeduet/envs || { echo "src/codeduet/envs is no folder: this checkout has no symbolic links (git config core.symlinks true, then clone again)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet "$(TORCH)"
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+quickstart: install
+	$(BIN)/codeduet bench --config quickstart_bench out=$(RUN)/before
+	$(BIN)/codeduet train --config quickstart out=$(RUN)
+	$(BIN)/codeduet bench --config quickstart_bench checkpoint=$(RUN) out=$(RUN)/after
+	$(BIN)/codeduet report $(RUN)
+
+test: install
+	$(BIN)/pytest -q
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+dist: install
+	sh .ci/try-wheel "$(BIN)/python"
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+ci: lint test dist
+
+clean:
+	rm -rf $(VENV) build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

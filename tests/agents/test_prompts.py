@@ -1,0 +1,191 @@
+"""Golden prompts: what each role reads, to the letter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tokenizers.processors import TemplateProcessing
+
+from codeduet.agents import PromptFormatter
+from codeduet.agents.prompts import base_prompt, chat_message
+from codeduet.agents.random_model import byte_tokenizer
+from codeduet.envs import HELPER, MAIN
+from codeduet.envs.text import stop_strings
+
+PROMPT = 'def area(r):\n    """Area of a circle."""\n'
+HELPER_CODE = "def square(x):\n    return x * x\n"
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def observation(**changes: Any) -> dict[str, Any]:
+    return {
+        "prompt": PROMPT,
+        "entry_point": "area",
+        "helper_code": "",
+        "previous_code": "",
+        "feedback": "",
+        "turn": 0,
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """Bytes with a BOS that encoding adds, and a chat template that writes it as well, as Llama's do."""
+    made = byte_tokenizer()
+    made.add_special_tokens({"bos_token": "<|bos|>"})
+    made.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|bos|> $A", special_tokens=[("<|bos|>", made.bos_token_id)]
+    )
+    made.chat_template = TEMPLATE
+    assert made.encode("a")[0] == made.bos_token_id
+    return made
+
+
+def test_what_a_single_chat_model_reads() -> None:
+    assert chat_message(MAIN, observation(), team=False) == (
+        "Complete the following Python function. Answer with the whole function, imports included, in one Python code "
+        "block and nothing else.\n"
+        "\n"
+        "```python\n"
+        "def area(r):\n"
+        '    """Area of a circle."""\n'
+        "```"
+    )
+
+
+def test_what_helper_reads() -> None:
+    assert chat_message(HELPER, observation(), team=True) == (
+        "You and another programmer write one Python program together. You write auxiliary functions; the other "
+        "programmer sees them and then writes `area` below, calling what you wrote.\n"
+        "\n"
+        "```python\n"
+        "def area(r):\n"
+        '    """Area of a circle."""\n'
+        "```\n"
+        "\n"
+        "Write one or two auxiliary functions that make `area` easy to write. Do not write `area` itself. "
+        "Answer with one Python code block and nothing else."
+    )
+
+
+def test_what_main_reads() -> None:
+    assert chat_message(MAIN, observation(helper_code=HELPER_CODE), team=True) == (
+        "Complete the function `area` below. These auxiliary functions are defined already; call them where they "
+        "help, and do not write them again.\n"
+        "\n"
+        "```python\n"
+        "def square(x):\n"
+        "    return x * x\n"
+        "```\n"
+        "\n"
+        "The function to complete:\n"
+        "\n"
+        "```python\n"
+        "def area(r):\n"
+        '    """Area of a circle."""\n'
+        "```\n"
+        "\n"
+        "Answer with the whole function `area`, imports included, in one Python code block and nothing else."
+    )
+
+
+def test_main_is_told_where_helper_wrote_nothing() -> None:
+    assert "```python\n# none\n```" in chat_message(MAIN, observation(helper_code=" \n"), team=True)
+
+
+def test_a_later_turn_shows_ones_own_answer_and_what_became_of_it() -> None:
+    seen = observation(previous_code="def area(r):\n    return r\n", feedback="1 of 4 tests passed.\nWrong.", turn=1)
+    again = (
+        "\n\nYour last answer was:\n\n"
+        "```python\ndef area(r):\n    return r\n```\n\n"
+        "What became of it: 1 of 4 tests passed.\nWrong.\n"
+        "Write a better one."
+    )
+    for agent, team in ((MAIN, False), (MAIN, True), (HELPER, True)):
+        first = chat_message(agent, observation(), team=team)
+        assert chat_message(agent, seen, team=team) == first + again
+
+
+def test_base_prompts_are_exactly_what_the_embedded_model_was_trained_on() -> None:
+    assert base_prompt(MAIN, observation()) == PROMPT
+    assert base_prompt(HELPER, observation()) == PROMPT + "    ...\n\n# Helper functions for area:\n"
+    main = base_prompt(MAIN, observation(helper_code=HELPER_CODE + "\n\n"))
+    assert main == HELPER_CODE.rstrip("\n") + "\n\n\n" + PROMPT
+
+
+def test_base_models_read_feedback_as_comments() -> None:
+    seen = observation(feedback="0 of 4 tests passed.\nYour code raised NameError.", turn=1)
+    comments = "# 0 of 4 tests passed.\n# Your code raised NameError.\n"
+    assert base_prompt(MAIN, seen) == comments + PROMPT
+    assert base_prompt(HELPER, seen).startswith(comments + PROMPT)
+
+
+@pytest.mark.parametrize("style", ["chat", "base"])
+def test_helper_code_reaches_main_alone(tokenizer: Any, style: Any) -> None:
+    formatter = PromptFormatter(tokenizer, style)
+    seen = observation(helper_code=HELPER_CODE)
+    assert "def square" in formatter.render(MAIN, seen)
+    assert "def square" not in formatter.render(HELPER, seen)
+    assert formatter.render(HELPER, seen) == formatter.render(HELPER, observation())
+
+
+@pytest.mark.parametrize("agent", [HELPER, MAIN])
+def test_braces_in_code_and_prompts_survive(agent: str) -> None:
+    seen = observation(
+        prompt='def area(r):\n    """{"a": {}} {0} {entry_point} {{x}} {r!r} %s"""\n',
+        helper_code='PAIRS = {"{": "}"}  # {helper}\n',
+        previous_code="return {**{}}",
+        feedback="KeyError: '{prompt}'",
+    )
+    for text in (chat_message(agent, seen, team=True), base_prompt(agent, seen)):
+        assert '{"a": {}} {0} {entry_point} {{x}} {r!r} %s' in text
+        if agent == MAIN:
+            assert 'PAIRS = {"{": "}"}  # {helper}' in text
+        assert "KeyError: '{prompt}'" in text
+    assert "return {**{}}" in chat_message(agent, seen, team=True)
+
+
+def test_the_chat_template_is_applied_once_with_the_generation_prompt(tokenizer: Any) -> None:
+    formatter = PromptFormatter(tokenizer)
+    assert formatter.style == "chat"
+    text = formatter.render(HELPER, observation())
+    assert text == f"<|bos|><|user|>{chat_message(HELPER, observation(), team=True)}<|end|><|assistant|>"
+
+
+@pytest.mark.parametrize("style", ["chat", "base"])
+def test_a_prompt_begins_with_one_bos(tokenizer: Any, style: Any) -> None:
+    ids = PromptFormatter(tokenizer, style).encode(MAIN, observation())
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids.count(tokenizer.bos_token_id) == 1
+
+
+def test_ids_are_the_rendered_text(tokenizer: Any) -> None:
+    formatter = PromptFormatter(tokenizer, "chat")
+    assert tokenizer.decode(formatter.encode(MAIN, observation())) == formatter.render(MAIN, observation())
+
+
+def test_a_tokenizer_without_a_template_reads_as_a_base_model() -> None:
+    formatter = PromptFormatter(byte_tokenizer())
+    assert formatter.style == "base"
+    assert formatter.render(MAIN, observation()) == PROMPT
+
+
+def test_a_model_that_plays_alone_reads_the_single_prompt(tokenizer: Any) -> None:
+    alone = PromptFormatter(tokenizer, team=False).render(MAIN, observation())
+    assert "auxiliary" not in alone
+    assert "auxiliary" in PromptFormatter(tokenizer).render(MAIN, observation())
+
+
+def test_stop_strings_end_a_base_models_answer_and_leave_a_chat_models_alone(tokenizer: Any) -> None:
+    base = PromptFormatter(tokenizer, "base")
+    assert base.stop(MAIN) == stop_strings()
+    assert "\ndef " in base.stop(MAIN)
+    # Helper writes functions: the next one is no end.
+    assert not any("\ndef two():\n    # why\n    return 1\n".count(stop) for stop in base.stop(HELPER))
+    assert any("\n\nif __name__ == '__main__':".count(stop) for stop in base.stop(HELPER))
+    assert PromptFormatter(tokenizer, "chat").stop(MAIN) == ()

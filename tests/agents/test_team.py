@@ -1,0 +1,249 @@
+"""Teams: who shares what, and that what is saved is what is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from codeduet.agents.team import Policy, Team, load_team, memory_estimate, resolve_device, resolve_dtype
+from codeduet.envs import InputError
+
+PROMPT = torch.tensor([[100, 101, 102, 32, 97]])
+
+
+def logits(policy: Policy) -> torch.Tensor:
+    with torch.no_grad():
+        scores: torch.Tensor = policy.activate()(input_ids=PROMPT, use_cache=False).logits
+    return scores
+
+
+def weights(policy: Policy) -> list[bytes]:
+    return [parameter.detach().numpy().tobytes() for parameter in policy.parameters]
+
+
+def change(policy: Policy, seed: int = 0) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.parameters:
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+
+
+def test_adapters_share_one_base_and_no_trained_weight(make: Callable[..., Team]) -> None:
+    team = make(sharing="adapter")
+    helper, main = team["helper_0"], team["main_0"]
+    assert helper.model is main.model
+    assert not {id(p) for p in helper.parameters} & {id(p) for p in main.parameters}
+    # Two matrices of rank 4 on each of 7 projections in 2 layers.
+    assert len(helper.parameters) == len(main.parameters) == 2 * 7 * 2
+    base = [p for name, p in helper.model.named_parameters() if "lora_" not in name]
+    assert not any(p.requires_grad for p in base)
+
+
+def test_separate_models_share_nothing_and_start_equal(make: Callable[..., Team]) -> None:
+    team = make(sharing="separate")
+    helper, main = team["helper_0"], team["main_0"]
+    assert not {p.data_ptr() for p in helper.parameters} & {p.data_ptr() for p in main.parameters}
+    assert weights(helper) == weights(main)
+    assert all(p.requires_grad for p in helper.parameters)
+
+
+@pytest.mark.parametrize(("rank", "adapter"), [(0, None), (4, "shared")])
+def test_a_shared_policy_acts_for_both_agents(make: Callable[..., Team], rank: int, adapter: str | None) -> None:
+    team = make(sharing="shared", lora_rank=rank)
+    assert team["helper_0"] is team["main_0"]
+    assert [policy.name for policy in team.policies] == ["shared"]
+    assert team["main_0"].adapter == adapter
+    assert list(team) == ["helper_0", "main_0"]
+
+
+def test_a_team_of_one_has_one_policy(make: Callable[..., Team]) -> None:
+    assert [policy.name for policy in make(agents=("main_0",)).policies] == ["main_0"]
+
+
+def test_switching_adapters_changes_neither_list_nor_weights(make: Callable[..., Team]) -> None:
+    team = make()
+    lists = [[id(p) for p in policy.parameters] for policy in team.policies]
+    before = [weights(policy) for policy in team.policies]
+    for name in ("main_0", "helper_0", "main_0"):
+        team[name].activate()
+        assert all(p.requires_grad for p in team[name].parameters)
+    assert [[id(p) for p in policy.parameters] for policy in team.policies] == lists
+    assert [weights(policy) for policy in team.policies] == before
+
+
+def test_adapters_start_as_the_base_and_part_when_trained(make: Callable[..., Team]) -> None:
+    base = logits(make(sharing="shared", lora_rank=0)["main_0"])
+    team = make()
+    assert torch.equal(logits(team["helper_0"]), base)
+    assert torch.equal(logits(team["main_0"]), base)
+    change(team["main_0"])
+    assert torch.equal(logits(team["helper_0"]), base)
+    assert not torch.allclose(logits(team["main_0"]), base)
+
+
+def test_the_seed_decides_the_adapters_first_weights_and_leaves_the_callers_stream_alone(
+    make: Callable[..., Team],
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = make(seed=1)
+    assert torch.equal(torch.rand(3), expected)
+    assert weights(first["main_0"]) == weights(make(seed=1)["main_0"])
+    assert weights(first["main_0"]) != weights(make(seed=2)["main_0"])
+    assert weights(first["main_0"]) != weights(first["helper_0"])
+
+
+@pytest.mark.parametrize(
+    "settings", [{"sharing": "adapter"}, {"sharing": "separate"}, {"sharing": "shared", "lora_rank": 0}]
+)
+def test_save_and_load_round_trip_byte_by_byte(
+    make: Callable[..., Team], tmp_path: Path, settings: dict[str, object]
+) -> None:
+    saved = make(**settings)
+    for seed, policy in enumerate(saved.policies):
+        change(policy, seed)
+        policy.save(tmp_path / policy.name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(policy.name for policy in saved.policies)
+    loaded = make(**settings, seed=9)
+    for mine, theirs in zip(loaded.policies, saved.policies, strict=True):
+        assert weights(mine) != weights(theirs)
+        mine.load(tmp_path / mine.name)
+    for mine, theirs in zip(loaded.policies, saved.policies, strict=True):
+        assert weights(mine) == weights(theirs)
+        assert torch.equal(logits(mine), logits(theirs))
+        mine.save(tmp_path / "again" / mine.name)
+        for name in ("model.safetensors", "adapter_model.safetensors"):
+            if (tmp_path / mine.name / name).exists():
+                again = (tmp_path / "again" / mine.name / name).read_bytes()
+                assert again == (tmp_path / mine.name / name).read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's own
+def test_a_saved_adapter_loads_with_peft_and_a_saved_model_with_transformers(
+    make: Callable[..., Team], model_dir: Path, tmp_path: Path
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    adapters, whole = make(), make(sharing="separate")
+    change(adapters["main_0"])
+    change(whole["main_0"])
+    adapters["main_0"].save(tmp_path / "adapter")
+    whole["main_0"].save(tmp_path / "whole")
+    base = AutoModelForCausalLM.from_pretrained(model_dir)
+    with torch.no_grad():
+        by_peft = PeftModel.from_pretrained(base, tmp_path / "adapter").eval()(input_ids=PROMPT).logits
+        by_transformers = AutoModelForCausalLM.from_pretrained(tmp_path / "whole")(input_ids=PROMPT).logits
+    assert torch.allclose(by_peft, logits(adapters["main_0"]), atol=1e-6)
+    assert torch.allclose(by_transformers, logits(whole["main_0"]), atol=1e-6)
+    assert AutoTokenizer.from_pretrained(tmp_path / "whole").encode("ab") == adapters.tokenizer.encode("ab")
+
+
+@pytest.mark.parametrize("sharing", ["adapter", "separate"])
+def test_weights_of_another_shape_are_refused_in_one_line(
+    make: Callable[..., Team], other_shape: Path, tmp_path: Path, sharing: str
+) -> None:
+    make(sharing=sharing)["main_0"].save(tmp_path / "main_0")
+    other = load_team(str(other_shape), sharing=sharing, lora_rank=4)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"main_0 does not fit policy 'main_0': ") as caught:
+        other["main_0"].load(tmp_path / "main_0")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_an_adapter_of_fewer_layers_is_refused_though_every_shape_fits(
+    make: Callable[..., Team], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    team = make()
+    team["main_0"].save(tmp_path / "main_0")
+    path = tmp_path / "main_0" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    save_file({name: tensor for name, tensor in tensors.items() if ".layers.1." not in name}, path)
+    with pytest.raises(InputError, match=r"14 weights differ in name, .*layers\.1\."):
+        team["main_0"].load(tmp_path / "main_0")
+
+
+def test_missing_and_broken_weights_are_refused(make: Callable[..., Team], tmp_path: Path) -> None:
+    team = make()
+    with pytest.raises(InputError, match=r"does not fit policy 'main_0': .*No such file"):
+        team["main_0"].load(tmp_path / "nowhere")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(InputError, match="does not fit policy 'main_0'"):
+        team["main_0"].load(tmp_path)
+
+
+def test_the_identity_tells_one_base_from_another_of_its_shape(make: Callable[..., Team], tmp_path: Path) -> None:
+    from codeduet.agents.random_model import random_model
+
+    model, tokenizer = random_model(seed=1)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    mine, again, other = make(), make(dtype="bfloat16"), load_team(str(tmp_path), lora_rank=4)
+    assert mine.identity == again.identity
+    assert mine.identity != other.identity
+    assert {**mine.identity, "base_weights": ""} == {**other.identity, "base_weights": ""}
+    assert json.loads(json.dumps(mine.identity)) == mine.identity
+
+
+def test_a_missing_folder_and_a_folder_that_is_no_model_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no model folder .*nowhere: give 'embedded', a transformers folder"):
+        load_team(str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match="no model folder models/a/b"):
+        load_team("models/a/b")
+    with pytest.raises(InputError, match=r"is no model folder: config\.json is missing"):
+        load_team(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="cannot be loaded: ") as caught:
+        load_team(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_that_make_no_team_are_refused(make: Callable[..., Team]) -> None:
+    with pytest.raises(InputError, match="needs lora_rank of at least 1, not 0"):
+        make(sharing="adapter", lora_rank=0)
+    with pytest.raises(InputError, match="unknown dtype 'float33': choose auto, float32 or bfloat16"):
+        make(dtype="float33")
+    with pytest.raises(InputError, match="unknown dtype 'int64'"):
+        make(dtype="int64")
+    with pytest.raises(InputError, match="small updates round away; use float32"):
+        make(sharing="separate", dtype="bfloat16")
+    with pytest.raises(InputError, match="device 'gpu' cannot be used here: "):
+        make(device="gpu")
+
+
+def test_precision_and_device_follow_where_training_happens() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert resolve_dtype("auto", cpu, whole=False) == torch.float32
+    assert resolve_dtype("auto", gpu, whole=False) == torch.bfloat16
+    assert resolve_dtype("auto", gpu, whole=True) == torch.float32
+    assert resolve_device("cpu") == cpu
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_bfloat16_base_still_trains_its_adapters_in_float32(make: Callable[..., Team]) -> None:
+    team = make(dtype="bfloat16")
+    assert {p.dtype for p in team["main_0"].parameters} == {torch.float32}
+    assert team["main_0"].model.get_base_model().get_input_embeddings().weight.dtype == torch.bfloat16
+
+
+def test_the_memory_estimate_counts_weights_once_and_adamw_twice_a_trained_weight(make: Callable[..., Team]) -> None:
+    # Width 32, feed-forward 64, 4 heads of 8, 2 of them keys' and values'; 258 ids; a layer has two norms.
+    layer = (32 * 32 + 32) + 2 * (32 * 16 + 16) + 32 * 32 + 3 * 32 * 64 + 2 * 32
+    model = 4 * (258 * 32 + 2 * layer + 32)
+    # Rank 4 between the two sides of each projection: q, k, v, o, gate, up, down.
+    adapter = 4 * 2 * 4 * (64 + 48 + 48 + 64 + 96 + 96 + 96)
+    mib = 2**20
+    assert memory_estimate(make(sharing="separate")) == pytest.approx(
+        {"weights": 2 * model / mib, "gradients": 2 * model / mib, "optimiser": 4 * model / mib}
+    )
+    assert memory_estimate(make(sharing="shared", lora_rank=0))["weights"] == pytest.approx(model / mib)
+    assert memory_estimate(make()) == pytest.approx(
+        {"weights": (model + 2 * adapter) / mib, "gradients": 2 * adapter / mib, "optimiser": 4 * adapter / mib}
+    )

@@ -1,0 +1,234 @@
+"""The command line: every mistake is one line and status 2, and the whole path runs with a tiny model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+
+def assert_refused(ran: Any, words: str) -> None:
+    """The command ended with status 2 and one line on standard error that says ``words``."""
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.err.startswith("codeduet: ")
+    assert words in ran.err
+    assert ran.status == 2
+
+
+@pytest.fixture
+def settings(model_dir: Path, problem_file: Path) -> list[str]:
+    """Overrides that make any run tiny."""
+    return [
+        f"team.model={model_dir}",
+        "team.lora_rank=2",
+        f"env.problems={problem_file}",
+        "sampling.max_new_tokens=4",
+    ]
+
+
+@pytest.fixture
+def tiny(settings: list[str]) -> list[str]:
+    """A training of two steps."""
+    return ["train", *settings, "steps=2", "problems_per_step=1", "group_size=2", "checkpoint_every=1"]
+
+
+def test_help_names_every_command(codeduet: Command) -> None:
+    for arguments in (["--help"], []):
+        ran = codeduet(*arguments)
+        assert ran.status == 0
+        for command in ("train", "eval", "bench", "judge", "report"):
+            assert command in ran.out
+    for command in ("train", "eval", "bench", "judge", "report"):
+        assert codeduet(command, "--help").status == 0
+
+
+# Bad input, one clear line each.
+
+
+def test_an_unknown_task_id(codeduet: Command, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"task_id": "HumanEval/164", "main_code": ""}\n')
+    ran = codeduet("judge", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl")
+    assert_refused(ran, f"{tmp_path / 'in.jsonl'}, line 1: unknown task id 'HumanEval/164' among 164 problems")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('{"task_id": "HumanEval/0",', "line 2: not JSON ("),
+        ('{"task_id": "HumanEval/0"}', "line 2: field 'main_code' (or 'completion') is missing"),
+    ],
+)
+def test_a_malformed_row(codeduet: Command, tmp_path: Path, row: str, words: str) -> None:
+    (tmp_path / "in.jsonl").write_text(f'{{"task_id": "HumanEval/0", "main_code": ""}}\n{row}\n')
+    assert_refused(codeduet("judge", tmp_path / "in.jsonl", "--out", tmp_path / "out"), f"in.jsonl, {words}")
+
+
+def test_more_k_than_samples(codeduet: Command, settings: list[str], tmp_path: Path) -> None:
+    for dry in ([], ["--dry-run"]):
+        ran = codeduet("bench", *settings, "n=3", "k=[1, 5]", f"out={tmp_path / 'run'}", *dry)
+        assert_refused(ran, "pass@5 cannot be estimated from 3 samples a problem")
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_an_unknown_config_key(codeduet: Command, command: str) -> None:
+    ran = codeduet(command, "sampling.temprature=1")
+    assert_refused(ran, "unknown config key 'sampling.temprature'; did you mean 'temperature'?")
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_missing_model_folder(codeduet: Command, tmp_path: Path, command: str) -> None:
+    ran = codeduet(command, f"team.model={tmp_path / 'nowhere'}", f"out={tmp_path / 'run'}")
+    assert_refused(ran, f"no model folder {tmp_path / 'nowhere'}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_problem_file_with_a_malformed_row(codeduet: Command, settings: list[str], tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"task_id": "a"}\n')
+    ran = codeduet("bench", *settings, f"env.problems={tmp_path / 'bad.jsonl'}", f"out={tmp_path / 'run'}")
+    assert_refused(ran, "bad.jsonl, line 1: field 'prompt' is missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trian"], "No such command 'trian'"),
+        (["train", "--dryrun"], "No such option: --dryrun"),
+        (["judge", "in.jsonl"], "Missing option '--out'"),
+        (["judge", "in.jsonl", "--out", "x", "--workers", "0"], "Invalid value for '--workers'"),
+        (["train", "steps"], "an override is dotted.key=value, not 'steps'"),
+        (["train", "--config", "magrop"], "did you mean 'magrpo'?"),
+        (["train", "algorithm=magrop"], "unknown algorithm 'magrop'"),
+        (["train", "env.reward=grop", "team.model=TINY", "out=OUT"], "unknown reward 'grop'"),
+        (["bench", "env.reward=grop", "team.model=TINY", "out=OUT"], "unknown reward 'grop'"),
+        (["eval", "nowhere"], "nowhere is no training run: config.yaml is missing"),
+        (["report", "nowhere"], "no run folder nowhere"),
+    ],
+)
+def test_other_mistakes(codeduet: Command, arguments: list[str], words: str, model_dir: Path, tmp_path: Path) -> None:
+    places = {"team.model=TINY": f"team.model={model_dir}", "out=OUT": f"out={tmp_path / 'run'}"}
+    assert_refused(codeduet(*[places.get(word, word) for word in arguments]), words)
+
+
+# What works.
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_dry_run_shows_the_plan_and_writes_nothing(
+    codeduet: Command, settings: list[str], tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = codeduet(command, *settings, "out=run", "split=train" if command == "bench" else "steps=2", "--dry-run")
+    assert (ran.status, ran.err) == (0, "")
+    assert "max_new_tokens: 4\n" in ran.out
+    prompt = 'def double(x: int) -> int:\n    """Return 2 * x."""\n'
+    assert f"{prompt}    ...\n\n# Helper functions for double:\n" in ran.out
+    assert "first prompt of main_0" in ran.out
+    for name in ("weights", "gradients", "optimiser"):
+        assert f"{name}: 0." in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_judge_scores_saved_samples(codeduet: Command, problem_file: Path, tmp_path: Path) -> None:
+    rows = [{"task_id": "Toy/0", "completion": f"    return {body}\n"} for body in ("2 * x", "x")]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "out.jsonl"
+    ran = codeduet("judge", tmp_path / "in.jsonl", "--out", out, "--problems", problem_file, "--workers", "1")
+    assert (ran.status, ran.err) == (0, "")
+    assert f"1 of 2 samples pass; outcomes in {out}\n" in ran.out
+    assert [json.loads(line)["passed"] for line in out.read_text().splitlines()] == [True, False]
+
+
+def test_train_resume_evaluate_and_report(
+    codeduet: Command, tiny: list[str], tmp_path: Path, other_model: Path
+) -> None:
+    run = tmp_path / "run [1]"  # square brackets are no markup
+    trained = codeduet(*tiny, f"out={run}")
+    assert (trained.status, trained.err) == (0, "")
+    assert f"run folder {run}\n" in trained.out
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["step_000001", "step_000002"]
+
+    assert_refused(codeduet(*tiny, f"out={run}"), f"{run} holds a run already: continue it with --resume")
+
+    again = codeduet(*tiny, f"out={run}", "--resume")
+    assert (again.status, again.err) == (0, "")
+    longer = codeduet(*tiny, f"out={run}", "--resume", "steps=3")
+    assert (longer.status, longer.err) == (0, "")
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in metrics] == [1, 2, 3]
+
+    other = codeduet(*tiny, f"out={run}", "--resume", "steps=4", f"team.model={other_model}")
+    assert_refused(other, "is a checkpoint of another model: hidden_size is 32 there and 48 here")
+
+    evaluated = codeduet("eval", run, "n=2", "k=[1, 2]")
+    assert (evaluated.status, evaluated.err) == (0, "")
+    assert "pass@2" in evaluated.out
+    results = json.loads((run / "eval" / "results.json").read_text())
+    assert results["method"] == "team (trained)"
+    assert results["config"]["checkpoint"] == str(run / "checkpoints" / "step_000003")
+    assert list(results["problems"]) == ["Toy/3"]
+
+    # The weights are others now: what is saved in eval/ is not theirs.
+    assert codeduet(*tiny, f"out={run}", "--resume", "steps=4").status == 0
+    assert_refused(codeduet("eval", run, "n=2", "k=[1, 2]"), "holds a run of another config")
+    assert codeduet("eval", run, "n=2", "k=[1, 2]", "--out", tmp_path / "later").status == 0
+
+    bench = [*tiny[1:5], f"checkpoint={run}", f"out={tmp_path / 'bench'}", f"team.model={other_model}"]
+    assert_refused(codeduet("bench", *bench), "is a checkpoint of another model: hidden_size is 32 there and 48 here")
+    assert not (tmp_path / "bench").exists()
+
+    reported = codeduet("report", run)
+    assert (reported.status, reported.err) == (0, "")
+    assert f"learning curve in {run / 'learning_curve.png'}\n" in reported.out
+    assert (run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "pass@2" in reported.out
+    assert "(95 % interval +nan to +nan)" in reported.out
+
+
+# In a process of its own.
+
+
+def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "codeduet", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def test_bad_input_of_the_real_command_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    ran = process("judge", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out.jsonl")
+    assert (ran.returncode, ran.stdout.strip()) == (2, "")
+    assert ran.stderr == f"codeduet: no such file: {tmp_path / 'nowhere.jsonl'}\n"
+
+
+def test_the_real_command_says_nothing_that_libraries_say_of_themselves(settings: list[str], tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "codeduet.benchmarks.pass_at_k", *settings, "n=1", "k=[1]", f"out={tmp_path / 'run'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Loading weights" not in ran.stdout
+    assert "team: 1 problems, n = 1" in ran.stdout
+
+
+def test_ctrl_c_ends_a_run_with_one_line_and_status_130(tiny: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "codeduet", *tiny, "steps=100000", f"out={tmp_path / 'run'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        deadline = time.monotonic() + 90
+        while not (metrics.is_file() and metrics.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.kill(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, "codeduet: stopped\n")

