@@ -156,7 +156,7 @@ def sample(
     logits = truncate(logits / sampling.temperature, sampling)
     logprobs = torch.log_softmax(logits, -1)
     # float64: a float32 sum over 150,000 tokens drifts by more than the rarest of them weighs.
-    cumulative = logprobs.double().exp().cumsum(-1)
+    cumulative = logprobs.exp().cumsum(-1, dtype=torch.float64)
     tokens = torch.searchsorted(cumulative, draws[:, None] * cumulative[:, -1:], right=True)[:, 0]
     tokens = tokens.clamp_max(logits.shape[-1] - 1)
     return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]

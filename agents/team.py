@@ -34,6 +34,7 @@ class Policy:
         model: a transformers causal language model, or a PEFT model around one.
         tokenizer: its tokenizer.
         adapter: name of the LoRA adapter that is this policy, or None where the policy is the whole model.
+        trainable: off, the policy acts and nothing of it can be trained.
 
     Attributes:
         parameters: what training changes. The list is taken once: switching adapters flips ``requires_grad``, and an
@@ -41,14 +42,19 @@ class Policy:
         version: number of updates so far.
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, adapter: str | None = None) -> None:
+    def __init__(
+        self, name: str, model: Any, tokenizer: Any, adapter: str | None = None, *, trainable: bool = True
+    ) -> None:
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
         self.adapter = adapter
         self.version = 0
-        if adapter is None:
-            self.parameters: list[nn.Parameter] = list(model.parameters())
+        self.parameters: list[nn.Parameter] = []
+        if not trainable:
+            model.requires_grad_(False)
+        elif adapter is None:
+            self.parameters = list(model.parameters())
         else:
             self.parameters = [p for n, p in model.named_parameters() if "lora_" in n and f".{adapter}." in n]
         for parameter in self.parameters:
@@ -65,7 +71,8 @@ class Policy:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.parameters[0].device
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
     def save(self, folder: Path) -> None:
         """Save as a transformers or a PEFT folder, which those libraries load again."""
@@ -191,6 +198,20 @@ def load_team(
         adapted = _adapt(base, names, lora_rank, lora_alpha, seed)
         policies = {name: Policy(name, adapted, tokenizer, adapter=name) for name in names}
     return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity)
+
+
+def load_untrained(model: str, agents: tuple[str, ...], *, device: str = "auto", dtype: str = "auto") -> Team:
+    """Load a model by which every agent acts as it is: the untrained rows of a benchmark.
+
+    It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. ``dtype`` may
+    be bfloat16 on a CPU too.
+
+    Raises:
+        InputError: no such model.
+    """
+    where = resolve_device(device)
+    base, tokenizer = _load_model(model, where, resolve_dtype(dtype, where, whole=False))
+    return Team(dict.fromkeys(agents, Policy("base", base, tokenizer, trainable=False)))
 
 
 def resolve_device(device: str) -> torch.device:

@@ -30,6 +30,8 @@ class TeamConfig:
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
+        threads: CPU threads of the model; 0 is torch's choice. For small models 1 is best: several wait for each other,
+            and far longer where programs are judged beside them.
     """
 
     kind: Literal["team", "single"] = "team"
@@ -41,6 +43,7 @@ class TeamConfig:
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
+    threads: int = Field(default=0, ge=0)
 
     @property
     def agents(self) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class Learner:
             total = 0.0
             stats = _Stats()
             for number, batch in enumerate(micro_batches):
-                logprobs, mask, entropy = self._score(batch)
+                logprobs, mask = self._score(batch)
                 value = loss(
                     LossBatch(
                         logprobs=logprobs,
@@ -97,7 +97,7 @@ class Learner:
                 value.backward()  # type: ignore[no-untyped-call]
                 total += float(value.detach())
                 if update == 0:
-                    stats.add(batch, logprobs.detach(), mask, entropy)
+                    stats.add(batch, logprobs.detach(), mask)
             norm = self._clip()
             if not torch.isfinite(norm):
                 raise FloatingPointError(f"gradient of policy {self.policy.name!r} is not finite (loss {total})")
@@ -113,7 +113,7 @@ class Learner:
         limit = self.max_grad_norm or float("inf")
         return torch.nn.utils.clip_grad_norm_(self.policy.parameters, limit)
 
-    def _score(self, batch: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _score(self, batch: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
         return completion_logprobs(
             self.policy.activate(),
             [sample.prompt_ids for sample in batch],
@@ -145,23 +145,24 @@ class _Stats:
     """Sums over the tokens of a step."""
 
     def __init__(self) -> None:
-        self.tokens = self.entropy = self.kl = 0.0
+        self.tokens = self.surprise = self.kl = 0.0
         self.deviation = 0.0
 
-    def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor, entropy: torch.Tensor) -> None:
+    def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor) -> None:
         sampled = torch.zeros_like(logprobs)
         for i, sample in enumerate(batch):
             sampled[i, : len(sample.sampled_logprobs)] = torch.tensor(sample.sampled_logprobs)
         greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
         gap = (sampled - logprobs) * mask * ~greedy[:, None]
         self.tokens += float(mask.sum())
-        self.entropy += float((entropy * mask).sum())
+        self.surprise -= float(logprobs.sum())
         self.kl += float((gap.neg().exp() - 1 + gap).mul(mask).sum())  # k3 estimator of KL(sampler || learner)
         self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
 
     def result(self) -> dict[str, float]:
         return {
-            "entropy": self.entropy / self.tokens,
+            # On policy the mean of -log pi over sampled tokens is the entropy, unbiased and for nothing.
+            "entropy": self.surprise / self.tokens,
             "mismatch_kl": self.kl / self.tokens,
             "mismatch_ratio_max": self.deviation,
         }

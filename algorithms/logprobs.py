@@ -28,7 +28,7 @@ def completion_logprobs(
     *,
     padding_side: Literal["left", "right"] = "right",
     chunk_elements: int = CHUNK_ELEMENTS,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Score completions under a causal language model.
 
     Args:
@@ -41,8 +41,7 @@ def completion_logprobs(
         chunk_elements: logits that exist at once, at most.
 
     Returns:
-        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), the mask ``[N, L]``, and
-        the entropy ``[N, L]`` of the distribution each token was drawn from, without gradient.
+        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), and the mask ``[N, L]``.
     """
     device = next(model.parameters()).device
     ids, written = _pad([list(completion) for completion in completions], "right", device)  # [N, L]
@@ -52,14 +51,14 @@ def completion_logprobs(
     scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
     size = max(1, chunk_elements // model.config.vocab_size)
-    scored = [
-        _score(head, hidden[k : k + size], targets[k : k + size], scale[k : k + size], len(targets) > size)
-        for k in range(0, len(targets), size)
-    ]
-    mask = written.to(scored[0][0].dtype)
-    logprobs = torch.zeros_like(mask).masked_scatter(written.bool(), torch.cat([pair[0] for pair in scored]))
-    entropy = torch.zeros_like(mask).masked_scatter(written.bool(), torch.cat([pair[1] for pair in scored]))
-    return logprobs, mask, entropy
+    scored = torch.cat(
+        [
+            _score(head, hidden[k : k + size], targets[k : k + size], scale[k : k + size], len(targets) > size)
+            for k in range(0, len(targets), size)
+        ]
+    )
+    mask = written.to(scored.dtype)
+    return torch.zeros_like(mask).masked_scatter(written.bool(), scored), mask
 
 
 def _hidden(
@@ -116,22 +115,16 @@ def _pad(
 
 def _score(
     head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, recompute: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability and entropy at each position ``[K]``; with ``recompute`` the backward pass makes logits anew."""
+) -> torch.Tensor:
+    """Return the log-probability at each position ``[K]``; with ``recompute`` the backward pass makes logits anew."""
 
-    def run(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def run(hidden: torch.Tensor) -> torch.Tensor:
         logits = head(hidden)
         # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        logits = logits / scale[:, None].to(logits.dtype)
-        normaliser = logits.logsumexp(-1)
-        chosen = logits.gather(-1, targets[:, None])[:, 0] - normaliser
-        with torch.no_grad():
-            logs = logits - normaliser[:, None]
-            entropy = -(logs.exp() * logs).sum(-1)
-        return chosen, entropy
+        return -torch.nn.functional.cross_entropy(logits / scale[:, None].to(logits.dtype), targets, reduction="none")
 
     if recompute and torch.is_grad_enabled():
-        pair: tuple[torch.Tensor, torch.Tensor] = checkpoint(run, hidden, use_reentrant=False)
-        return pair
+        scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False)
+        return scored
     return run(hidden)

@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -251,6 +252,7 @@ class Trainer:
 
 def make_team(config: TeamConfig, seed: int) -> Team:
     """Load the team a config describes; ``seed`` is for the adapters' first weights."""
+    use_threads(config)
     return load_team(
         config.model,
         config.agents,
@@ -261,6 +263,12 @@ def make_team(config: TeamConfig, seed: int) -> Team:
         dtype=config.dtype,
         seed=seed,
     )
+
+
+def use_threads(config: TeamConfig) -> None:
+    """Set the CPU threads of this process as a config says."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
 
 
 def make_formatter(config: TeamConfig, team: Team) -> PromptFormatter:

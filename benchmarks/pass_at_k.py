@@ -29,11 +29,11 @@ from rich.table import Table
 
 from codeduet.agents import Engine
 from codeduet.agents.hf import HFEngine
-from codeduet.agents.team import Team
+from codeduet.agents.team import Team, load_untrained
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.rollout import rollout
-from codeduet.algorithms.trainer import make_envs, make_formatter, make_team
+from codeduet.algorithms.trainer import make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
@@ -191,9 +191,12 @@ def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str
 
 def make_players(config: BenchConfig) -> Team:
     """Load the team that plays, with the weights of its checkpoint if it names one."""
+    if not config.checkpoint:
+        chosen = config.team
+        use_threads(chosen)
+        return load_untrained(chosen.model, chosen.agents, device=chosen.device, dtype=chosen.dtype)
     team = make_team(config.team, config.seed)
-    if config.checkpoint:
-        load_checkpoint(Path(config.checkpoint), team)
+    load_checkpoint(Path(config.checkpoint), team)
     return team
 
 

@@ -52,7 +52,7 @@ def model() -> Qwen2ForCausalLM:
 def sequence_logprobs(
     model: Qwen2ForCausalLM, completions: Sequence[tuple[int, ...]], prompts: Sequence[tuple[int, ...]] | None = None
 ) -> torch.Tensor:
-    logprobs, _, _ = completion_logprobs(
+    logprobs, _ = completion_logprobs(
         model, prompts or [PROMPT] * len(completions), completions, [TEMPERATURE] * len(completions)
     )
     return logprobs.sum(1)
@@ -68,7 +68,7 @@ def action(agent: str, completion: tuple[int, ...], reward: float) -> Action:
 
 def update(model: Qwen2ForCausalLM, actions: Sequence[Action], advantages: Sequence[float]) -> torch.Tensor:
     """Return the gradient of the algorithm's loss on ``actions``."""
-    logprobs, mask, _ = completion_logprobs(
+    logprobs, mask = completion_logprobs(
         model, [a.prompt_ids for a in actions], [a.completion.token_ids for a in actions], [TEMPERATURE] * len(actions)
     )
     batch = LossBatch(

@@ -65,7 +65,7 @@ def gradient_of(policy: Policy, samples: Sequence[Sample], micro_batch_tokens: i
 
 def test_eos_is_trained(whole: Policy) -> None:
     model = whole.activate()
-    logprobs, mask, _ = completion_logprobs(model, [[65, 66], [67]], [[70, EOS], [71, 72, EOS]], [0.7, 0.7])
+    logprobs, mask = completion_logprobs(model, [[65, 66], [67]], [[70, EOS], [71, 72, EOS]], [0.7, 0.7])
     assert mask.tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
     plain = model(torch.tensor([[65, 66, 70]])).logits[0, -1] / 0.7
     assert logprobs[0, 1].item() == pytest.approx(plain.log_softmax(-1)[EOS].item(), abs=1e-9)
@@ -95,12 +95,11 @@ def test_log_probabilities_are_the_same_for_any_padding_side_and_chunk(whole: Po
         [s.completion_ids for s in samples],
         [s.temperature for s in samples],
     )
-    right, mask, entropy = completion_logprobs(model, *columns, padding_side="right")
-    left, left_mask, left_entropy = completion_logprobs(model, *columns, padding_side="left")
-    chunked, _, _ = completion_logprobs(model, *columns, chunk_elements=258 * 2)
+    right, mask = completion_logprobs(model, *columns, padding_side="right")
+    left, left_mask = completion_logprobs(model, *columns, padding_side="left")
+    chunked, _ = completion_logprobs(model, *columns, chunk_elements=258 * 2)
     assert torch.equal(mask, left_mask)
     assert torch.allclose(right, left, atol=1e-9)
-    assert torch.allclose(entropy, left_entropy, atol=1e-9)
     assert torch.allclose(right, chunked, atol=1e-12)
     slopes = [torch.autograd.grad(x.sum(), list(model.parameters())) for x in (right, left, chunked)]
     for a, b, c in zip(*slopes, strict=True):
@@ -124,7 +123,7 @@ def test_sampled_log_probabilities_equal_the_learners_on_policy(team: Team, temp
             parameter.normal_(0, 0.05)
     requests, answers = generate(team, temperature)
     completions = [(r.prompt_ids, c) for r, row in zip(requests, answers, strict=True) for c in row]
-    logprobs, mask, _ = completion_logprobs(
+    logprobs, mask = completion_logprobs(
         team[MAIN].activate(),
         [prompt for prompt, _ in completions],
         [c.token_ids for _, c in completions],
@@ -139,7 +138,7 @@ def test_sampled_log_probabilities_equal_the_learners_on_policy(team: Team, temp
 def test_the_wrong_temperature_would_show(team: Team) -> None:
     requests, answers = generate(team, 0.5)
     completion = answers[1][0]
-    logprobs, _, _ = completion_logprobs(team[MAIN].activate(), [requests[1].prompt_ids], [completion.token_ids], [1.0])
+    logprobs, _ = completion_logprobs(team[MAIN].activate(), [requests[1].prompt_ids], [completion.token_ids], [1.0])
     ratio = (logprobs[0] - torch.tensor(completion.logprobs)).exp()
     assert (ratio - 1).abs().max().item() > 0.01
 
