@@ -1,0 +1,71 @@
+"""The README's code runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.agents.random_model import random_model
+from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms.config import SamplingConfig, TeamConfig
+from codeduet.benchmarks.config import packaged_configs
+from codeduet.envs import HELPER, MAIN
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def run(block: str, **names: Any) -> dict[str, Any]:
+    exec(compile(block, "README.md", "exec"), names)  # noqa: S102  # our own page
+    return names
+
+
+def test_the_agent_iter_loop_plays_an_episode() -> None:
+    seen: list[str] = []
+
+    def act(name: str) -> Any:
+        return lambda observation: seen.append(name) or "    return []\n"
+
+    names = run(BLOCKS[0], my_policies={HELPER: act(HELPER), MAIN: act(MAIN)})
+    assert seen == [HELPER, MAIN]
+    assert names["env"].agents == []
+
+
+def test_the_algorithm_trains(tmp_path: Path) -> None:
+    model, tokenizer = random_model()
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    algorithm = run(BLOCKS[1])["Reinforce"]()
+    config = TrainConfig(
+        out=str(tmp_path / "run"),
+        team=TeamConfig(model=str(tmp_path / "model")),
+        sampling=SamplingConfig(max_new_tokens=4),
+        steps=1,
+        problems_per_step=1,
+        group_size=2,
+    )
+    trainer = Trainer(config, algorithm=algorithm)
+    trainer.open()
+    assert trainer.train()["main_0/updates"] in (0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", re.findall(r"--config (\w+)", README))
+def test_the_configs_it_names_exist(name: str) -> None:
+    assert name in packaged_configs()
+
+
+def test_the_files_its_tree_names_exist() -> None:
+    tree = README.split("## The house")[1]
+    folder = ""
+    named = 0
+    for line in tree.splitlines():
+        if match := re.match(r"(\w+)/ ", line):
+            folder = match.group(1)
+        for name in re.findall(r"\b(\w+\.py|execution/|embedded/|configs/)", line):
+            assert (ROOT / folder / name).exists(), f"{folder}/{name}"
+            named += 1
+    assert named > 15
