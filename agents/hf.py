@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, cut
+from codeduet.agents.padding import pad, positions
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
 
@@ -75,12 +76,12 @@ class HFEngine:
                 f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens} exceed the "
                 f"{model.config.max_position_embeddings} positions of policy {policy.name!r}"
             )
-        logits, cache, mask = _prefill(model, list(place), policy.tokenizer.eos_token_id, device)
+        logits, cache, mask = _prefill(model, list(place), device)
         if len(place) < len(prompts):
             origin = torch.tensor([place[prompt] for prompt in prompts], device=device)
             logits, mask = logits[origin], mask[origin]
             cache.batch_select_indices(origin)
-        positions = mask.sum(1)
+        place_next = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
         eos = _eos_ids(policy)
         alive = list(range(len(rows)))  # rows still in the batch, some of them finished
@@ -94,19 +95,19 @@ class HFEngine:
                 break
             if len(keep) <= _KEEP_SHARE * len(alive):
                 kept = torch.tensor(keep, device=device)
-                tokens, mask, positions = tokens[kept], mask[kept], positions[kept]
+                tokens, mask, place_next = tokens[kept], mask[kept], place_next[kept]
                 cache.batch_select_indices(kept)
                 alive = [alive[k] for k in keep]
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
             logits = model(
                 input_ids=tokens[:, None],
                 attention_mask=mask,
-                position_ids=positions[:, None],
+                position_ids=place_next[:, None],
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=1,
             ).logits[:, -1]
-            positions = positions + 1
+            place_next = place_next + 1
 
     def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
         text: str = policy.tokenizer.decode(row.ids, skip_special_tokens=True)
@@ -177,23 +178,17 @@ def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 def _prefill(
-    model: Any, prompts: list[tuple[int, ...]], pad: int, device: torch.device
+    model: Any, prompts: list[tuple[int, ...]], device: torch.device
 ) -> tuple[torch.Tensor, Any, torch.Tensor]:
     """Run the prompts, padded on the left: next-token logits ``[B, V]``, the cache, the attention mask ``[B, P]``."""
     from transformers import DynamicCache
 
-    longest = max(map(len, prompts))
-    ids = torch.full((len(prompts), longest), pad)
-    mask = torch.zeros((len(prompts), longest), dtype=torch.long)
-    for i, prompt in enumerate(prompts):
-        ids[i, longest - len(prompt) :] = torch.tensor(prompt)
-        mask[i, longest - len(prompt) :] = 1
-    ids, mask = ids.to(device), mask.to(device)
+    ids, mask = pad(prompts, "left", device)
     cache = DynamicCache()
     output = model(
         input_ids=ids,
         attention_mask=mask,
-        position_ids=(mask.cumsum(1) - 1).clamp_min(0),
+        position_ids=positions(mask),
         past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,

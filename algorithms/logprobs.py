@@ -11,10 +11,12 @@ size, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
+
+from codeduet.agents.padding import Side, pad, positions
 
 CHUNK_ELEMENTS = 2**25
 """Logits that exist at once, at most: 128 MiB of float32."""
@@ -26,7 +28,7 @@ def completion_logprobs(
     completions: Sequence[Sequence[int]],
     temperatures: Sequence[float],
     *,
-    padding_side: Literal["left", "right"] = "right",
+    padding_side: Side = "right",
     chunk_elements: int = CHUNK_ELEMENTS,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Score completions under a causal language model.
@@ -44,7 +46,7 @@ def completion_logprobs(
         Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), and the mask ``[N, L]``.
     """
     device = next(model.parameters()).device
-    ids, written = _pad([list(completion) for completion in completions], "right", device)  # [N, L]
+    ids, written = pad(completions, "right", device)  # [N, L]
     hidden = _hidden(model, [tuple(prompt) for prompt in prompts], ids, written, padding_side)[written.bool()]
     targets = ids[written.bool()]  # [K]
     scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)
@@ -66,7 +68,7 @@ def _hidden(
     prompts: list[tuple[int, ...]],
     ids: torch.Tensor,
     written: torch.Tensor,
-    padding_side: Literal["left", "right"],
+    padding_side: Side,
 ) -> torch.Tensor:
     """Return ``[N, L, D]``: the hidden state that predicts each completion token."""
     from transformers import DynamicCache
@@ -74,12 +76,12 @@ def _hidden(
     decoder, device = model.get_decoder(), ids.device
     place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
     owner = torch.tensor([place[prompt] for prompt in prompts], device=device)
-    prompt_ids, seen = _pad([list(prompt) for prompt in place], padding_side, device)  # [U, P]
+    prompt_ids, seen = pad(list(place), padding_side, device)  # [U, P]
     cache = DynamicCache()
     states = decoder(
         input_ids=prompt_ids,
         attention_mask=seen,
-        position_ids=(seen.cumsum(1) - 1).clamp_min(0),
+        position_ids=positions(seen),
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
@@ -97,20 +99,6 @@ def _hidden(
         use_cache=True,
     ).last_hidden_state
     return torch.cat([first, rest], 1)
-
-
-def _pad(
-    rows: list[list[int]], side: Literal["left", "right"], device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids and mask of rows padded to the longest; the mask is made from lengths, never from ids."""
-    longest = max(map(len, rows))
-    ids = torch.zeros((len(rows), longest), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for i, row in enumerate(rows):
-        start = longest - len(row) if side == "left" else 0
-        ids[i, start : start + len(row)] = torch.tensor(row)
-        mask[i, start : start + len(row)] = 1
-    return ids.to(device), mask.to(device)
 
 
 def _score(

@@ -7,6 +7,8 @@ sample), so a resumed run continues bit for bit.
 from __future__ import annotations
 
 import json
+import resource
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -154,6 +156,7 @@ class Trainer:
             "seconds/rollout": played - began,
             "seconds/learn": perf_counter() - played,
             "tokens_per_second": tokens / (perf_counter() - began),
+            "peak_memory_mib": peak_memory_mib(),
         }
         self.step += 1
         return metrics, groups
@@ -287,6 +290,14 @@ def make_envs(config: EnvConfig, agents: Sequence[str], count: int) -> list[Env]
 def task_ids(config: EnvConfig, split: Split) -> list[str]:
     """Return the task ids of a split."""
     return [problem.task_id for problem in load_problems(config.problems, split)]
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory held so far: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 
 
 def completions_table(group: Group, step: int) -> Table:

@@ -20,7 +20,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 
 LONG = SamplingConfig(max_new_tokens=2000)
-TIMES = ("seconds/", "tokens_per_second")
+TIMES = ("seconds/", "tokens_per_second", "peak_memory")
 
 
 @pytest.fixture
