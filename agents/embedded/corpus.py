@@ -71,17 +71,15 @@ class Mix:
         roles: Weights of the roles, in the order of ``ROLES``.
         free_helpers: Share of helpers whose name says nothing about them and has to be copied.
         vague: Share of the main documents whose prompt does not say what to compute.
-        second: Share of the main documents with another helper that is of no use.
     """
 
     roles: tuple[float, float, float] = (0.36, 0.3, 0.34)
     free_helpers: float = 0.0
     vague: float = 0.0
-    second: float = 0.0
 
 
 PLAIN = Mix()
-LEANING = Mix((0.3, 0.25, 0.45), free_helpers=0.2, vague=0.35, second=0.4)  # the main agent has to lean on the helper
+LEANING = Mix((0.3, 0.25, 0.45), free_helpers=0.2, vague=0.35)  # the main agent has to lean on the helper
 
 
 @dataclass(frozen=True)
@@ -371,12 +369,7 @@ def _draw(rng: random.Random, role: str, mix: Mix) -> Document | None:
     else:
         if rng.random() < 0.08:
             code = textwrap.indent(task.body, "    ") + "\n"
-        helpers = [task.helper.rstrip("\n")]
-        if mix.second and rng.random() < mix.second:
-            other = _draw_task(rng, mix)
-            if other.helper.split("(")[0] != helpers[0].split("(")[0]:
-                helpers.insert(rng.random() < 0.4, other.helper.rstrip("\n"))
-        prompt = "\n\n\n".join([*helpers, prompt])
+        prompt = task.helper.rstrip("\n") + "\n\n\n" + prompt
         solution, completion = prompt + code, code
     return Document(role, task.name, prompt, completion, solution, tuple(examples))
 
