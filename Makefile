@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test lint dist format ci clean
+.PHONY: install quickstart test lint dist format agreement step-time pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml
 
 quickstart: install
 	$(BIN)/codeduet bench --config quickstart_bench out=$(RUN)/before
-	$(BIN)/codeduet train --config quickstart out=$(RUN)
+	$(BIN)/codeduet train --config quickstart out=$(RUN) $(if $(wildcard $(RUN)/checkpoints),--resume)
 	$(BIN)/codeduet bench --config quickstart_bench checkpoint=$(RUN) out=$(RUN)/after
 	$(BIN)/codeduet report $(RUN)
 
@@ -43,7 +43,15 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-ci: lint test dist
+# Long runs, outside CI.
+agreement: install  # our verdict against OpenAI's checker, 3,000 mutants
+	$(BIN)/python -m codeduet.benchmarks.agreement --mutants 3000
+
+step-time: install  # seconds of one MAGRPO step
+	$(BIN)/python -m codeduet.benchmarks.magrpo_step
+
+pretrain: install  # the embedded model anew, into runs/embedded
+	$(BIN)/python -m codeduet.agents.embedded.pretrain --out runs/embedded
 
 clean:
 	rm -rf $(VENV) build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

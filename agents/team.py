@@ -186,6 +186,7 @@ def load_team(
         "layers": base.config.num_hidden_layers,
         "sharing": sharing,
         "lora_rank": 0 if whole else lora_rank,
+        "lora_alpha": 0 if whole else lora_alpha,
         "agents": list(agents),
         # An adapter means something on the base it was trained on only; whole models bring all their weights.
         "base_weights": "" if whole else _fingerprint(base),

@@ -53,12 +53,16 @@ def load_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:
         module, _, attribute = name.partition(":")
         try:
             made = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"algorithm {name!r} cannot be imported: {error}") from None
+        except Exception as error:  # noqa: BLE001  # whatever a user's module raises while it loads
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"algorithm {name!r} cannot be imported: {reason}") from None
     else:
         raise InputError(f"unknown algorithm {name!r}: choose grpo, magrpo or module:Class{nearest(name, known)}")
     try:
         algorithm: Algorithm = made(**options)
     except TypeError as error:
         raise InputError(f"algorithm {name!r}: {error}") from None
+    missing = [part for part in ("on_policy", "setup", "advantages", "loss") if not hasattr(algorithm, part)]
+    if missing:
+        raise InputError(f"algorithm {name!r} has no {', '.join(missing)}")
     return algorithm

@@ -7,7 +7,9 @@ its episode less the group's mean,
 
 and each policy takes one step on its own tokens,
 
-    L = - 1 / (B G) sum over episodes and turns of A_t sum over tokens log pi(token).
+    L = - 1 / N sum over episodes and turns of A_t sum over tokens log pi(token),
+
+N the completions the policy wrote in the step: with one turn, and a policy for each agent, the B G episodes.
 
 Reward is shared, so with one turn all agents of an episode have the same advantage. No standard deviation, no KL term,
 no clipping. Related: Liu et al., "LLM collaboration with multi-agent reinforcement learning" (arXiv 2508.04652).
@@ -20,6 +22,7 @@ several updates on one batch need.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 
@@ -28,6 +31,7 @@ from codeduet.algorithms.advantages import Scale, group_advantages, returns_to_g
 from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.losses import Aggregate, LossBatch, clipped_ratio_loss, policy_gradient_loss
 from codeduet.algorithms.rollout import Group
+from codeduet.envs import InputError
 
 
 class MAGRPO:
@@ -47,6 +51,13 @@ class MAGRPO:
         aggregate: Aggregate = "sequence",
         clip: float | None = None,
     ) -> None:
+        if not isinstance(discount, int | float) or not 0 <= discount <= 1:
+            raise InputError(f"option discount must be a number from 0 to 1, not {discount!r}")
+        for name, value, known in (("scale", scale, get_args(Scale)), ("aggregate", aggregate, get_args(Aggregate))):
+            if value not in known:
+                raise InputError(f"option {name} must be one of {', '.join(known)}, not {value!r}")
+        if clip is not None and (not isinstance(clip, int | float) or not 0 < clip < 1):
+            raise InputError(f"option clip must be a number between 0 and 1, or none, not {clip!r}")
         self.discount = discount
         self.scale = scale
         self.aggregate = aggregate

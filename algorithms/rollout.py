@@ -97,7 +97,11 @@ def rollout(
     Returns:
         One group per task, in the order of ``task_ids``.
     """
-    jobs = [(task_id, sample) for task_id in task_ids for sample in range(group_size)]
+    jobs = []
+    for position, task_id in enumerate(task_ids):
+        # A task that stands in the batch twice gets new samples: a sample's seed follows from its number.
+        first = task_ids[:position].count(task_id) * group_size
+        jobs += [(task_id, sample) for sample in range(first, first + group_size)]
     active = [_Episode(env, task_id, sample) for env, (task_id, sample) in zip(envs, jobs, strict=False)]
     if len(active) < len(jobs):
         raise ValueError(f"{len(jobs)} episodes need as many environments, not {len(envs)}")

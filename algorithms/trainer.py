@@ -30,7 +30,7 @@ from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.envs import InputError, env, load_problems
-from codeduet.envs.errors import nearest
+from codeduet.envs.errors import make_folder, nearest
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 
@@ -104,7 +104,7 @@ class Trainer:
             InputError: the run folder holds a run and ``resume`` is off, or it is on and there is no checkpoint, or one
                 of another model.
         """
-        self.run.mkdir(parents=True, exist_ok=True)
+        make_folder(self.run)
         newest = latest_checkpoint(self.run)
         if resume:
             if newest is None:
@@ -118,7 +118,7 @@ class Trainer:
 
     def train(self) -> dict[str, float]:
         """Run to ``config.steps`` and return the last step's metrics."""
-        self.run.mkdir(parents=True, exist_ok=True)
+        make_folder(self.run)
         log = MetricsLog(self.run, self.step)
         metrics: dict[str, float] = {}
         try:
@@ -165,8 +165,6 @@ class Trainer:
         """Play the test tasks with the training's sampling and return the metrics."""
         metrics: list[dict[str, float]] = []
         size = max(1, len(self.envs) // self.config.eval_samples)
-        if size * self.config.eval_samples > len(self.envs):
-            raise InputError(f"eval_samples={self.config.eval_samples} exceeds the batch of {len(self.envs)} episodes")
         for start in range(0, len(self.test_tasks), size):
             tasks = self.test_tasks[start : start + size]
             groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
@@ -197,6 +195,12 @@ class Trainer:
         for key in config.blank:
             if key not in BLANKABLE:
                 raise InputError(f"blank names no observation text: {key!r}{nearest(key, BLANKABLE)}")
+        if set(config.frozen) == set(config.team.agents):
+            raise InputError("frozen names every agent: nothing would learn")
+        if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
+            raise InputError(
+                f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
+            )
         sampling = config.sampling.build()
         if config.optim.updates_per_batch > 1 and self.algorithm.on_policy:
             raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")

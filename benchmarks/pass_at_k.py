@@ -38,6 +38,7 @@ from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
 from codeduet.envs import InputError, Problem, load_problems
+from codeduet.envs.errors import make_folder
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -50,6 +51,7 @@ class BenchConfig:
         team: who plays; ``team.kind`` is ``single`` or ``team``.
         checkpoint: a run folder or checkpoint whose weights play; empty is the model as it is.
         env: the game.
+        blank: observation keys that are emptied before agents see them, for ablations.
         sampling: how completions are drawn; temperature 0 with n = 1 is greedy pass@1.
         split: which problems.
         limit: the first so many of them; 0 is all.
@@ -62,6 +64,7 @@ class BenchConfig:
     team: TeamConfig = TeamConfig()
     checkpoint: str = ""
     env: EnvConfig = EnvConfig(reward="pass")
+    blank: list[str] = Field(default_factory=list)
     sampling: SamplingConfig = SamplingConfig()
     split: Literal["train", "test", "all"] = "test"
     limit: int = Field(default=0, ge=0)
@@ -97,7 +100,7 @@ def bench(
     missing = [problem for problem in problems if problem.task_id not in rows]
     if missing and team is None:
         team = make_players(config)
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     saved.write_text(text, encoding="utf-8")
     began = time.perf_counter()
     if missing:
@@ -211,6 +214,8 @@ def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError:  # cut off within the line
             continue
+        if not isinstance(row, dict) or "task_id" not in row:
+            raise InputError(f"{path} holds a row that is no sample: delete the file, or choose another out=")
         rows.setdefault(row["task_id"], []).append(row)
     done = {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
     _write_rows(path, done)
@@ -257,6 +262,7 @@ def _play(
                 formatter=formatter,
                 sampling=config.sampling.build(),
                 seed_parts=(config.seed, "bench"),
+                blank=config.blank,
             )
             with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
                 for problem, group in zip(batch, groups, strict=True):

@@ -57,9 +57,9 @@ def learning_curve(runs: list[Path], out: Path) -> None:
 
 
 def results_of(run: Path) -> dict[str, dict[str, Any]]:
-    """Return the benchmark results in a run folder and one level below it: folder name -> results."""
+    """Return the benchmark results in a run folder and one level below it, oldest first: folder name -> results."""
     found = {}
-    for path in sorted({*run.glob("results.json"), *run.glob("*/results.json")}):
+    for path in sorted({*run.glob("results.json"), *run.glob("*/results.json")}, key=lambda path: path.stat().st_mtime):
         try:
             found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:

@@ -18,21 +18,26 @@ if TYPE_CHECKING:  # judging needs no model library
 def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[str, Any]:
     """Return one episode of the HumanEval game as a row.
 
-    ``prompt + completion`` is a program that passes where the team's does, which is what OpenAI's checker runs.
+    ``prompt + completion`` is a program that passes where the team's does, which is what OpenAI's checker runs; but for
+    code that begins with ``from __future__ import``, which cannot stand behind a prompt.
     """
     assert trajectory.outcome is not None
     helper_code = trajectory.state.get(f"{HELPER}_code", "")
     main_code = trajectory.state[f"{MAIN}_code"]
-    texts: dict[str, Completion] = {action.agent: action.completion for action in trajectory.actions}
+    written: dict[str, list[Completion]] = {}
+    for action in trajectory.actions:
+        written.setdefault(action.agent, []).append(action.completion)
     return {
         "task_id": problem.task_id,
         "sample": sample,
         "completion": as_completion(helper_code, main_code),
         "helper_code": helper_code,
         "main_code": main_code,
-        "texts": {agent: completion.text for agent, completion in texts.items()},
-        "tokens": {agent: len(completion.token_ids) for agent, completion in texts.items()},
-        "truncated": {agent: completion.finish_reason == "length" for agent, completion in texts.items()},
+        "texts": {agent: [completion.text for completion in turns] for agent, turns in written.items()},
+        "tokens": {agent: sum(len(completion.token_ids) for completion in turns) for agent, turns in written.items()},
+        "truncated": {
+            agent: any(completion.finish_reason == "length" for completion in turns) for agent, turns in written.items()
+        },
         "reward": trajectory.team_return,
         "outcome": trajectory.outcome.to_dict(),
         "passed": trajectory.outcome.solved,

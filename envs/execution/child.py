@@ -80,6 +80,7 @@ def run_tests(candidate: Any, job: dict[str, Any], send: Any) -> None:
     held: dict[int, bool] = {}
     touched: set[int] = set()  # tests asked inside the guarded statement that runs now
     told: list[bool] = []
+    broken: list[BaseException] = []  # what stopped a statement that is no counted assert
 
     def tell(error: BaseException) -> None:
         unit = raised_in(error)
@@ -107,6 +108,7 @@ def run_tests(candidate: Any, job: dict[str, Any], send: Any) -> None:
         def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
             guarded.pop()
             if error is not None:
+                broken.append(error)
                 tell(error)
             for index in sorted(touched):
                 # A loop that an exception cut short has not shown that its asserts hold every time.
@@ -123,7 +125,11 @@ def run_tests(candidate: Any, job: dict[str, Any], send: Any) -> None:
         exec(compile(job["tests"], "<tests>", "exec"), namespace)
         namespace["check"](candidate)
     except BaseException as error:
+        broken.append(error)
         tell(error)
+    if broken and not told:  # an assert that is no counted test, say
+        send(error=type(broken[0]).__name__[:200], unit="")
+    send(completed=not broken)
 
 
 def raised_in(error: BaseException) -> str:

@@ -140,7 +140,7 @@ def shared_executor() -> Executor:
 def _judge(program: Program, limits: Limits) -> Outcome:
     problem = program.problem
     tests = instrument(problem)
-    empty = Outcome(False, False, 0, tests.total, (False,) * tests.total)
+    empty = Outcome(False, False, 0, tests.total, (False,) * tests.total, completed=False)
     if len(program.helper_code) + len(program.main_code) > _MAX_SOURCE:
         return _failed(empty, f"SourceTooLong: over {_MAX_SOURCE:,} characters")
     job = {
@@ -172,6 +172,7 @@ def _judge(program: Program, limits: Limits) -> Outcome:
         runnable=facts.get("runnable", False),
         passed=sum(passed),
         total=tests.total,
+        completed=facts.get("completed", False),
         tests=tuple(passed),
         error="TimeoutError" if timed_out else facts.get("error", "" if facts.get("done") else ended),
         error_unit="" if timed_out else facts.get("error_unit", ""),

@@ -49,6 +49,13 @@ def instrument(problem: Problem) -> Tests:
     if not checks or not checks[-1].args.args:
         raise InputError(f"{problem.task_id}: its tests define no function check(candidate)")
     check = checks[-1]
+    if any(
+        isinstance(node, ast.NamedExpr)
+        for part in ast.walk(check)
+        if isinstance(part, ast.Assert)
+        for node in ast.walk(part)
+    ):
+        raise InputError(f"{problem.task_id}: an assert of check(candidate) assigns with :=, which cannot be counted")
     rewriter = _Rewriter(_names_from_candidate(check))
     body: list[ast.stmt] = []
     for statement in check.body:

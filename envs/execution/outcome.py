@@ -45,6 +45,8 @@ class Outcome:
             test's text, and of errors raised while tests ran it holds the class only, since a message can carry a
             test's arguments.
         error_unit: the part of the program the error came from.
+        completed: ``check`` ran to its end, and nothing in it raised but the asserts that are counted. A program that
+            passes every test and makes another part of ``check`` raise has not solved the problem.
         timed_out: the program was ended by its CPU or wall-clock limit.
         structure: the program's shape.
     """
@@ -56,13 +58,14 @@ class Outcome:
     tests: tuple[bool, ...]
     error: str = ""
     error_unit: Unit = ""
+    completed: bool = True
     timed_out: bool = False
     structure: Structure = Structure()
 
     @property
     def solved(self) -> bool:
-        """Every test passed, and there was one."""
-        return self.total > 0 and self.passed == self.total
+        """Every test passed, there was one, and ``check`` ran to its end."""
+        return self.completed and self.total > 0 and self.passed == self.total
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""

@@ -54,6 +54,8 @@ def train(
     if dry_run:
         show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
         return
+    if resume:
+        check_same_run(resolved)
     trainer.open(resume=resume)
     (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
     metrics = trainer.train()
@@ -98,6 +100,7 @@ def evaluate(
         team=trained.team,
         checkpoint=str(run),
         env=trained.env,
+        blank=trained.blank,
         sampling=trained.sampling,
     )
     resolved = load_config(pass_at_k.BenchConfig, None, overrides or (), base=base)
@@ -158,6 +161,29 @@ def report(
     }
     if results:
         console.print(reporting.comparison_table(results))
+
+
+def check_same_run(config: TrainConfig) -> None:
+    """Refuse to resume a run under another config: only how long it runs and what it writes may change.
+
+    Raises:
+        InputError: another key differs from the run folder's ``config.yaml``.
+    """
+    from dataclasses import fields
+
+    from codeduet.algorithms.config import TrainConfig
+    from codeduet.benchmarks.config import load_config
+
+    saved = Path(config.out) / "config.yaml"
+    if not saved.is_file():
+        return
+    before = load_config(TrainConfig, str(saved))
+    free = {"out", "steps", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every"}
+    for name in (field.name for field in fields(TrainConfig)):
+        if name not in free and getattr(before, name) != getattr(config, name):
+            raise InputError(f"{saved} has another {name}: --resume goes on with the same run; choose another out=")
+    if config.steps < before.steps:
+        raise InputError(f"{saved} has steps={before.steps}: --resume can run longer, not shorter than that")
 
 
 def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task_id: str) -> None:

@@ -129,6 +129,22 @@ def test_both_agents_learn_and_a_frozen_one_does_not(config: TrainConfig) -> Non
     assert same == {HELPER: True, MAIN: False}
 
 
+def test_a_frozen_agent_of_a_shared_policy_gives_no_samples(config: TrainConfig) -> None:
+    shared = replace(config, team=replace(config.team, sharing="shared"), steps=1)
+    both, one = (Trainer(replace(shared, frozen=frozen), algorithm=LetterReward()) for frozen in ([], [HELPER]))
+    live = [trainer.train_step()[0]["shared/live_samples"] for trainer in (both, one)]
+    assert live[1] < live[0]
+
+
+def test_a_task_that_stands_in_a_batch_twice_gets_new_samples(config: TrainConfig) -> None:
+    task = load_problems()[0].task_id
+    trainer = Trainer(replace(config, steps=1), train_tasks=[task], test_tasks=[task])
+    _, groups = trainer.train_step()
+    texts = [[action.completion.token_ids for t in group.trajectories for action in t.actions] for group in groups]
+    assert len(groups) == 2
+    assert not set(texts[0]) & set(texts[1])
+
+
 def test_an_epoch_visits_every_problem_once_in_an_order_of_its_own(config: TrainConfig) -> None:
     trainer = Trainer(replace(config, problems_per_step=31), envs=[])
     epochs = [[task for step in range(4 * e, 4 * e + 4) for task in trainer.batch_tasks(step)] for e in range(2)]
@@ -175,10 +191,9 @@ def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> 
     _, groups = trainer.train_step()
     trajectory = groups[0].trajectories[0]
     rewards = [action.reward for action in trajectory.actions if action.agent == MAIN]
-    # `return None` runs and passes 0 tests or what None equals; the second turn solves and takes the third along.
-    assert len(rewards) == 2
-    assert rewards[1] == pytest.approx(2 * (0.5 + 0.7))
-    assert rewards[0] < 0.5 + 0.7
+    # `return None` runs and passes none of the 7 tests; the second turn solves and takes the third along.
+    assert rewards == pytest.approx([0.5, 2 * (0.5 + 0.7)])
+    assert trajectory.team_return == pytest.approx(0.5 + 2 * 1.2)
 
 
 def test_evaluation_plays_every_test_task(config: TrainConfig) -> None:
@@ -225,6 +240,10 @@ def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
         ({"optim": OptimConfig(updates_per_batch=2)}, "ratio loss"),
         ({"options": {"clip": 0.2}, "sampling": SamplingConfig(top_p=0.9)}, "top_p"),
         ({"sampling": SamplingConfig(temperature=0)}, "temperature"),
+        ({"frozen": [HELPER, MAIN]}, "nothing would learn"),
+        ({"eval_every": 1, "eval_samples": 5}, "eval_samples=5 exceeds"),
+        ({"options": {"scale": "sd"}}, "scale must be one of"),
+        ({"options": {"discount": "abc"}}, "discount must be a number"),
         ({"frozen": ["helper_1"]}, "did you mean 'helper_0'"),
         ({"algorithm": "grpo"}, "grpo trains one agent"),
     ],

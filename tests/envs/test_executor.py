@@ -302,6 +302,7 @@ def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
         "tests": [True] * 4,
         "error": "",
         "error_unit": "",
+        "completed": True,
         "timed_out": False,
         "structure": {
             "helper_functions": ["h"],
@@ -312,3 +313,34 @@ def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
             "ignores_result": False,
         },
     }
+
+
+RAISES = "if isinstance(x, str):\n        raise ValueError\n    return x"
+
+
+@pytest.mark.parametrize(
+    ("test", "wrong", "right"),
+    [
+        # The values pass through a list, so the second assert is no counted test; it fails all the same.
+        (
+            "out = []\n    for i in (1, 2):\n        out.append(candidate(i))\n    assert out == [1, 2]",
+            "return 1",
+            "return x",
+        ),
+        (
+            "try:\n        candidate('a')\n        assert False\n    except ValueError:\n        pass",
+            "return 1",
+            RAISES,
+        ),
+        ("candidate('a')", "return x + 0", "return x"),
+    ],
+)
+def test_what_fails_beside_the_counted_tests_is_no_solution(
+    executor: Executor, test: str, wrong: str, right: str
+) -> None:
+    tests = f"def check(candidate):\n    assert candidate(1) == 1\n    {test}\n"
+    problem = Problem("T/0", "def f(x):\n", "f", "", tests)
+    failed, solved = (executor.judge(problem, main_code=f"def f(x):\n    {body}\n") for body in (wrong, right))
+    assert (failed.passed, failed.total, failed.completed, failed.solved) == (1, 1, False, False)
+    assert failed.error
+    assert solved.solved
