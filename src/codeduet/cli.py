@@ -54,9 +54,9 @@ def train(
     if dry_run:
         show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
         return
+    trainer.open(resume=resume)
     if resume:
         check_same_run(resolved)
-    trainer.open(resume=resume)
     (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
     metrics = trainer.train()
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""

@@ -185,7 +185,7 @@ def test_the_identity_tells_one_base_from_another_of_its_shape(make: Callable[..
     model, tokenizer = random_model(seed=1)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    mine, again, other = make(), make(dtype="bfloat16"), load_team(str(tmp_path), lora_rank=4)
+    mine, again, other = make(), make(dtype="bfloat16"), load_team(str(tmp_path), lora_rank=4, lora_alpha=8)
     assert mine.identity == again.identity
     assert mine.identity != other.identity
     assert {**mine.identity, "base_weights": ""} == {**other.identity, "base_weights": ""}

@@ -167,6 +167,10 @@ def test_train_resume_evaluate_and_report(
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in metrics] == [1, 2, 3]
 
+    faster = codeduet(*tiny, f"out={run}", "--resume", "steps=4", "optim.lr=0.5")
+    assert_refused(faster, "has another optim: --resume goes on with the same run")
+    assert_refused(codeduet(*tiny, f"out={run}", "--resume", "steps=1"), "has steps=3: --resume can run longer")
+
     other = codeduet(*tiny, f"out={run}", "--resume", "steps=4", f"team.model={other_model}")
     assert_refused(other, "is a checkpoint of another model: hidden_size is 32 there and 48 here")
 
@@ -232,3 +236,23 @@ def test_ctrl_c_ends_a_run_with_one_line_and_status_130(tiny: list[str], tmp_pat
         os.kill(running.pid, signal.SIGINT)
         _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (130, "codeduet: stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("algorithm=:X", "algorithm ':X' cannot be imported"),
+        ("algorithm=pathlib:Path", "algorithm 'pathlib:Path' has no on_policy"),
+        ("options.scale=sd", "option scale must be one of none, std, not 'sd'"),
+        ("blank=[helper_cod]", "did you mean 'helper_code'"),
+    ],
+)
+def test_an_algorithm_that_cannot_work_is_one_line(
+    codeduet: Command, tiny: list[str], tmp_path: Path, override: str, message: str
+) -> None:
+    assert_refused(codeduet(*tiny, f"out={tmp_path / 'run'}", override), message)
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_line(codeduet: Command, tiny: list[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_refused(codeduet(*tiny, f"out={tmp_path / 'file'}"), "cannot make the folder")

@@ -118,7 +118,7 @@ def test_samples_are_n_rows_a_problem_in_order(play: Callable[..., dict[str, Any
     assert [(row["task_id"], row["sample"]) for row in rows] == [(f"Toy/{i}", s) for i in range(3) for s in range(N)]
     for row in rows:
         assert row["passed"] is (row["outcome"]["passed"] == row["outcome"]["total"])
-        assert row["texts"][HELPER].strip() == row["helper_code"].strip()
+        assert row["texts"][HELPER][0].strip() == row["helper_code"].strip()
 
 
 def test_openais_checker_counts_the_same(

@@ -153,7 +153,7 @@ def test_a_sample_row_says_who_wrote_what(problems: tuple[Problem, ...], executo
     row = played(problems[0], executor, "def twice(x):\n    return x + x\n", "def double(x):\n    return twice(x)\n")
     assert row["task_id"] == "Toy/0"
     assert row["sample"] == 7
-    assert row["texts"] == {HELPER: row["helper_code"], MAIN: row["main_code"]}
+    assert row["texts"] == {HELPER: [row["helper_code"]], MAIN: [row["main_code"]]}
     assert row["tokens"] == {HELPER: 3, MAIN: 3}
     assert row["truncated"] == {HELPER: True, MAIN: True}
     assert row["reward"] == 0.5

@@ -16,7 +16,8 @@ SOME = load_problems()[::8][:20]
 
 
 def test_sixty_mutants_of_twenty_problems_get_the_checkers_verdict() -> None:
-    counts, differences = agreement.compare(mutants(SOME, 60), workers=2)
+    # One at a time: OpenAI's checker forks from threads, which libraries that other tests load refuse.
+    counts, differences = agreement.compare(mutants(SOME, 60), workers=1)
     assert counts["programs"] == 60
     assert counts["both passed"] + counts["both failed"] + counts["different"] == 60
     assert counts["both failed"] > 30
