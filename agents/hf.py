@@ -81,8 +81,6 @@ class HFEngine:
             origin = torch.tensor([place[prompt] for prompt in prompts], device=device)
             logits, mask = logits[origin], mask[origin]
             cache.batch_select_indices(origin)
-        # Without padding every past token counts, and a mask only costs the time to build it at every step.
-        padded = not bool(mask.all())
         place_next = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
         eos = _eos_ids(policy)
@@ -103,7 +101,7 @@ class HFEngine:
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
             logits = model(
                 input_ids=tokens[:, None],
-                attention_mask=mask if padded else None,
+                attention_mask=mask,
                 position_ids=place_next[:, None],
                 past_key_values=cache,
                 use_cache=True,
