@@ -150,10 +150,10 @@ def report(
         say(f"learning curve in {picture}")
     for run in trained:
         gain = reporting.reward_gain(read_metrics(run))
-        say(
-            f"{run}: mean reward of the last tenth of training less the first: {gain.mean:+.3f} "
-            f"(95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
-        )
+        told = f"{gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
+        if gain.mean != gain.mean:  # NaN
+            told = "cannot be told from under 20 steps"
+        say(f"{run}: mean reward of the last tenth of training less the first: {told}")
     results = {
         (name if len(runs) == 1 else f"{run.name}/{name}"): result
         for run in runs
