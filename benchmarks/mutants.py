@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from codeduet.envs import Problem
+from codeduet.envs.execution.instrument import parse_trusted
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def all_mutants(problem: Problem) -> Iterator[Mutant]:
 
 def _target(problem: Problem) -> ast.FunctionDef:
     """Return the target function without its docstring, annotations and decorators: what is left can be changed."""
-    functions = [node for node in ast.parse(problem.reference).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in parse_trusted(problem.reference).body if isinstance(node, ast.FunctionDef)]
     target = next(node for node in functions if node.name == problem.entry_point)
     if ast.get_docstring(target) is not None:
         target.body = target.body[1:]

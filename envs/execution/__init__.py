@@ -13,11 +13,17 @@ them or write verdicts; it runs as the caller's user, with the caller's file sys
 would run yourself, or run the whole caller inside a container.
 """
 
-from codeduet.envs.execution.executor import Executor, Limits, Program, shared_executor
+from codeduet.envs.execution.executor import Executor, Isolation, shared_executor
+from codeduet.envs.execution.jailer import IsolationError
+from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Outcome, Structure, Unit
+from codeduet.envs.execution.worker import Program
 
 __all__ = [
     "Executor",
+    "Isolation",
+    "IsolationError",
+    "LimitName",
     "Limits",
     "Outcome",
     "Program",

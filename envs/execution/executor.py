@@ -1,86 +1,106 @@
-"""One interface that judges programs: rewards, pass@k and feedback all ask it.
-
-First version: every program runs in a process of its own. The judged process holds the tests, so a program written to
-forge its verdict can; see the threat model in the package's docstring.
-"""
+"""One interface that judges programs: rewards, pass@k and feedback all ask it."""
 
 from __future__ import annotations
 
-import json
+import atexit
+import dataclasses
 import os
-import selectors
-import signal
-import subprocess
+import queue
 import sys
 import threading
-import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any, Literal, get_args
 
-from codeduet.envs.execution.instrument import GUARD, RECORD, instrument
-from codeduet.envs.execution.outcome import Outcome, Structure
+from codeduet.envs.errors import InputError, nearest
+from codeduet.envs.execution.instrument import instrument
+from codeduet.envs.execution.limits import LimitName, Limits
+from codeduet.envs.execution.outcome import Outcome
+from codeduet.envs.execution.worker import Program, Worker, WorkerGoneError
 from codeduet.envs.problems import Problem
 
-_CHILD = str(Path(__file__).with_name("child.py"))
-_MAX_SOURCE = 1_000_000
-_MAX_REPORT = 1_000_000
+Isolation = Literal["auto", "namespaces", "landlock", "process"]
+"""How a program is kept in: the best jail there is; namespaces, Landlock and seccomp; Landlock and seccomp; limits."""
 
+_ATTEMPTS = 8
+"""Workers a program is tried in before it is given up; they only end by a fault of the machine, or by somebody's hand."""
 
-@dataclass(frozen=True)
-class Limits:
-    """What one program may use.
+_NO_JAIL_HERE = (
+    "this system has no jail that CodeDuet knows of: programs are judged in plain processes, with their limits only "
+    "(isolation 'process'); judge only code you would run yourself"
+)
 
-    Attributes:
-        cpu_s: processor time, whole seconds. It decides over a slow program: wall-clock time depends on neighbours.
-        wall_s: wall-clock time in seconds, for programs that wait.
-        memory_mb: address space in MiB.
-    """
-
-    cpu_s: int = 2
-    wall_s: float = 10.0
-    memory_mb: int = 512
-
-
-class Program(NamedTuple):
-    """A program to judge: ``helper_code`` and ``main_code`` are modules that are loaded in this order."""
-
-    problem: Problem
-    helper_code: str
-    main_code: str
+_Job = tuple["Future[Outcome]", Program]
 
 
 class Executor:
-    """Judges programs, each in its own process with its own limits, several at a time.
+    """Judges programs, each in a process of its own, several at a time.
 
-    Use it as a context manager, or call :meth:`close`. It may be called from several threads.
+    Use it as a context manager, or call :meth:`close`. It may be called from several threads; in a fork of the process
+    it starts workers anew.
 
     Args:
-        workers: programs that run at the same time; default: one for each core.
+        workers: programs that run at the same time; default: two more than there are cores, since a program that waits
+            or loops holds a worker. Workers start as they are needed.
         limits: what each program may use.
+        isolation: how programs are kept in; default: the environment variable ``CODEDUET_ISOLATION``, else the best
+            jail this machine gives. Without one the first program raises, unless ``"process"`` was asked for by name
+            or there is none on this system (macOS), which is warned of.
+        packages: names of packages from outside the standard library that programs may import; each worker loads them.
+
+    Raises:
+        InputError: no such isolation, or a number of workers below 1.
     """
 
-    def __init__(self, workers: int | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        limits: Limits | None = None,
+        isolation: Isolation | None = None,
+        packages: Sequence[str] = (),
+    ) -> None:
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
+            raise InputError(f"workers must be a whole number from 1 on, not {workers!r}")
+        level = isolation or os.environ.get("CODEDUET_ISOLATION") or "auto"
+        if level not in get_args(Isolation):
+            choices = get_args(Isolation)
+            raise InputError(f"unknown isolation {level!r}: choose {', '.join(choices)}{nearest(level, choices)}")
+        if isinstance(packages, str):
+            raise InputError(f"packages must be a list of names, not the text {packages!r}")
+        self.workers = workers or (os.cpu_count() or 1) + 2
         self.limits = limits or Limits()
-        self.workers = workers or os.cpu_count() or 1
-        self._pool: ThreadPoolExecutor | None = None
-        self._pool_pid = 0
-        self._lock = threading.Lock()
+        self.isolation = level
+        self.packages = tuple(packages)
         self._closed = False
+        self._level = ""
+        self._reset()
+        _executors.add(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._workers: set[Worker] = set()
+        self._unfinished = 0
 
     def __enter__(self) -> Executor:  # noqa: PYI034  # Self is newer than Python 3.10
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        self.close(wait=kind is None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Executor, (self.workers, self.limits)
+        return Executor, (self.workers, self.limits, self.isolation, self.packages)
 
     def judge(self, problem: Problem, *, helper_code: str = "", main_code: str) -> Outcome:
-        """Judge one program and wait for it."""
+        """Judge one program and wait for it.
+
+        Raises:
+            RuntimeError: the executor is closed.
+            InputError: the problem's own tests are malformed, or there is no jail.
+        """
         return self.submit(Program(problem, helper_code, main_code)).result()
 
     def submit(self, program: Program) -> Future[Outcome]:
@@ -91,12 +111,29 @@ class Executor:
             InputError: the problem's own tests are malformed.
         """
         instrument(program.problem)  # malformed tests are the caller's error, raised in the caller's thread
-        return self._threads().submit(_judge, program, self.limits)
+        future: Future[Outcome] = Future()
+        if _length(program) > self.limits.source_bytes:
+            future.set_result(self._failed(program, "source_bytes"))
+            return future
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the executor is closed")
+            self._unfinished += 1
+            self._jobs.put((future, program))
+            if len(self._threads) < min(self._unfinished, self.workers):
+                thread = threading.Thread(target=self._work, name="codeduet-judge", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        return future
 
     def judge_many(self, programs: Iterable[Program]) -> Iterator[Outcome]:
-        """Judge programs side by side; yields their outcomes in the order of ``programs``.
+        """Judge programs side by side; yields outcomes in the order of ``programs``, each as soon as it is there.
 
-        Programs that are equal are judged once.
+        All are started at once, whether their outcomes are asked for or not. Programs that are equal are judged once.
+
+        Raises:
+            RuntimeError: the executor is closed.
+            InputError: a problem's own tests are malformed, or there is no jail.
         """
         futures: dict[Program, Future[Outcome]] = {}
         order = []
@@ -104,26 +141,129 @@ class Executor:
             if program not in futures:
                 futures[program] = self.submit(program)
             order.append(futures[program])
-        return (future.result() for future in order)
+        return _results(order)
 
-    def close(self) -> None:
-        """Drop programs that have not started, and wait for those that have."""
+    def worker_pids(self) -> list[int]:
+        """Return the ids of the pool's long-lived processes; a program's own is never among them."""
+        with self._lock:
+            return sorted(pid for worker in self._workers for pid in worker.pids)
+
+    def start(self) -> tuple[str, str]:
+        """Start a worker if there is none; return the isolation level and the Python version programs get.
+
+        Raises:
+            InputError: there is no jail.
+        """
+        problem = Problem("start", "def start():\n", "start", "", "def check(candidate):\n    assert candidate()\n")
+        self.judge(problem, main_code="def start():\n    return True\n")
+        with self._lock:
+            worker = next(iter(self._workers))
+            return worker.isolation, worker.python
+
+    def close(self, wait: bool = True) -> None:
+        """Drop the programs that have not started, and end the workers.
+
+        Args:
+            wait: let the programs that run come to their end first.
+        """
         with self._lock:
             self._closed = True
-            if self._pool is not None and self._pool_pid == os.getpid():
-                self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+            threads = list(self._threads)
+            workers = [] if wait else list(self._workers)
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is not None:
+                job[0].cancel()
+        for _ in threads:
+            self._jobs.put(None)
+        for worker in workers:
+            worker.kill()
+        for thread in threads:
+            thread.join()
 
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
+    def _work(self) -> None:
+        """Judge what is submitted, in a worker of this thread's own."""
+        worker: Worker | None = None
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                break
+            future, program = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    worker, outcome = self._judge(worker, program)
+                    future.set_result(outcome)
+                except BaseException as error:  # noqa: BLE001  # the caller's thread raises it
+                    future.set_exception(error)
+            with self._lock:
+                self._unfinished -= 1
+            del job, future, program  # nothing of them is kept while this waits
+        if worker is not None:
+            self._drop(worker)
+
+    def _judge(self, worker: Worker | None, program: Program) -> tuple[Worker | None, Outcome]:
+        """Judge one program, with another worker if this one ends: that says nothing about the program."""
+        reason = ""
+        for _ in range(_ATTEMPTS):
             if self._closed:
                 raise RuntimeError("the executor is closed")
-            if self._pool is None or self._pool_pid != os.getpid():  # a fork takes the object but not its threads
-                self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="judge")
-                self._pool_pid = os.getpid()
-            return self._pool
+            try:
+                worker = worker or self._start_worker()
+                return worker, worker.judge(program)
+            except WorkerGoneError as error:
+                if worker is not None:
+                    self._drop(worker)
+                worker = None
+                reason = str(error)
+                if error.overspent:
+                    return None, self._failed(program, "check_cpu")
+        return None, dataclasses.replace(self._failed(program, ""), worker_fault=True, error=f"WorkerFault: {reason}")
+
+    def _start_worker(self) -> Worker:
+        level = self.isolation
+        if level == "auto" and sys.platform != "linux":
+            level = "process"
+            warnings.warn(_NO_JAIL_HERE, stacklevel=2)
+        worker = Worker(self.limits, self._level or level, self.packages)
+        with self._lock:
+            self._level = worker.isolation  # the first to start finds out; all have the same
+            self._workers.add(worker)
+        return worker
+
+    def _drop(self, worker: Worker) -> None:
+        with self._lock:
+            self._workers.discard(worker)
+        worker.close()
+
+    def _failed(self, program: Program, limit: LimitName) -> Outcome:
+        total = instrument(program.problem).total
+        nothing = (False,) * total
+        return Outcome(False, False, 0, total, nothing, error=self.limits.describe(limit), limit=limit, completed=False)
+
+    def _forget_parents(self) -> None:
+        """Let go of what belongs to the process this one was forked from."""
+        for worker in self._workers:
+            worker.abandon()
+        self._reset()
 
 
+def _length(program: Program) -> int:
+    return sum(len(code.encode("utf-8", "surrogatepass")) for code in (program.helper_code, program.main_code))
+
+
+def _results(futures: list[Future[Outcome]]) -> Iterator[Outcome]:
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+_executors: weakref.WeakSet[Executor] = weakref.WeakSet()
 _shared: Executor | None = None
 _shared_lock = threading.Lock()
 
@@ -137,121 +277,18 @@ def shared_executor() -> Executor:
         return _shared
 
 
-def _judge(program: Program, limits: Limits) -> Outcome:
-    problem = program.problem
-    tests = instrument(problem)
-    empty = Outcome(False, False, 0, tests.total, (False,) * tests.total, completed=False)
-    if len(program.helper_code) + len(program.main_code) > _MAX_SOURCE:
-        return _failed(empty, f"SourceTooLong: over {_MAX_SOURCE:,} characters")
-    job = {
-        "preamble": problem.preamble,
-        "helper": program.helper_code,
-        "main": program.main_code,
-        "entry_point": problem.entry_point,
-        "tests": tests.source,
-        "record": RECORD,
-        "guard": GUARD,
-        "seed": problem.task_id,
-        "limits": asdict(limits),
-    }
-    findings, timed_out, ended = _run(job, limits)
-    passed = [False] * tests.total
-    facts: dict[str, Any] = {}
-    for finding in findings:
-        if "test" in finding:
-            passed[finding["test"]] = bool(finding["held"])
-        elif "error" in finding:
-            facts.setdefault("error", finding["error"])
-            facts.setdefault("error_unit", finding["unit"])
-        else:
-            facts.update(finding)
-    shape = facts.get("structure", {})
-    shape = {key: tuple(value) if isinstance(value, list) else value for key, value in shape.items()}
-    return Outcome(
-        syntax_ok=facts.get("syntax_ok", False),
-        runnable=facts.get("runnable", False),
-        passed=sum(passed),
-        total=tests.total,
-        completed=facts.get("completed", False),
-        tests=tuple(passed),
-        error="TimeoutError" if timed_out else facts.get("error", "" if facts.get("done") else ended),
-        error_unit="" if timed_out else facts.get("error_unit", ""),
-        timed_out=timed_out,
-        structure=Structure(**shape),
-    )
+def _after_fork() -> None:
+    global _shared_lock
+    _shared_lock = threading.Lock()
+    for executor in list(_executors):
+        executor._forget_parents()
 
 
-def _failed(outcome: Outcome, error: str) -> Outcome:
-    return Outcome(outcome.syntax_ok, outcome.runnable, 0, outcome.total, outcome.tests, error=error)
+@atexit.register
+def _close_all() -> None:
+    for executor in list(_executors):
+        executor.close(wait=False)
 
 
-def _run(job: dict[str, Any], limits: Limits) -> tuple[list[dict[str, Any]], bool, str]:
-    """Run the child on ``job``: what it found, whether a limit on time ended it, and how it ended otherwise."""
-    read_end, write_end = os.pipe()
-    job["fd"] = write_end
-    try:
-        payload = json.dumps(job).encode("utf-8")
-        # vfork, so the caller's size does not matter: no preexec_fn.
-        process = subprocess.Popen(
-            [sys.executable, "-s", "-S", "-B", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(write_end,),
-            start_new_session=True,
-            # Sets of text are iterated in the same order each time: the same action earns the same reward. Isolated
-            # mode (-I) would ignore the variable; without it the child drops its own folder from the path itself.
-            env={"PYTHONHASHSEED": "0"},
-            cwd="/",
-        )
-    except BaseException:
-        os.close(read_end)
-        raise
-    finally:
-        os.close(write_end)
-    deadline = time.monotonic() + limits.wall_s
-    try:
-        assert process.stdin is not None
-        try:
-            process.stdin.write(payload)
-            process.stdin.close()
-        except BrokenPipeError:  # it died before it had read its job
-            pass
-        raw, in_time = _read_until(read_end, deadline)
-    finally:
-        os.close(read_end)
-        try:
-            os.killpg(process.pid, signal.SIGKILL)  # the program's own processes too
-        except ProcessLookupError:
-            pass
-        status = process.wait()
-    findings = []
-    for line in raw.split(b"\n"):
-        try:
-            finding = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(finding, dict):
-            findings.append(finding)
-    done = any("done" in finding for finding in findings)
-    over_cpu = not done and in_time and status in (-signal.SIGXCPU, -signal.SIGKILL)
-    return findings, not in_time or over_cpu, f"the process ended early ({_ending(status)})"
-
-
-def _ending(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"status {status}"
-
-
-def _read_until(descriptor: int, deadline: float) -> tuple[bytes, bool]:
-    """Read up to the end of file or the closing finding; second: whether that came before ``deadline``."""
-    raw = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
-            if not selector.select(left):
-                break
-            chunk = os.read(descriptor, 65536)
-            raw += chunk
-            if not chunk or raw.endswith(b'{"done": true}\n') or len(raw) > _MAX_REPORT:
-                return raw, True
-    return raw, False
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

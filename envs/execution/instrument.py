@@ -1,22 +1,29 @@
-"""Make a problem's ``check`` count its tests one by one.
+"""Make a problem's ``check`` count its tests one by one, and run it.
 
-Only trusted text comes here: the tests of a problem set, never a candidate's code. Each assert of ``check`` that looks
-at the candidate becomes a call that records whether it held and goes on, so that one failure does not hide the tests
-behind it. Each top-level statement of ``check`` is guarded, so that an exception in one (a candidate called outside an
-assert, as in HumanEval/32) fails the tests inside it and goes on.
+Only trusted text comes here: a problem's prompt, tests and reference, never a candidate's code. Each assert of ``check``
+that looks at the candidate becomes a call that records whether it held and goes on, so that one failure does not hide
+the tests behind it. Each top-level statement of ``check`` is guarded, so that an exception in one (a candidate called
+outside an assert, as in HumanEval/32) fails the tests inside it and goes on.
 """
+
+# ruff: noqa: BLE001, S102  # running the trusted tests on what may raise anything is what this file is for
 
 from __future__ import annotations
 
 import ast
+import builtins
 import functools
-from dataclasses import dataclass
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.problems import Problem
 
-RECORD = "__codeduet_record__"
-GUARD = "__codeduet_guard__"
+_RECORD = "__codeduet_record__"
+_GUARD = "__codeduet_guard__"
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,26 @@ class Tests:
 
     source: str
     total: int
+
+
+@dataclass
+class Findings:
+    """What a run of ``check`` showed.
+
+    Attributes:
+        passed: per test, whether it was reached and held every time.
+        errors: all that was raised, in order.
+        broken: the first that was raised outside a counted assert: the candidate has not got through ``check``.
+    """
+
+    passed: list[bool]
+    errors: list[BaseException] = field(default_factory=list)
+    broken: BaseException | None = None
+
+
+def parse_trusted(source: str) -> ast.Module:
+    """Parse text of a problem set, its tests or its reference."""
+    return ast.parse(source)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -62,12 +89,100 @@ def instrument(problem: Problem) -> Tests:
         seen = rewriter.total
         rewritten = rewriter.visit(statement)
         if rewriter.total > seen and not isinstance(statement, ast.Assert):
-            rewritten = ast.With(items=[ast.withitem(context_expr=_call(GUARD))], body=[rewritten])
+            rewritten = ast.With(items=[ast.withitem(context_expr=_call(_GUARD))], body=[rewritten])
         body.append(rewritten)
     if not rewriter.total:
         raise InputError(f"{problem.task_id}: no assert in check(candidate) looks at the candidate")
     check.body = body
     return Tests(ast.unparse(ast.fix_missing_locations(tree)), rewriter.total)
+
+
+class Check:
+    """A problem's tests, compiled once and run on any number of candidates.
+
+    HumanEval/33 asks the global that bears the target's name, which in OpenAI's harness is the candidate: three of its
+    tests compare the candidate with itself. Here that name is the problem's reference, if it has one.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.total = instrument(problem).total
+        self._problem = problem
+        try:
+            self._preamble = _compile(problem.preamble, "<prompt>")
+        except (SyntaxError, ValueError) as error:
+            raise InputError(f"{problem.task_id}: what stands before its function does not parse ({error})") from None
+        self._tests = _compile(instrument(problem).source, "<tests>")
+        self._reference = _load_reference(problem)
+
+    def run(self, candidate: Callable[..., Any]) -> Findings:
+        """Run the tests on ``candidate``; random inputs are drawn alike each time."""
+        findings = Findings([False] * self.total)
+        recorder = _Recorder(findings)
+        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+        try:
+            exec(self._preamble, namespace)
+            namespace[self._problem.entry_point] = self._reference or candidate
+            namespace.update({_RECORD: recorder.record, _GUARD: lambda: recorder})
+            random.seed(self._problem.task_id)
+            exec(self._tests, namespace)
+            namespace["check"](candidate)
+        except BaseException as error:  # a candidate may raise anything
+            recorder.broken(error)
+        return findings
+
+
+class _Recorder:
+    """Keeps the score while ``check`` runs; as a context manager it guards a statement that holds counted asserts."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.held: dict[int, bool] = {}
+        self.touched: set[int] | None = None  # tests asked inside the guarded statement that runs now
+
+    def broken(self, error: BaseException) -> None:
+        self.findings.errors.append(error)
+        self.findings.broken = self.findings.broken or error
+
+    def record(self, index: int, thunk: Callable[[], object]) -> None:
+        try:
+            held = bool(thunk())
+        except BaseException as error:
+            held = False
+            self.findings.errors.append(error)
+        self.held[index] = held and self.held.get(index, True)
+        if self.touched is None:
+            self.findings.passed[index] = self.held[index]
+        else:
+            self.touched.add(index)
+
+    def __enter__(self) -> None:
+        self.touched = set()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is not None:
+            self.broken(error)
+        for index in self.touched or ():
+            # A loop that an exception cut short has not shown that its asserts hold every time.
+            self.findings.passed[index] = self.held[index] and error is None
+        self.touched = None
+        return True
+
+
+def _compile(source: str, name: str) -> CodeType:
+    return compile(source, name, "exec")
+
+
+def _load_reference(problem: Problem) -> Callable[..., Any] | None:
+    """Return the function the reference defines; None if there is none, or it does not load."""
+    if not problem.canonical_solution:
+        return None
+    namespace: dict[str, Any] = {"__name__": "reference", "__builtins__": builtins}
+    try:
+        exec(_compile(problem.preamble + problem.reference, "<reference>"), namespace)
+    except Exception:  # a set may hold references that are none; then the candidate stands in
+        return None
+    function = namespace.get(problem.entry_point)
+    return function if callable(function) else None
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -85,7 +200,7 @@ class _Rewriter(ast.NodeTransformer):
             return node
         empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         thunk = ast.Lambda(args=empty, body=node.test)
-        call = ast.Expr(_call(RECORD, ast.Constant(self.total), thunk))
+        call = ast.Expr(_call(_RECORD, ast.Constant(self.total), thunk))
         self.total += 1
         return call
 

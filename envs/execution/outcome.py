@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from codeduet.envs.execution.limits import LimitName
 
 Unit = Literal["preamble", "helper", "main", ""]
 """The part of a program an error came from: the prompt's own code, helper's, main's, or none of them."""
@@ -41,14 +43,20 @@ class Outcome:
         total: number of tests; a test is one source assert of ``check`` that looks at the candidate. An assert in a
             loop passes if it was reached and held every time.
         tests: per test, in source order, whether it passed.
-        error: one line about the first error (``"NameError: name 'x' is not defined"``), or ``""``. It never holds a
-            test's text, and of errors raised while tests ran it holds the class only, since a message can carry a
-            test's arguments.
+        error: one line about the first error (``"NameError: name 'x' is not defined"``), or ``""``; fit for feedback. It
+            never holds a test's text, and of errors raised while tests ran it holds the nearest built-in class only,
+            since a message or a name can carry a test's arguments.
         error_unit: the part of the program the error came from.
+        limit: the name of the limit the program ran into, or ``""``: the one that ended it, else that of its first
+            error (a ``MemoryError`` is the limit ``"memory"``).
         completed: ``check`` ran to its end, and nothing in it raised but the asserts that are counted. A program that
             passes every test and makes another part of ``check`` raise has not solved the problem.
-        timed_out: the program was ended by its CPU or wall-clock limit.
         structure: the program's shape.
+        isolation: the jail it ran in: ``"namespaces"``, ``"landlock"`` or ``"process"``.
+        worker_fault: the machine failed to judge it, again and again; nothing is said about the program.
+        cpu_s: processor time of its process in seconds. This and the memory differ from run to run: they are not
+            compared, and no reward or observation may depend on them.
+        peak_memory_mb: most memory its process held, in MiB.
     """
 
     syntax_ok: bool
@@ -58,9 +66,18 @@ class Outcome:
     tests: tuple[bool, ...]
     error: str = ""
     error_unit: Unit = ""
+    limit: LimitName = ""
     completed: bool = True
-    timed_out: bool = False
     structure: Structure = Structure()
+    isolation: str = field(default="", compare=False)
+    worker_fault: bool = False
+    cpu_s: float = field(default=0.0, compare=False)
+    peak_memory_mb: float = field(default=0.0, compare=False)
+
+    @property
+    def timed_out(self) -> bool:
+        """The program was ended by its CPU or wall-clock limit."""
+        return self.limit in ("cpu", "wall")
 
     @property
     def solved(self) -> bool:
@@ -68,7 +85,8 @@ class Outcome:
         return self.completed and self.total > 0 and self.passed == self.total
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON types."""
+        """Return the fields as plain JSON types, but for those that differ from run to run."""
         record = asdict(self)
+        del record["cpu_s"], record["peak_memory_mb"]
         record["tests"] = list(self.tests)
         return record

@@ -54,7 +54,7 @@ ENDINGS = {
     "raise": ("raise ValueError(x)", (True, False, True, True), "ValueError", "main"),
     "endless recursion": ("return double(x)", (True, False, True, True), "RecursionError", "main"),
     "input": ("input()", (True, False, True, True), "EOFError", "main"),
-    "much memory": ("return len(bytearray(10**9))", (True, False, True, True), "MemoryError", "main"),
+    "much memory": ("return len(bytearray(10**9))", (True, False, True, True), "MemoryError: it asked for more than 256 MiB of memory", "main"),
     "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main"),
     "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early (status 0)", ""),
     "os.abort": ("os.abort()", (True, False, False, False), "the process ended early (SIGABRT)", ""),
@@ -89,7 +89,9 @@ def test_a_program_without_end_is_timed_out_and_keeps_the_tests_it_passed(
     outcome = quick.judge(toy, main_code=on_two(statement))
     assert outcome.tests == (True, False, False, False)
     assert outcome.runnable
-    assert (outcome.timed_out, outcome.error, outcome.error_unit) == (True, "TimeoutError", "")
+    assert outcome.timed_out
+    assert outcome.limit in ("cpu", "wall")
+    assert (outcome.error.split(":")[0], outcome.error_unit) == ("TimeoutError", "")
     assert time.monotonic() - began < 20
 
 
@@ -107,26 +109,14 @@ def test_threads_left_behind_hold_no_verdict(quick: Executor, toy: Problem) -> N
     assert time.monotonic() - began < 3
 
 
-def test_processes_left_behind_are_killed(quick: Executor, toy: Problem, tmp_path: Path) -> None:
-    """The program's child tells its number by the name of an empty folder; it may write no byte."""
-    leave = f"pid = os.fork(); os.mkdir(f'{tmp_path}/{{pid}}') if pid else time.sleep(60)"
-    assert quick.judge(toy, main_code=on_two(leave)).solved
-    (folder,) = tmp_path.iterdir()
-    stat = Path(f"/proc/{folder.name}/stat")
-    deadline = time.monotonic() + 5
-    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline, "the child still lives"
-        time.sleep(0.05)
-
-
-def test_a_program_writes_no_file_and_prints_nothing(
+def test_a_program_starts_no_process_writes_no_file_and_prints_nothing(
     quick: Executor, toy: Problem, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "out"
-    write = f"print('out'); print('err', file=sys.stderr); open({str(path)!r}, 'w', buffering=1).write('x\\n')"
+    assert quick.judge(toy, main_code=on_two("os.fork()")).error == "PermissionError"
+    write = f"print('out'); print('err', file=sys.stderr); open({str(tmp_path / 'out')!r}, 'w')"
     outcome = quick.judge(toy, main_code=on_two(write))
     assert outcome.tests == (True, False, True, True)
-    assert path.read_text() == ""
+    assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
 
 
@@ -161,7 +151,8 @@ def test_a_surrogate_written_as_an_escape_runs(executor: Executor, toy: Problem)
 
 def test_a_huge_source_is_refused_and_a_large_one_judged(executor: Executor, toy: Problem) -> None:
     outcome = executor.judge(toy, main_code=RIGHT + "#" * 1_000_001)
-    assert (outcome.runnable, outcome.total, outcome.error) == (False, 4, "SourceTooLong: over 1,000,000 characters")
+    assert (outcome.runnable, outcome.total, outcome.error) == (False, 4, "SourceTooLong: over 1,000,000 bytes")
+    assert outcome.limit == "source_bytes"
     assert executor.judge(toy, main_code=RIGHT + "#" * 900_000).solved
 
 
@@ -289,7 +280,7 @@ def test_a_closed_executor_says_so(toy: Problem) -> None:
 
 def test_the_shared_executor_is_one_for_the_process() -> None:
     assert shared_executor() is shared_executor()
-    assert shared_executor().workers == os.cpu_count()
+    assert shared_executor().workers > (os.cpu_count() or 1)  # one that waits must leave the others their core
 
 
 def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
@@ -303,7 +294,9 @@ def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
         "error": "",
         "error_unit": "",
         "completed": True,
-        "timed_out": False,
+        "limit": "",
+        "isolation": "namespaces",
+        "worker_fault": False,
         "structure": {
             "helper_functions": ["h"],
             "main_functions": ["double"],

@@ -1,0 +1,62 @@
+"""Starting the pool's processes: bare interpreters that load this package's modules and nothing else.
+
+Importing ``codeduet.envs`` the usual way brings PettingZoo, Gymnasium and NumPy along, 60 MB and half a second for each
+of many processes, and forking a large process is slow. The parent packages are stood in for by empty modules.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+_PACKAGES = {
+    "codeduet": str(_HERE.parent.parent),
+    "codeduet.envs": str(_HERE.parent),
+    "codeduet.envs.execution": str(_HERE),
+}
+_BOOTSTRAP = """
+import sys
+sys.path = [path for path in sys.path if path]
+import importlib, types
+for name, folder in {packages!r}.items():
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [folder]
+importlib.import_module({module!r}).main({descriptor})
+"""
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
+
+
+def launch(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start ``module.main(descriptor)`` in a process of its own; return it and the other end of its descriptor."""
+    ours, theirs = socket.socketpair()
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment |= {
+        # Sets of text are iterated in the same order each time: the same program earns the same verdict.
+        "PYTHONHASHSEED": "0",
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
+        "MALLOC_ARENA_MAX": "1",  # an arena for each thread would use up the limit on address space
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    code = _BOOTSTRAP.format(packages=_PACKAGES, module=module, descriptor=theirs.fileno())
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-s", "-S", "-X", "utf8", "-c", code],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # Ctrl-C is the caller's
+            env=environment,
+            cwd="/",
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours

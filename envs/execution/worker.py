@@ -1,0 +1,155 @@
+"""The executor's hold on one worker: an evaluator process and, behind it, its jail."""
+
+from __future__ import annotations
+
+import json
+import select
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from codeduet.envs.errors import InputError
+from codeduet.envs.execution import wire
+from codeduet.envs.execution.jailer import IsolationError
+from codeduet.envs.execution.launch import launch
+from codeduet.envs.execution.limits import Limits
+from codeduet.envs.execution.outcome import Outcome, Structure
+from codeduet.envs.problems import Problem
+
+_MOST_PROBLEMS = 4096
+_PATIENCE_S = 20.0
+"""What a worker may take beyond all limits before it is taken for stuck."""
+
+
+class Program(NamedTuple):
+    """A program to judge: ``helper_code`` and ``main_code`` are modules that are loaded in this order."""
+
+    problem: Problem
+    helper_code: str
+    main_code: str
+
+
+class WorkerGoneError(Exception):
+    """The worker ended without an answer.
+
+    Attributes:
+        overspent: the kernel ended it for the processor time it took to compare a program's values.
+    """
+
+    def __init__(self, reason: str, overspent: bool = False) -> None:
+        super().__init__(reason)
+        self.overspent = overspent
+
+
+class Worker:
+    """One evaluator process.
+
+    Args:
+        limits: what each program may use.
+        isolation: ``"auto"`` or the name of a level.
+        packages: names of packages programs may import.
+
+    Attributes:
+        pids: its long-lived processes: evaluator and jail.
+        isolation: the level it has.
+        python: version of the interpreter that runs the programs.
+
+    Raises:
+        IsolationError: the machine does not give the isolation asked for.
+        WorkerGoneError: it ended as it started.
+    """
+
+    def __init__(self, limits: Limits, isolation: str, packages: Sequence[str] = ()) -> None:
+        self._limits = limits
+        self._known: dict[Problem, int] = {}
+        self._keys = 0
+        self.process, self._line = launch("codeduet.envs.execution.evaluator")
+        self.pids = [self.process.pid]
+        settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": sys.path}
+        try:
+            answer = self._ask(settings)
+        except BaseException:
+            self.close()
+            raise
+        if "refused" in answer:
+            self.close()
+            raise IsolationError(_refusal(isolation, answer["refused"]))
+        self.isolation: str = answer["ready"]
+        self.pids = answer["pids"]
+        self.python: str = answer["python"]
+
+    def judge(self, program: Program) -> Outcome:
+        """Judge one program.
+
+        Raises:
+            InputError: the problem's tests cannot be put to a program.
+            WorkerGoneError: the worker ended.
+        """
+        problem = program.problem
+        request: dict[str, Any] = {"helper": program.helper_code, "main": program.main_code}
+        if problem not in self._known:
+            if len(self._known) >= _MOST_PROBLEMS:
+                self._known.clear()
+                request["forget"] = True
+            request["problem"] = asdict(problem)
+            self._known[problem] = self._keys
+            self._keys += 1
+        answer = self._ask({"key": self._known[problem], **request})
+        if "input_error" in answer:
+            del self._known[problem]  # it may not have been learnt
+            raise InputError(answer["input_error"])
+        return _to_outcome(answer["outcome"])
+
+    def kill(self) -> None:
+        """End the worker's process; whoever waits for it learns that it is gone."""
+        self.process.kill()
+
+    def close(self) -> None:
+        """End the worker; its jail and what runs in it end with it."""
+        self._line.close()
+        self.process.kill()
+        self.process.wait()
+
+    def abandon(self) -> None:
+        """Let go of a worker that belongs to the process this one was forked from."""
+        self._line.close()
+        self.process.returncode = 0  # not ours to wait for
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        seconds = self._limits.wall_s * 2 + self._limits.check_cpu_s + _PATIENCE_S
+        try:
+            wire.send(self._line.fileno(), json.dumps(request).encode())
+            if not _readable(self._line, seconds):
+                self.process.kill()
+            answer: dict[str, Any] = json.loads(wire.receive(self._line.fileno()))
+        except (wire.ClosedError, OSError):
+            self.process.kill()
+            status = self.process.wait()
+            raise WorkerGoneError(f"status {status}", overspent=status == -signal.SIGVTALRM) from None
+        if "fault" in answer:
+            raise WorkerGoneError(answer["fault"])
+        return answer
+
+
+def _readable(line: socket.socket, seconds: float) -> bool:
+    poller = select.poll()
+    poller.register(line, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
+
+
+def _to_outcome(fields: dict[str, Any]) -> Outcome:
+    shape: dict[str, Any] = fields.pop("structure")
+    shape = {name: tuple(value) if isinstance(value, list) else value for name, value in shape.items()}
+    tests = tuple(fields.pop("tests"))
+    return Outcome(**fields, tests=tests, structure=Structure(**shape))
+
+
+def _refusal(isolation: str, reason: str) -> str:
+    wanted = "no jail can be closed on this machine" if isolation == "auto" else "this machine does not give it"
+    return (
+        f"{wanted}: {reason}. Run in a container or machine that allows user namespaces or Landlock (codeduet doctor "
+        "says what is missing), or ask for isolation 'process' (or CODEDUET_ISOLATION=process) to judge without a jail"
+    )
