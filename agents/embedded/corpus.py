@@ -31,6 +31,7 @@ from codeduet.agents.embedded.words import (
     function_name,
     pseudo_word,
 )
+from codeduet.envs.execution.instrument import run_trusted
 
 EMPTY_TEST = {
     "ints": "not {}",
@@ -329,8 +330,7 @@ def _text(rng: random.Random, count: int) -> str:
 
 def _run(code: str, name: str, calls: list[tuple[Any, ...]]) -> list[str]:
     """Run generated code and return the results' source text; the code comes from the recipes alone."""
-    namespace: dict[str, Any] = {}
-    exec(code, namespace)  # noqa: S102
+    namespace = run_trusted(code)
     copies = [tuple(value.copy() if isinstance(value, (list, dict)) else value for value in call) for call in calls]
     return [repr(namespace[name](*call)) for call in copies]
 

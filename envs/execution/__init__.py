@@ -1,16 +1,40 @@
 """The verdict: run a program against its problem's tests and say what it earned.
 
-Threat model of this first version.
+The caller hands programs as text to **evaluators**, trusted processes that hold the tests. An evaluator has a **zygote**,
+a bare interpreter in a jail that is closed once, and has a **child** forked from it for every program. The child parses,
+loads and calls the program; all it knows are its own source and, once it has loaded, the arguments of the calls; all it
+can send are return values, as tagged data. The evaluator replays the tests on those values.
 
-Covered: a program that crashes, exits, loops, sleeps, prints, recurses, asks for memory, starts processes or threads,
-or redefines what the prompt defined. It runs in its own session with limits on CPU time, wall-clock time, address
-space and file size, with no environment, empty standard input and no output; its process group is killed with it.
+Covered, at the isolation levels ``namespaces`` (with Landlock and seccomp) and ``landlock`` (with seccomp):
 
-Packages from outside the standard library cannot be imported (numpy neither): programs are judged by the language.
+* Forging. The judged process has no test, no expected value and no channel for a verdict. What it sends is compared by
+  the evaluator's own code and types: an object that claims to equal everything is equal to nothing, and a subclass is
+  reduced to its content. Bytes that are no answer end the program. A program cannot reach into the next: each has a
+  fresh process, and its source never passes through the zygote.
+* Reading. The standard library and system libraries without installed packages (a data set may be among them), time
+  zones, locales and ``/dev/null``; no other file, no environment, no other process's memory.
+* Writing. ``/dev/null``. No file, no shared memory, no output of the caller's.
+* Reaching out. No socket but pairs of streams within the program, no signal but to itself, no process, no program, no
+  device, no kernel interface outside a short list; at most 64 threads as root (each jail has a user of its own), and
+  512 more than there were otherwise.
+* Exhaustion. Processor and wall-clock time, memory, open files, length of the source, and bytes, objects and depth of a
+  return value have limits, each with an outcome of its own (``Outcome.limit``); the evaluator's own time for comparing
+  values too. The zygote's clock enforces time, so nothing the program does to its own signals or timers matters.
+* The same program gets the same verdict: text is hashed alike, and the random numbers of the tests and of the program
+  are seeded alike. The tests' seed is drawn from their text, which the program does not have.
 
-Not covered: a program that attacks. The tests run in the judged process, so code that goes looking can read them, patch
-them or write verdicts; it runs as the caller's user, with the caller's file system and network. Judge only code you
-would run yourself, or run the whole caller inside a container.
+Not covered:
+
+* Kernel bugs. All programs share the machine's kernel; a virtual machine around the caller closes that.
+* Side channels: caches, timing, load.
+* A program that knows the answers, because its author has seen the tests.
+* At the level ``landlock``: names, sizes and dates of files can be looked up by exact path (not listed, not read), and
+  process numbers are visible. At the level ``process``: everything but the limits and the forging.
+* Verdicts that hang on wall-clock time, addresses of objects (``id``, and the order of sets of plain objects), process
+  numbers or true randomness (``os.urandom``, ``secrets``).
+* Tests that pass anything but plain data to the target, or look at how it changed its arguments.
+
+Packages from outside the standard library cannot be imported unless ``Executor(packages=...)`` names them.
 """
 
 from codeduet.envs.execution.executor import Executor, Isolation, shared_executor

@@ -111,6 +111,7 @@ class Conversation:
     def __init__(self, jail: Jail, channel: socket.socket) -> None:
         self._jail = jail
         self._channel = channel
+        self._reader = wire.Reader(channel.fileno(), jail.limits.result_bytes + _SLACK)
 
     def __enter__(self) -> Conversation:  # noqa: PYI034  # Self is newer than Python 3.10
         return self
@@ -137,4 +138,4 @@ class Conversation:
             wire.ClosedError: the process has ended.
             wire.OversizeError: it sends what cannot be a message.
         """
-        return wire.receive(self._channel.fileno(), self._jail.limits.result_bytes + _SLACK)
+        return self._reader.receive()

@@ -16,9 +16,10 @@ import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codeduet.envs.execution.limits import LimitName, Limits
+if TYPE_CHECKING:  # the jail goes without dataclasses: what its zygote holds, every fork pays for
+    from codeduet.envs.execution.limits import LimitName, Limits
 
 _LENGTH = struct.Struct("<I")
 _FLOAT = struct.Struct("<d")
@@ -118,12 +119,10 @@ class _Encoder:
             raise TooLargeError("result_nodes")
         if depth <= 0:
             raise TooLargeError("result_depth")
-        for kind in type(value).__mro__:
-            writer = _WRITERS.get(kind)
-            if writer is not None:
-                writer(self, value, depth)
-                return
-        self.put_object(value, depth)
+        writer = _WRITERS.get(type(value))
+        if writer is None:  # a subclass is sent as what it is derived from
+            writer = next((_WRITERS[kind] for kind in type(value).__mro__ if kind in _WRITERS), _Encoder.put_object)
+        writer(self, value, depth)
 
     def put_text(self, tag: bytes, content: bytes) -> None:
         self.write(tag + _LENGTH.pack(len(content)))

@@ -44,6 +44,40 @@ def receive(descriptor: int, largest: int = MAX_MESSAGE) -> bytes:
     return _exactly(descriptor, size)
 
 
+class Reader:
+    """Reads messages with as few system calls as may be: several lie ready where the sender is quicker."""
+
+    def __init__(self, descriptor: int, largest: int = MAX_MESSAGE) -> None:
+        self._descriptor = descriptor
+        self._largest = largest
+        self._ready = b""
+
+    def receive(self) -> bytes:
+        """Read one message; raises as :func:`receive` does."""
+        self._fill(_LENGTH.size)
+        (size,) = _LENGTH.unpack_from(self._ready)
+        if size > self._largest:
+            raise OversizeError
+        end = _LENGTH.size + size
+        self._fill(end)
+        message, self._ready = self._ready[_LENGTH.size : end], self._ready[end:]
+        return message
+
+    def _fill(self, count: int) -> None:
+        if len(self._ready) < count:
+            parts, have = [self._ready], len(self._ready)
+            while have < count:
+                try:
+                    part = os.read(self._descriptor, max(count - have, 1 << 16))
+                except ConnectionResetError:
+                    raise ClosedError from None
+                if not part:
+                    raise ClosedError
+                parts.append(part)
+                have += len(part)
+            self._ready = b"".join(parts)
+
+
 def _exactly(descriptor: int, count: int) -> bytes:
     parts = []
     while count:

@@ -54,7 +54,12 @@ ENDINGS = {
     "raise": ("raise ValueError(x)", (True, False, True, True), "ValueError", "main"),
     "endless recursion": ("return double(x)", (True, False, True, True), "RecursionError", "main"),
     "input": ("input()", (True, False, True, True), "EOFError", "main"),
-    "much memory": ("return len(bytearray(10**9))", (True, False, True, True), "MemoryError: it asked for more than 256 MiB of memory", "main"),
+    "much memory": (
+        "return len(bytearray(10**9))",
+        (True, False, True, True),
+        "MemoryError: it asked for more than 256 MiB of memory",
+        "main",
+    ),
     "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main"),
     "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early (status 0)", ""),
     "os.abort": ("os.abort()", (True, False, False, False), "the process ended early (SIGABRT)", ""),

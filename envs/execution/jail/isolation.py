@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 
 from codeduet.envs.execution.jail import kernel, landlock, namespaces, seccomp
 from codeduet.envs.execution.jail.kernel import UnsupportedError
 from codeduet.envs.execution.jail.paths import landlock_rules, standard_library, visible_paths
 
-__all__ = ["close", "confine_program", "enter_namespaces", "free_user", "landlock_rules"]
+__all__ = ["close", "enter_namespaces", "free_user", "landlock_rules", "prepare_confinement", "thread_bound"]
 
 MAX_THREADS = 64
-"""Threads a program may have; where the jail's user is also somebody else's, that many more than there were."""
+"""Threads of a jail whose user is nobody else's; where it is the caller's, eight times as many more than there were."""
 
 _NOBODY = 65534
+_SOME_PID = 0x7FFFFFFF
 
 
-def _limit_threads(own_user: bool) -> None:
-    """Bound the threads of a program; ``own_user``: nobody else runs under this process's user."""
-    others = 0 if own_user else _threads_of(os.getuid())
+def thread_bound(own_user: bool) -> int:
+    """Return how many threads the jail's user may have, to be asked while others can be counted.
+
+    Args:
+        own_user: nobody else runs under the jail's user.
+    """
+    bound = MAX_THREADS if own_user else _threads_of(os.getuid()) + 8 * MAX_THREADS
     _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-    bound = others + MAX_THREADS if own_user else others + 8 * MAX_THREADS
-    if hard != resource.RLIM_INFINITY:
-        bound = min(bound, hard)
-    resource.setrlimit(resource.RLIMIT_NPROC, (bound, bound))
+    return bound if hard == resource.RLIM_INFINITY else min(bound, hard)
 
 
 def _threads_of(user: int) -> int:
@@ -45,22 +48,36 @@ def enter_namespaces(packages: Sequence[str]) -> None:
     namespaces.enter(visible_paths(packages))
 
 
-def close(rules: dict[str, int], user: int | None) -> None:
-    """Give up the rest: user, capabilities, files, system calls. ``user``: the user to become, for root."""
-    _limit_threads(own_user=user is not None)
+def close(rules: dict[str, int], user: int | None, threads: int) -> None:
+    """Give up the rest, for good.
+
+    Args:
+        rules: the files that are left, see :func:`landlock_rules`.
+        user: the user to become, for root.
+        threads: how many threads that user may have.
+    """
+    resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
     if user is not None:
         _become(user)
     kernel.drop_capabilities()
     kernel.die_with_parent()  # a change of user would undo it
+    kernel.hide()
     kernel.forbid_new_privileges()
     landlock.restrict(rules)
-    seccomp.install(seccomp.zygote_filter())
+    seccomp.Filter(seccomp.zygote_filter()).install()
 
 
-def confine_program() -> None:
-    """Close the jail further around a program's process, which is the one that calls this."""
-    kernel.die_with_parent()
-    seccomp.install(seccomp.program_filter(os.getpid()))
+def prepare_confinement() -> Callable[[], None]:
+    """Return what closes the jail further around a program's process, for that to call."""
+    die_with_parent = kernel.prepared("prctl", kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    program_filter = seccomp.Filter(seccomp.program_filter(_SOME_PID), blank=_SOME_PID)
+
+    def confine() -> None:
+        die_with_parent()
+        program_filter.fill(os.getpid())
+        program_filter.install()
+
+    return confine
 
 
 def _become(user: int) -> None:

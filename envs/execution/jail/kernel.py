@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Callable
 from typing import Any
 
 _TABLE = """
@@ -49,12 +50,14 @@ NUMBERS = _numbers()
 """Name -> number of the system calls spoken of in this package, as far as this machine has them."""
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAP_SETUID = 7
+_SIGKILL = 9
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -85,9 +88,15 @@ def call(name: str, *arguments: Any) -> int:
     Raises:
         UnsupportedError: it fails, or this machine's number is not known.
     """
+    return prepared(name, *arguments)()
+
+
+def prepared(name: str, *arguments: Any) -> Callable[[], int]:
+    """Return a function that makes the system call ``name`` with these arguments: what can be done before is done."""
     if name not in NUMBERS:
         raise UnsupportedError(f"{name}: unknown on {MACHINE}")
-    return _checked(name, _libc.syscall(NUMBERS[name], *map(_word, arguments)))
+    number, words = NUMBERS[name], [_word(argument) for argument in arguments]
+    return lambda: _checked(name, _libc.syscall(number, *words))
 
 
 def _word(argument: Any) -> Any:
@@ -108,7 +117,7 @@ def unshare(flags: int) -> None:
 
 def die_with_parent() -> None:
     """Have the kernel kill this process when its parent ends, however that ends."""
-    prctl(PR_SET_PDEATHSIG, 9)
+    prctl(PR_SET_PDEATHSIG, _SIGKILL)
 
 
 def drop_capabilities() -> None:
@@ -129,6 +138,11 @@ def set_capabilities(bits: int) -> None:
     """Hold the capabilities ``bits`` (of the first 32) and no other, permitted and effective."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     call("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)(bits, bits)))
+
+
+def hide() -> None:
+    """Close this process and its forks to processes of the same user: memory, descriptors, all of /proc/PID."""
+    prctl(PR_SET_DUMPABLE, 0)
 
 
 def forbid_new_privileges() -> None:

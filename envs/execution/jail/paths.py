@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from codeduet.envs.execution.jail.landlock import READ_DIR, READ_FILE, WRITE_FILE
 
@@ -26,7 +25,9 @@ def standard_library() -> list[str]:
 def shared_libraries() -> list[str]:
     """Return the folders that the libraries of this process were loaded from."""
     folders = {"/lib64", "/usr/lib64"} if os.path.isdir("/lib64") else set()
-    for line in Path("/proc/self/maps").read_text().splitlines():
+    with open("/proc/self/maps") as file:
+        lines = file.read().splitlines()
+    for line in lines:
         path = line.split(maxsplit=5)[5:]
         if path and ".so" in path[0]:
             folders.add(os.path.dirname(path[0]))

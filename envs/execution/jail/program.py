@@ -15,12 +15,14 @@ import errno
 import random
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import structure
-from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.values import TooLargeError, decode, encode
+
+if TYPE_CHECKING:
+    from codeduet.envs.execution.limits import LimitName, Limits
 
 UNITS = ("preamble", "helper", "main")
 _FILES = {f"<{unit}>": unit for unit in UNITS}

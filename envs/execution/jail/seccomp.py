@@ -11,7 +11,7 @@ import errno
 import struct
 from collections.abc import Iterable
 
-from codeduet.envs.execution.jail.kernel import AUDIT_ARCH, CLONE_THREAD, NUMBERS, UnsupportedError, call
+from codeduet.envs.execution.jail.kernel import AUDIT_ARCH, CLONE_THREAD, NUMBERS, UnsupportedError, prepared
 
 _ALLOW = 0x7FFF0000
 _ERROR = 0x00050000
@@ -141,6 +141,16 @@ def _one_of(index: int, values: Iterable[int], mask: int = 0xFFFFFFFF) -> bytes:
     return code + _instruction(_RETURN, _DENY) + _instruction(_RETURN, _ALLOW)
 
 
+def _both(index: int, value: int, code: bytes) -> bytes:
+    """Run ``code`` if an argument has ``value``; deny the call if not."""
+    return (
+        _instruction(_LOAD, _argument(index))
+        + _instruction(_EQUAL, value, if_true=1)
+        + _instruction(_RETURN, _DENY)
+        + code
+    )
+
+
 def _is_null(index: int) -> bytes:
     return (
         _instruction(_LOAD, _argument(index))
@@ -168,7 +178,7 @@ _CHECKED = {
     ),  # is a terminal, bytes to read, blocking, close-on-exec
     "prlimit64": _one_of(0, (0,)),  # its own limits, no other process's
     "sched_getaffinity": _one_of(0, (0,)),
-    "socketpair": _one_of(1, (1, 5), mask=0xF),  # streams, which send to their other end and nowhere else
+    "socketpair": _both(0, 1, _one_of(1, (1, 5), mask=0xF)),  # Unix streams, which send to their other end alone
     "sendto": _is_null(4),
     "clone3": _instruction(_RETURN, _NO_SUCH_CALL),  # its flags lie in memory; the C library falls back to clone
     "clone": _instruction(_RETURN, _ALLOW),
@@ -215,14 +225,37 @@ def program_filter(own_pid: int) -> bytes:
     return code + _instruction(_RETURN, _ALLOW)
 
 
-def install(code: bytes) -> None:
-    """Put a filter on this thread and all it starts, for good.
+class Filter:
+    """A filter, ready to be installed: building it takes longer than the kernel's part.
+
+    Args:
+        code: its instructions.
+        blank: an operand that stands for a number which is not known yet; see :meth:`fill`.
 
     Raises:
-        UnsupportedError: the kernel refuses it, or this machine's calls are not known.
+        UnsupportedError: this machine's calls are not known.
     """
-    if not AUDIT_ARCH:
-        raise UnsupportedError("seccomp: the system calls of this machine are not known")
-    instructions = ctypes.create_string_buffer(code, len(code))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(instructions)))
-    call("seccomp", 1, 0, program)
+
+    def __init__(self, code: bytes, blank: int = -1) -> None:
+        if not AUDIT_ARCH:
+            raise UnsupportedError("seccomp: the system calls of this machine are not known")
+        self._instructions = ctypes.create_string_buffer(code, len(code))
+        header = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._instructions))
+        self._program = ctypes.create_string_buffer(header)
+        self._call = prepared("seccomp", 1, 0, self._program)
+
+        operands = [(at, *struct.unpack_from("<I", code, at)) for at in range(4, len(code), 8)]
+        self._blanks = [ctypes.c_uint32.from_buffer(self._instructions, at) for at, value in operands if value == blank]
+
+    def fill(self, number: int) -> None:
+        """Put ``number`` in the place of ``blank``."""
+        for place in self._blanks:
+            place.value = number
+
+    def install(self) -> None:
+        """Put it on this thread and all it starts, for good.
+
+        Raises:
+            UnsupportedError: the kernel refuses it.
+        """
+        self._call()

@@ -13,8 +13,9 @@ def read(helper: ast.Module | None, main: ast.Module | None, entry_point: str) -
     mains = [node for node in main.body if isinstance(node, functions)] if main else []
     # A function that main defines anew is main's: calling it is no cooperation.
     names = set(helpers) - {node.name for node in mains}
-    calls = [node for node in ast.walk(main) if _is_call(node, names)] if main else []
-    statements = {id(node.value) for node in ast.walk(main) if isinstance(node, ast.Expr)} if main else set()
+    nodes = list(ast.walk(main)) if main and names else []
+    calls = [node for node in nodes if _is_call(node, names)]
+    statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)} if calls else set()
     targets = [node for node in mains if node.name == entry_point]
     return {
         "helper_functions": helpers,

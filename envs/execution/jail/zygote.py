@@ -28,15 +28,17 @@ import string  # noqa: F401
 import struct
 import sys
 import time
+import types
 import typing  # noqa: F401
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import program
-from codeduet.envs.execution.limits import Limits
-from codeduet.envs.execution.values import decode, encode
+from codeduet.envs.execution.values import decode, encode, join
+
+if TYPE_CHECKING:
+    from codeduet.envs.execution.limits import Limits
 
 FORK, KILL = b"F", b"K"
 REPORT = struct.Struct("<iddQ4s")
@@ -46,6 +48,25 @@ OUT_OF_MEMORY = 77
 """Exit status of a program's process that has no memory left to say so."""
 
 _SHORTEST_WATCH = 0.01
+_REHEARSAL = '''
+import math
+def f(a: List[int], *b, c=1, **d) -> int:
+    """Many kinds of syntax."""
+    x = [i for i in range(3) if i % 2 == 0 and not i]
+    for i, j in enumerate(a):
+        while i < 2:
+            i += 1
+            if i > 5:
+                break
+        else:
+            continue
+    try:
+        y = {k: v for k, v in zip(x, x)}
+        z = lambda q: q ** 2 - 1 if q else "a" + f"{q}"
+    except ValueError as e:
+        raise
+    return sorted(set(a), key=lambda q: -q)[::-1], y.get(1), (1, 2.5, "a"), x[0] if x else None
+'''
 
 
 class Report(NamedTuple):
@@ -71,9 +92,10 @@ def main(control: int) -> None:
     os.umask(0o022)
     line = socket.socket(fileno=control)
     settings: dict[str, Any] = decode(wire.receive(control))
-    limits = Limits(**settings["limits"])
+    limits: Limits = types.SimpleNamespace(**settings["limits"])  # type: ignore[assignment]
     try:
         packages = _load_packages(settings["packages"], settings["path"])
+        _rehearse(limits)
         confine = _close(settings["isolation"], packages, control)
         limit_resources(limits)
     except Exception as error:  # noqa: BLE001  # whatever is missing, the evaluator has to be told
@@ -98,10 +120,34 @@ def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
     folders = []
     for name in names:
         module = importlib.import_module(name)
-        folder = Path(module.__file__ or "").resolve().parent
-        folders += [str(folder), str(folder.with_name(f"{folder.name}.libs"))]
+        folder = os.path.dirname(os.path.realpath(module.__file__ or ""))
+        folders += [folder, f"{folder}.libs"]
     sys.path[:] = before
     return [folder for folder in folders if os.path.isdir(folder)]
+
+
+def _rehearse(limits: Limits) -> None:
+    """Run a program of our own here, so that what is set up at first use (by the parser above all) is there to share."""
+    ours, theirs = socket.socketpair()
+    job = {
+        "preamble": "from typing import List",
+        "helper": _REHEARSAL,
+        "main": _REHEARSAL,
+        "entry_point": "f",
+        "seed": "",
+    }
+    modules = dict(sys.modules)
+    with ours, theirs:
+        for message in (encode(job), join([encode((([3, 1, 2], 0.5), {}))])):
+            wire.send(ours.fileno(), message)
+        ours.shutdown(socket.SHUT_WR)
+        try:
+            program.run(theirs.fileno(), limits)
+        except wire.ClosedError:
+            pass
+    for name in sys.modules.keys() - modules.keys():
+        del sys.modules[name]
+    sys.modules.update(modules)
 
 
 def limit_resources(limits: Limits) -> None:
@@ -125,6 +171,7 @@ def _close(isolation: str, packages: Sequence[str], control: int) -> Callable[[]
     root = os.geteuid() == 0
     user = jail.free_user() if root else None
     rules = jail.landlock_rules(packages)
+    threads = jail.thread_bound(own_user=root)
     pids = [os.getpid()]
     if isolation == "namespaces":
         jail.enter_namespaces(packages)
@@ -136,8 +183,9 @@ def _close(isolation: str, packages: Sequence[str], control: int) -> Callable[[]
             os._exit(0)
     else:
         wire.send(control, encode(("pids", pids)))
-    jail.close(rules, user)
-    return jail.confine_program
+    confine = jail.prepare_confinement()
+    jail.close(rules, user, threads)
+    return confine
 
 
 def _serve(line: socket.socket, limits: Limits, confine: Callable[[], None]) -> None:
