@@ -45,7 +45,7 @@ format: install
 
 # Long runs, outside CI.
 agreement: install  # our verdict against OpenAI's checker, 3,000 mutants
-	$(BIN)/python -m codeduet.benchmarks.agreement --mutants 3000
+	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000
 
 step-time: install  # seconds of one MAGRPO step
 	$(BIN)/python -m codeduet.benchmarks.magrpo_step

@@ -296,6 +296,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
                 self.submit(action)
             assert self._pending is not None
             outcome = self._pending[1].result()
+            if outcome.worker_fault:  # no reward can be made of it
+                raise RuntimeError(f"the executor could not judge a program: {outcome.error}")
             self._code[MAIN] = self._read(MAIN, action)
             self._pay(outcome)
         self._pending = None

@@ -21,7 +21,7 @@ from codeduet.envs.errors import InputError
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.instrument import Check, Findings
 from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
-from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail
+from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
 from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Unit
 from codeduet.envs.execution.probe import self_test
@@ -31,6 +31,7 @@ from codeduet.envs.problems import Problem
 LEVELS = ("namespaces", "landlock")
 """Isolation levels that are used without being asked for by name, best first."""
 
+_STARTS = 3
 _MOST_AHEAD = 1_000_000
 _MESSAGE_LENGTH = 160
 _UNITS = get_args(Unit)
@@ -289,14 +290,17 @@ def open_jail(isolation: str, limits: Limits, packages: tuple[str, ...], path: t
     """
     refused = []
     for level in LEVELS if isolation == "auto" else (isolation,):
-        try:
-            jail = Jail(level, limits, packages, path)
-            self_test(jail, jailed=level != "process")
-        except IsolationError as error:
-            refused.append(str(error))
-        else:
-            return jail, level
-    raise IsolationError("; ".join(refused))
+        for _ in range(_STARTS):
+            try:
+                jail = Jail(level, limits, packages, path)
+                self_test(jail, jailed=level != "process")
+                return jail, level
+            except IsolationError as error:
+                refused.append(error.reason)
+                break
+            except JailGoneError:  # killed, by whatever; it is no reason to do with less
+                refused.append(f"a jail by {level} ends as it starts")
+    raise IsolationError("; ".join(dict.fromkeys(refused)))
 
 
 def main(descriptor: int) -> None:
@@ -319,6 +323,8 @@ def main(descriptor: int) -> None:
             _serve(evaluator, json.loads(wire.receive(descriptor)), answer)
     except wire.ClosedError:  # the executor is gone
         pass
+    except JailGoneError:
+        answer(fault="its jail was ended")
     except BaseException:  # noqa: BLE001  # whatever it is, the executor starts another worker and says why
         answer(fault=traceback.format_exc(limit=-3))
     finally:

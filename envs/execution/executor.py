@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.execution.instrument import instrument
+from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Outcome
 from codeduet.envs.execution.worker import Program, Worker, WorkerGoneError
@@ -24,7 +25,7 @@ from codeduet.envs.problems import Problem
 Isolation = Literal["auto", "namespaces", "landlock", "process"]
 """How a program is kept in: the best jail there is; namespaces, Landlock and seccomp; Landlock and seccomp; limits."""
 
-_ATTEMPTS = 8
+_ATTEMPTS = 40
 """Workers a program is tried in before it is given up; they only end by a fault of the machine, or by somebody's hand."""
 
 _NO_JAIL_HERE = (
@@ -155,10 +156,12 @@ class Executor:
             InputError: there is no jail.
         """
         problem = Problem("start", "def start():\n", "start", "", "def check(candidate):\n    assert candidate()\n")
-        self.judge(problem, main_code="def start():\n    return True\n")
+        outcome = self.judge(problem, main_code="def start():\n    return True\n")
         with self._lock:
-            worker = next(iter(self._workers))
-            return worker.isolation, worker.python
+            workers = list(self._workers)
+        if not outcome.solved or not workers:
+            raise IsolationError(f"a worker does not work: {outcome.error}")
+        return workers[0].isolation, workers[0].python
 
     def close(self, wait: bool = True) -> None:
         """Drop the programs that have not started, and end the workers.

@@ -18,7 +18,15 @@ _SLACK = 100_000
 
 
 class IsolationError(InputError):
-    """This machine does not give the isolation that was asked for."""
+    """This machine does not give the isolation that was asked for.
+
+    Attributes:
+        reason: what is missing, without the advice.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(reason + advice)
+        self.reason = reason
 
 
 class JailGoneError(Exception):
@@ -60,7 +68,7 @@ class Jail:
             kind, content = decode(wire.receive(self._control.fileno()))
             if kind == "refused":
                 self.process.kill()
-                raise IsolationError(f"{isolation}: {content}")
+                raise IsolationError(f"this machine gives no isolation by {isolation}: {content}")
             if kind == "pids":
                 self.pids = content
             else:

@@ -24,6 +24,12 @@ _PATIENCE_S = 20.0
 """What a worker may take beyond all limits before it is taken for stuck."""
 
 
+_ADVICE = (
+    ". Run where user namespaces or Landlock are allowed (codeduet doctor says what is missing), or ask for isolation "
+    "'process' (CODEDUET_ISOLATION=process) to judge without a jail, and then only code you would run yourself"
+)
+
+
 class Program(NamedTuple):
     """A program to judge: ``helper_code`` and ``main_code`` are modules that are loaded in this order."""
 
@@ -76,7 +82,7 @@ class Worker:
             raise
         if "refused" in answer:
             self.close()
-            raise IsolationError(_refusal(isolation, answer["refused"]))
+            raise IsolationError(answer["refused"], _ADVICE)
         self.isolation: str = answer["ready"]
         self.pids = answer["pids"]
         self.python: str = answer["python"]
@@ -145,11 +151,3 @@ def _to_outcome(fields: dict[str, Any]) -> Outcome:
     shape = {name: tuple(value) if isinstance(value, list) else value for name, value in shape.items()}
     tests = tuple(fields.pop("tests"))
     return Outcome(**fields, tests=tests, structure=Structure(**shape))
-
-
-def _refusal(isolation: str, reason: str) -> str:
-    wanted = "no jail can be closed on this machine" if isolation == "auto" else "this machine does not give it"
-    return (
-        f"{wanted}: {reason}. Run in a container or machine that allows user namespaces or Landlock (codeduet doctor "
-        "says what is missing), or ask for isolation 'process' (or CODEDUET_ISOLATION=process) to judge without a jail"
-    )

@@ -1,4 +1,4 @@
-"""The command line: ``codeduet train | eval | bench | judge | report``."""
+"""The command line: ``codeduet train | eval | bench | judge | report | doctor``."""
 
 from __future__ import annotations
 
@@ -130,6 +130,23 @@ def judge(
             lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
     say(f"{passed} of {total} samples pass; outcomes in {out}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what isolation this machine gives programs that are judged, and try it."""
+    from codeduet.envs.execution.doctor import describe_machine, examine
+
+    for fact, value in describe_machine().items():
+        say(f"{fact}: {value}")
+    levels = examine()
+    for level in levels:
+        say(f"{level.name}: {'works' if level.works else 'DOES NOT WORK'} ({level.detail})\n    {level.meaning}")
+    best = next(level for level in levels if level.works)
+    if best.name == "process":
+        say("no jail can be closed here: programs are refused unless isolation 'process' is asked for by name")
+        raise typer.Exit(1)
+    say(f"programs are judged with isolation {best.name!r}; its self-test passes")
 
 
 @app.command()

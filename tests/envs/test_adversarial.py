@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from codeduet.benchmarks.adversarial import Case, exhaustion, forged, odd, verdict
+from codeduet.benchmarks.verdict.corpora import Case, exhaustion, forged, odd, verdict
 from codeduet.envs import Executor, Limits, Outcome, load_problems
 
 PROBLEMS = {problem.task_id: problem for problem in load_problems()}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codeduet.benchmarks import agreement
-from codeduet.benchmarks.mutants import Mutant, all_mutants, mutants
+from codeduet.benchmarks.verdict import agreement
+from codeduet.benchmarks.verdict.mutants import Mutant, all_mutants, mutants
 from codeduet.envs import Outcome, Problem, load_problems
 
 SOME = load_problems()[::8][:20]

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from codeduet.benchmarks.adversarial import Case
+from codeduet.benchmarks.verdict.corpora import Case
 from codeduet.envs import Executor, InputError, Limits, Problem
 
 if sys.platform != "linux":
     pytest.skip("the jail is Linux's", allow_module_level=True)
 
-from codeduet.benchmarks.adversarial.escapes import CASES, fill, problem
-from codeduet.benchmarks.adversarial.outside import Outside, descendants
+from codeduet.benchmarks.verdict.corpora.escapes import CASES, fill, problem
+from codeduet.benchmarks.verdict.corpora.outside import Outside, descendants
 
 
 class Watched(NamedTuple):

@@ -33,8 +33,8 @@ for name in ("codeduet", "codeduet.envs", "codeduet.envs.execution", "codeduet.b
     package = sys.modules[name] = types.ModuleType(name)
     package.__path__ = [root + name.removeprefix("codeduet").replace(".", "/")]
 
-from codeduet.benchmarks.adversarial.escapes import CASES, fill, problem
-from codeduet.benchmarks.adversarial.outside import Outside, descendants
+from codeduet.benchmarks.verdict.corpora.escapes import CASES, fill, problem
+from codeduet.benchmarks.verdict.corpora.outside import Outside, descendants
 from codeduet.envs.execution.executor import Executor
 from codeduet.envs.execution.limits import Limits
 
@@ -62,7 +62,7 @@ def sources() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     package = Path(codeduet.__file__).parent
-    for part in ("envs", "benchmarks/adversarial"):
+    for part in ("envs", "benchmarks/verdict/corpora"):
         shutil.copytree(package / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "script.py").write_text(SCRIPT)
     yield folder

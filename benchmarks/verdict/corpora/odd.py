@@ -6,7 +6,7 @@ of the standard library that need threads, sockets or time, output, exits that a
 
 from __future__ import annotations
 
-from codeduet.benchmarks.adversarial import Case
+from codeduet.benchmarks.verdict.corpora import Case
 
 
 def _case(name: str, kind: str, number: int, main: str, helper: str = "") -> Case:

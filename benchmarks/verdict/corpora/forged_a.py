@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import textwrap
 
-from codeduet.benchmarks.adversarial import Case
+from codeduet.benchmarks.verdict.corpora import Case
 
 
 def case(name: str, kind: str, number: int, main: str, helper: str = "", earns: int = 0) -> Case:

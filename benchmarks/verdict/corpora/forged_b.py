@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from codeduet.benchmarks.adversarial import Case
-from codeduet.benchmarks.adversarial.forged_a import ORACLE, SPRAY, YES, case
+from codeduet.benchmarks.verdict.corpora import Case
+from codeduet.benchmarks.verdict.corpora.forged_a import ORACLE, SPRAY, YES, case
 
 _PATCHES = (
     case(

@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 
-from codeduet.benchmarks.adversarial import Case
+from codeduet.benchmarks.verdict.corpora import Case
 from codeduet.envs.problems import Problem
 
 _PROMPT = 'def attempt():\n    """Return what was got from outside."""\n'

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from codeduet.benchmarks.adversarial import Case, forged_a, forged_b
+from codeduet.benchmarks.verdict.corpora import Case, forged_a, forged_b
 
 CASES: tuple[Case, ...] = forged_a.CASES + forged_b.CASES

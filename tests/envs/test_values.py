@@ -1,0 +1,217 @@
+"""What passes between jail and evaluator: plain data by content, everything else as an object equal to nothing."""
+
+from __future__ import annotations
+
+import collections
+import decimal
+import enum
+import fractions
+import math
+import random
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from codeduet.envs import Limits
+from codeduet.envs.execution.values import MalformedError, Opaque, TooLargeError, decode, encode, join
+
+PLAIN: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    127,
+    128,
+    -129,
+    2**64,
+    -(10**50),
+    1.5,
+    -0.0,
+    math.inf,
+    1j,
+    "",
+    "text",
+    "\ud800 alone",
+    "\N{GRINNING FACE}",
+    b"",
+    b"\x00\xff",
+    bytearray(b"ab"),
+    [],
+    [1, [2, (3,)]],
+    (),
+    (1, "a"),
+    {1, 2},
+    frozenset({"a"}),
+    {"a": 1, 2: [3], (4, 5): None},
+    range(3, 10, 2),
+    fractions.Fraction(-2, 3),
+    decimal.Decimal("-1.50"),
+    decimal.Decimal("Infinity"),
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_plain_data_arrives_as_it_was(value: Any) -> None:
+    arrived = decode(encode(value))
+    assert arrived == value
+    assert type(arrived) is type(value)
+    assert repr(arrived) == repr(value)  # -0.0, and the order of a dict
+    assert decode(join([encode(value), encode(value)])) == [value, value]
+
+
+def test_not_a_number_stays_that() -> None:
+    assert math.isnan(decode(encode(math.nan)))
+
+
+class AlwaysEqual(int):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
+class Text(str):
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+    def encode(self, *_: Any) -> bytes:  # type: ignore[override]
+        return b"other"
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "content"),
+    [
+        (AlwaysEqual(7), 7),
+        (Text("own"), "own"),
+        (Colour.RED, 1),
+        (collections.Counter("aab"), {"a": 2, "b": 1}),
+        (collections.OrderedDict(a=1), {"a": 1}),
+        (collections.namedtuple("Pair", "a b")(1, 2), (1, 2)),
+        (collections.defaultdict(list, a=[1]), {"a": [1]}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_subclass_arrives_as_what_it_is_derived_from(value: Any, content: Any) -> None:
+    arrived = decode(encode([value]))[0]
+    assert arrived == content
+    assert type(arrived) is type(content)
+
+
+def test_an_object_is_equal_to_nothing_and_keeps_its_truth() -> None:
+    class Yes:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = object.__hash__
+
+    class No(Yes):
+        def __bool__(self) -> bool:
+            return False
+
+    yes, no = decode(encode(Yes())), decode(encode(No()))
+    assert isinstance(yes, Opaque)
+    assert not any((yes == yes, yes == 1, yes != 1 and False, yes == None))  # noqa: PLR0124
+    assert yes != yes  # noqa: PLR0124
+    assert (bool(yes), bool(no)) == (True, False)
+    with pytest.raises(TypeError):
+        list(yes)
+    with pytest.raises(TypeError):
+        len(yes)
+
+
+def test_an_iterable_keeps_its_items_and_an_iterator_gives_them_once() -> None:
+    def count() -> Iterator[int]:
+        yield from (1, 2)
+
+    once, again = decode(encode(count())), decode(encode({1: 2, 3: 4}.values()))
+    assert (list(once), list(once)) == ([1, 2], [])
+    assert (list(again), list(again), len(again)) == ([2, 4], [2, 4], 2)
+    assert once != [1, 2]
+    assert again != [2, 4]
+
+
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"),
+    [
+        ("x" * 2000, "result_bytes"),
+        (10**5000, "result_bytes"),
+        (list(range(60)), "result_nodes"),
+        (iter(int, 1), "result_nodes"),
+        (nested(12), "result_depth"),
+    ],
+    ids=["text", "int", "list", "endless", "nest"],
+)
+def test_what_is_too_large_is_named(value: Any, limit: str) -> None:
+    limits = Limits(result_bytes=1000, result_nodes=50, result_depth=10)
+    with pytest.raises(TooLargeError) as sent:
+        encode(value, limits)
+    assert sent.value.limit == limit
+    if not isinstance(value, Iterator):
+        with pytest.raises(TooLargeError):
+            decode(encode(value), limits)  # a sender that does not keep to them
+
+
+def test_what_cannot_be_sent_into_the_jail_is_refused() -> None:
+    with pytest.raises(TypeError, match="a function cannot be sent into the jail"):
+        encode([lambda: 1], strict=True)
+
+
+def test_no_bytes_but_a_value_are_taken_and_none_crash() -> None:
+    rng = random.Random(0)
+    samples = [encode(value) for value in PLAIN]
+    limits = Limits()
+    taken = 0
+    for _ in range(20_000):
+        raw = bytearray(rng.choice(samples))
+        for _ in range(rng.randint(1, 3)):
+            place = rng.randrange(len(raw) + 1)
+            raw[place : place + rng.randint(0, 2)] = rng.randbytes(rng.randint(0, 2))
+        try:
+            decode(bytes(raw), limits)
+            taken += 1
+        except (MalformedError, TooLargeError):
+            continue
+    assert 0 < taken < 20_000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"?",
+        b"N" * 2,
+        b"[" + struct.pack("<I", 2**32 - 1),
+        b"s" + struct.pack("<I", 5) + b"abc",
+        b"q" + struct.pack("<I", 2) + encode(1) + encode(0),
+        b"r" + struct.pack("<I", 3) + encode(1) + encode("a") + encode(1),
+        b"D" + struct.pack("<I", 3) + b"abc",
+        b"{" + struct.pack("<I", 1) + b"N",
+    ],
+)
+def test_malformed_bytes_are_called_so(raw: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode(raw)
+
+
+def test_a_dict_with_keys_that_only_their_class_could_hash_is_an_object() -> None:
+    class Key(list[int]):
+        def __hash__(self) -> int:  # type: ignore[override]
+            return 1
+
+    assert isinstance(decode(encode({Key([1]): 2})), Opaque)

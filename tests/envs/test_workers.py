@@ -1,0 +1,251 @@
+"""The pool: its processes come and go, and no verdict is lost with them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.envs import Executor, InputError, Limits, Problem, Program, load_problems, raw_env
+from codeduet.envs.execution import IsolationError, Outcome
+from codeduet.envs.execution.worker import Worker, WorkerGoneError
+
+RIGHT = "def double(x):\n    return x + x\n"
+PROGRAMS = [Program(problem, "", problem.reference) for problem in load_problems()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pids: list[int], seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(map(alive, pids)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_workers_start_when_they_are_needed_and_end_with_the_executor(toy: Problem) -> None:
+    with Executor(workers=3) as executor:
+        assert executor.worker_pids() == []
+        assert executor.judge(toy, main_code=RIGHT).solved
+        one = executor.worker_pids()
+        assert executor.judge(toy, main_code=RIGHT).solved
+        assert executor.worker_pids() == one  # one after the other needs one worker
+        list(executor.judge_many(PROGRAMS[:30]))
+        several = executor.worker_pids()
+        assert len(several) == 3 * len(one)
+        assert all(map(alive, several))
+    assert gone(several)
+    assert executor.worker_pids() == []
+
+
+@pytest.mark.parametrize("isolation", ["namespaces", "landlock", "process"])
+def test_workers_killed_at_random_cost_no_verdict(isolation: Any) -> None:
+    rng = random.Random(0)
+    stop = threading.Event()
+    killed = 0
+    with Executor(workers=2, isolation=isolation) as executor:
+        executor.start()
+
+        def kill() -> None:
+            nonlocal killed
+            while not stop.wait(0.25):
+                pids = executor.worker_pids()
+                if pids:
+                    os.kill(rng.choice(pids), signal.SIGKILL)
+                    killed += 1
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        try:
+            outcomes = list(executor.judge_many(PROGRAMS))
+        finally:
+            stop.set()
+            killer.join()
+        assert killed >= 2
+        assert all(outcome.solved for outcome in outcomes)
+        assert not any(outcome.worker_fault for outcome in outcomes)
+        last = executor.worker_pids()
+    assert gone(last)
+
+
+def test_a_worker_that_never_comes_up_is_a_fault_and_no_verdict(monkeypatch: pytest.MonkeyPatch, toy: Problem) -> None:
+    def fail(self: Worker, *_: Any) -> None:
+        raise WorkerGoneError("status 1")
+
+    monkeypatch.setattr(Worker, "__init__", fail)
+    with Executor(workers=1) as executor:
+        outcome = executor.judge(toy, main_code=RIGHT)
+        assert (outcome.worker_fault, outcome.solved, outcome.total) == (True, False, 4)
+        assert outcome.error == "WorkerFault: status 1"
+        with pytest.raises(IsolationError, match="a worker does not work"):
+            executor.start()
+        env = raw_env(executor=executor)
+        env.reset(seed=0)
+        env.step("")
+        with pytest.raises(RuntimeError, match="the executor could not judge a program"):
+            env.step("def f(): ...")
+
+
+def test_a_jail_that_cannot_be_closed_is_refused_unless_it_is_done_without_by_name(
+    monkeypatch: pytest.MonkeyPatch, toy: Problem
+) -> None:
+    monkeypatch.setattr(Worker, "_ask", lambda self, request: {"refused": "no Landlock here"})
+    with Executor(workers=1) as executor, pytest.raises(InputError, match=r"no Landlock here.*codeduet doctor"):
+        executor.judge(toy, main_code=RIGHT)
+    monkeypatch.undo()
+    monkeypatch.setenv("CODEDUET_ISOLATION", "process")
+    with Executor(workers=1) as executor:
+        outcome = executor.judge(toy, main_code=RIGHT)
+        assert (outcome.solved, outcome.isolation) == (True, "process")
+
+
+LEAVE = """
+import sys
+from codeduet.envs import Executor, Problem
+executor = Executor(workers=2)
+executor.start()
+print(*executor.worker_pids(), flush=True)
+{rest}
+"""
+
+
+@pytest.mark.parametrize("rest", ["pass", "sys.exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_nothing_outlives_the_caller(rest: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LEAVE.format(rest=rest)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert gone([int(pid) for pid in done.stdout.split()])
+
+
+INTERRUPTED = """
+import signal, threading, os
+from codeduet.envs import Executor, Limits, Problem, Program
+problem = Problem("T/0", "def f():\\n", "f", "", "def check(candidate):\\n    assert candidate() == 1\\n")
+with Executor(workers=2) as executor:
+    executor.start()
+    print(*executor.worker_pids(), flush=True)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        list(executor.judge_many(Program(problem, "", f"def f():\\n    while {n}: pass\\n") for n in range(1, 9)))
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        raise SystemExit(0)
+"""
+
+
+def test_ctrl_c_stops_at_once_and_leaves_nothing() -> None:
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    pids, said = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, said) == (0, "", "interrupted")
+    assert time.monotonic() - began < 12  # eight loops of 2 s in two workers
+    assert gone([int(pid) for pid in pids.split()])
+
+
+def _judge_in_process(executor: Executor, problem: Problem) -> tuple[int, list[int]]:
+    return executor.judge(problem, main_code=RIGHT).passed, executor.worker_pids()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_processes_of_the_callers_have_workers_of_their_own(toy: Problem, method: str) -> None:
+    with Executor(workers=2) as executor:
+        executor.start()
+        ours = executor.worker_pids()
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            judged = pool.starmap(_judge_in_process, [(executor, toy)] * 4)
+        assert [passed for passed, _ in judged] == [4] * 4
+        assert not set(ours) & {pid for _, pids in judged for pid in pids}
+        assert executor.judge(toy, main_code=RIGHT).solved
+        assert executor.worker_pids() == ours
+
+
+def test_values_that_take_long_to_compare_are_ended_by_their_own_limit(toy: Problem) -> None:
+    """Ints whose hashes are equal make a set of them take quadratic time, inside one call in C."""
+    problem = Problem("Set/0", "def f():\n", "f", "", "def check(candidate):\n    assert len(set(candidate())) == 1\n")
+    colliding = "def f():\n    return [n * (2**61 - 1) for n in range(60_000)]\n"
+    with Executor(workers=1, limits=Limits(check_cpu_s=0.5)) as executor:
+        began = time.monotonic()
+        outcome = executor.judge(problem, main_code=colliding)
+        assert (outcome.limit, outcome.passed, outcome.worker_fault) == ("check_cpu", 0, False)
+        assert time.monotonic() - began < 5
+        assert executor.judge(toy, main_code=RIGHT).solved
+
+
+def test_a_part_of_a_second_is_a_limit_too(toy: Problem) -> None:
+    loop = "def double(x):\n    while True:\n        pass\n"
+    with Executor(workers=1, limits=Limits(cpu_s=0.2)) as executor:
+        outcome = executor.judge(toy, main_code=loop)
+        assert (outcome.limit, outcome.error) == ("cpu", "TimeoutError: it used more than 0.2 s of processor time")
+        assert 0.15 < outcome.cpu_s < 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("cpu_s", 0), ("cpu_s", -1), ("wall_s", float("nan")), ("memory_mb", 1.5), ("memory_mb", 8), ("open_files", "9")],
+)
+def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"limit {name} must be"):
+        Limits(**{name: value})
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5])
+def test_a_pool_of_no_workers_is_refused(workers: Any) -> None:
+    with pytest.raises(InputError, match="workers must be a whole number from 1 on"):
+        Executor(workers)
+
+
+def test_an_unknown_isolation_is_refused() -> None:
+    wrong: Any = "namespace"
+    with pytest.raises(InputError, match=r"unknown isolation 'namespace'.*namespaces"):
+        Executor(isolation=wrong)
+
+
+def test_packages_can_be_allowed_by_name(toy: Problem) -> None:
+    main = "import numpy as np\nfrom numpy import linalg\n\n\ndef double(x):\n    return np.int64(x) * 2\n"
+    with Executor(workers=1) as executor:
+        assert executor.judge(toy, main_code=main).error.startswith("ModuleNotFoundError")
+    with Executor(workers=1, packages=["numpy"]) as executor:
+        outcome: Outcome = executor.judge(toy, main_code=main)
+        assert outcome.solved, outcome.error
+
+
+def test_the_check_compares_humaneval_33_with_its_reference(executor: Executor) -> None:
+    """Three of its asserts compare the candidate with the global of its name, in OpenAI's harness itself."""
+    problem = load_problems()[33]
+    outcome = executor.judge(problem, main_code="def sort_third(l):\n    return ()\n")
+    assert outcome.passed == 0
+
+
+def test_calls_that_hang_on_answers_are_asked_one_by_one(executor: Executor) -> None:
+    """What was learnt from one program is sent ahead to the next; where that one answers otherwise, it is asked anew."""
+    tests = (
+        "def check(candidate):\n    x = 1\n    while x < 50:\n        y = candidate(x)\n        assert y == 2 * x\n"
+        "        x = y\n    assert candidate(-1) == -2\n"
+    )
+    problem = Problem("Chain/0", "def f(x):\n", "f", "", tests)
+    counting = "calls = []\ndef f(x):\n    calls.append(x)\n    return 2 * x if len(calls) < 99 else None\n"
+    threefold = (
+        "calls = []\ndef f(x):\n    calls.append(x)\n    return 3 * x if x > 0 else (-2 if len(calls) == 5 else 0)\n"
+    )
+    for _ in range(3):
+        assert executor.judge(problem, main_code=counting).solved
+        # 1, 3, 9, 27 and then -1, which is the fifth call if nothing else was asked before.
+        outcome = executor.judge(problem, main_code=threefold)
+        assert outcome.tests == (False, True)
