@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test lint dist format agreement step-time pretrain clean
+.PHONY: install quickstart test lint dist format agreement forgery cost determinism soak step-time pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -46,6 +46,18 @@ format: install
 # Long runs, outside CI.
 agreement: install  # our verdict against OpenAI's checker, 3,000 mutants
 	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000
+
+forgery: install  # programs that cheat, judged by us and by OpenAI's checker
+	$(BIN)/python -m codeduet.benchmarks.verdict.forgery
+
+cost: install  # processor time of a verdict, programs a second beside OpenAI's checker
+	$(BIN)/python -m codeduet.benchmarks.verdict.cost
+
+determinism: install  # 20 passes over 500 programs with every core busy
+	$(BIN)/python -m codeduet.benchmarks.verdict.determinism
+
+soak: install  # 100,000 programs, some hostile, workers killed at random
+	$(BIN)/python -m codeduet.benchmarks.verdict.soak
 
 step-time: install  # seconds of one MAGRPO step
 	$(BIN)/python -m codeduet.benchmarks.magrpo_step

@@ -18,7 +18,7 @@ from codeduet.envs import HELPER, MAIN
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+LOOP, VERDICT, ALGORITHM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def run(block: str, **names: Any) -> dict[str, Any]:
@@ -32,16 +32,21 @@ def test_the_agent_iter_loop_plays_an_episode() -> None:
     def act(name: str) -> Any:
         return lambda observation: seen.append(name) or "    return []\n"
 
-    names = run(BLOCKS[0], my_policies={HELPER: act(HELPER), MAIN: act(MAIN)})
+    names = run(LOOP, my_policies={HELPER: act(HELPER), MAIN: act(MAIN)})
     assert seen == [HELPER, MAIN]
     assert names["env"].agents == []
+
+
+def test_the_verdict_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run(VERDICT)
+    assert capsys.readouterr().out == "True 7 7  \n"
 
 
 def test_the_algorithm_trains(tmp_path: Path) -> None:
     model, tokenizer = random_model()
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
-    algorithm = run(BLOCKS[1])["Reinforce"]()
+    algorithm = run(ALGORITHM)["Reinforce"]()
     config = TrainConfig(
         out=str(tmp_path / "run"),
         team=TeamConfig(model=str(tmp_path / "model"), lora_rank=2),
@@ -69,7 +74,7 @@ def test_the_files_its_tree_names_exist() -> None:
     for line in tree.splitlines():
         if match := re.match(r"(\w+)/ ", line):
             folder = match.group(1)
-        for name in re.findall(r"\b(\w+\.py|execution/|embedded/|configs/)", line):
+        for name in re.findall(r"\b(\w+\.py|execution/|embedded/|configs/|verdict/)", line):
             assert (ROOT / folder / name).exists(), f"{folder}/{name}"
             named += 1
     assert named > 15
