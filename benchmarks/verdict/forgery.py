@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
             overpaid=outcome.passed > case.earns,
             checker_passed=said == "passed",
         )
-    total = sum(counts.values(), Counter[str]())
+    total: Counter[str] = Counter()
+    for row in counts.values():
+        total.update(row)
     table = Table("trick", "programs", "passed, ours", "paid too much, ours", "passed, OpenAI's checker")
     for kind, row in [*sorted(counts.items()), ("all", total)]:
         table.add_row(kind, *(str(row[column]) for column in ("programs", "passed", "overpaid", "checker_passed")))

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     wrong: list[str] = []
     memory: list[dict[str, float]] = []
-    descriptors = _descriptors()
+    descriptors, others = _descriptors(), _pool_processes()
     with Outside() as outside, Progress() as progress:
         before = set(descendants(os.getpid()))
         bar = progress.add_task("soak", total=options.programs)
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         time.sleep(1)
         # Workers that replaced killed ones are no strangers, and they are gone now.
         effects = [effect for effect in outside.effects() if "process" not in effect]
-        left = sorted(set(descendants(os.getpid())) - before | _pool_processes())
+    left = sorted(set(descendants(os.getpid())) - before | _pool_processes() - others)
     half = len(memory) // 2
     record: dict[str, Any] = {
         "programs": options.programs,

@@ -1,0 +1,74 @@
+"""The scripts that measure the verdict, on few programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codeduet.benchmarks.verdict import cost, determinism, forgery, soak
+from codeduet.benchmarks.verdict.corpora import forged
+from codeduet.envs import Outcome, Program, load_problems
+from codeduet.envs.execution import Executor
+
+
+def test_forgery_counts_who_was_fooled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    some = forged.CASES[:6]
+    monkeypatch.setattr(forgery, "CASES", some)
+    monkeypatch.setattr(forgery, "check_many", lambda programs, workers: ["passed", "failed"] * 3)
+    assert forgery.main(["--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["all"] == {"programs": 6, "passed": 0, "overpaid": 0, "checker_passed": 3}
+    solved = Outcome(True, True, 9, 9, (True,) * 9)
+    monkeypatch.setattr(Executor, "judge_many", lambda self, programs: [solved for _ in programs])
+    assert forgery.main(["--workers", "1"]) == 1
+
+
+def test_a_few_passes_agree(tmp_path: Path) -> None:
+    assert determinism.main(["--passes", "2", "--programs", "40", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["programs"], record["different"]) == (40, [])
+    assert sum(record["verdicts"].values()) == 40
+    assert len(record["verdicts"]) > 2
+
+
+def test_outcomes_that_differ_fail_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Program] = []
+
+    def judge_many(self: Executor, programs: list[Program]) -> list[Outcome]:
+        seen.extend(programs)
+        return [Outcome(True, True, len(seen), 99, ()) for _ in range(3)]
+
+    monkeypatch.setattr(Executor, "judge_many", judge_many)
+    assert determinism.main(["--passes", "2", "--programs", "3"]) == 1
+
+
+def test_mixed_programs_are_of_all_kinds_and_all_different() -> None:
+    named = determinism.mixed_programs(500)
+    assert len(named) == 500
+    assert len({program for _, program in named}) == 500
+    assert len({name.split()[0] for name, _ in named}) > 250  # canonical and mutant, and the corpora's own names
+
+
+def test_a_short_soak_leaves_nothing(tmp_path: Path) -> None:
+    assert soak.main(["--programs", "300", "--kill-every", "0.5", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["programs"] == 300
+    assert record["killed"] >= 1
+    assert record["wrong or lost"] == []
+
+
+def test_cost_measures_both_and_refuses_a_wrong_verdict() -> None:
+    programs = [Program(problem, "", problem.reference) for problem in load_problems()[:4]]
+    with Executor(2) as executor:
+        cost.judge_all(executor, programs)
+        used = cost.cpu_seconds(executor)
+        for _ in range(10):
+            cost.judge_all(executor, programs)
+        assert cost.cpu_seconds(executor) > used
+        with pytest.raises(SystemExit, match="not solved"):
+            cost.judge_all(executor, [Program(programs[0].problem, "", "x = 1")])
+    loops = cost.with_loops(programs, 20, 0.005)
+    assert (loops["programs"], loops["looping"]) == (20, 1)
+    assert 0 < loops["share"] < 1.5
