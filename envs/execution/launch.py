@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from codeduet.envs.errors import InputError
+
 _HERE = Path(__file__).resolve().parent
 _PACKAGES = {
     "codeduet": str(_HERE.parent.parent),
@@ -27,11 +29,18 @@ for name, folder in {packages!r}.items():
     package.__path__ = [folder]
 importlib.import_module({module!r}).main({descriptor})
 """
+_OPTIONS = ("-X", "utf8", "-X", "no_debug_ranges")  # without the columns of every instruction, code is smaller
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
 
 
 def launch(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start ``module.main(descriptor)`` in a process of its own; return it and the other end of its descriptor."""
+    """Start ``module.main(descriptor)`` in a process of its own; return it and the other end of its descriptor.
+
+    Raises:
+        InputError: Python does not say which interpreter it is, as where it is embedded in another program.
+    """
+    if not sys.executable:
+        raise InputError("sys.executable is empty: set it to a Python interpreter, which the executor's workers run on")
     ours, theirs = socket.socketpair()
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {
@@ -45,7 +54,7 @@ def launch(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     code = _BOOTSTRAP.format(packages=_PACKAGES, module=module, descriptor=theirs.fileno())
     try:
         process = subprocess.Popen(
-            [sys.executable, "-s", "-S", "-X", "utf8", "-c", code],
+            [sys.executable, "-s", "-S", *_OPTIONS, "-c", code],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

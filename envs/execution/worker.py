@@ -74,7 +74,8 @@ class Worker:
         self._keys = 0
         self.process, self._line = launch("codeduet.envs.execution.evaluator")
         self.pids = [self.process.pid]
-        settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": sys.path}
+        path = [str(folder) for folder in sys.path] if packages else []
+        settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": path}
         try:
             answer = self._ask(settings)
         except BaseException:
