@@ -4,3 +4,16 @@ Each module is a command (``python -m codeduet.benchmarks.verdict.NAME``): ``agr
 canonical solutions and mutants of them, ``forgery`` beside OpenAI's checker on programs that cheat, ``cost`` of a
 program, ``determinism`` with busy neighbours, ``soak`` over a hundred thousand programs. ``corpora`` holds the programs.
 """
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def save(record: dict[str, Any], out: Path | None) -> None:
+    """Write a run's figures to the JSON file ``out``, if one was named."""
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(record, indent=1) + "\n")

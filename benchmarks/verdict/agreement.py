@@ -13,7 +13,6 @@ is judged once more, alone. It runs programs in forks of this process, which the
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import resource
 import sys
@@ -24,6 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.benchmarks.verdict.mutants import Mutant, mutants
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
@@ -146,8 +146,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
             say(f"  {difference.task_id}, {difference.change}: ours {difference.ours!r}, theirs {difference.theirs!r}")
             say(f"    {difference.explanation or 'NOT EXPLAINED'}")
     record["seconds"] = round(time.monotonic() - began, 1)
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(record, options.out)
     say(f"{unexplained} differences without an explanation, {record['seconds']} s")
     return int(unexplained > 0)
 

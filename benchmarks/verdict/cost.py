@@ -15,7 +15,6 @@ programs at a time, and prints medians:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import resource
@@ -25,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.envs import Executor, Limits, Program, load_problems
 from codeduet.envs.execution.instrument import run_trusted
@@ -66,8 +66,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
         record["caller of 2 GB"] = compare(executor, programs, programs[:: len(programs) // options.large], options)
     assert len(ballast) == BALLAST
     report(record, say)
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(record, options.out)
 
 
 def compare(

@@ -24,6 +24,7 @@ from typing import Any
 
 from rich.progress import track
 
+from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.corpora import exhaustion, forged, odd, verdict
 from codeduet.benchmarks.verdict.mutants import mutants
 from codeduet.envs import Executor, Outcome, Program, load_problems
@@ -101,8 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seconds": round(time.monotonic() - began, 1),
     }
     print(json.dumps(record))
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(record, options.out)
     return int(bool(different))
 
 

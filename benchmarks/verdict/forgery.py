@@ -9,7 +9,6 @@ earn; the checker has no such credit. The checker runs them in forks of this pro
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.benchmarks.verdict.corpora.forged import CASES
 from codeduet.envs import Executor, Program, load_problems
@@ -51,10 +51,9 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
     for kind, row in [*sorted(counts.items()), ("all", total)]:
         table.add_row(kind, *(str(row[column]) for column in ("programs", "passed", "overpaid", "checker_passed")))
     (console or Console()).print(table)
-    if options.out:
-        rows = {kind: {"passed": 0, "overpaid": 0, "checker_passed": 0} | dict(row) for kind, row in counts.items()}
-        tasks = len({case.task_id for case in CASES})
-        options.out.write_text(json.dumps({"tasks": tasks, "all": dict(total), "by trick": rows}, indent=1) + "\n")
+    tasks = len({case.task_id for case in CASES})
+    by_trick = {kind: dict(row) for kind, row in counts.items()}
+    save({"tasks": tasks, "all": dict(total), "by trick": by_trick}, options.out)
     return int(total["passed"] + total["overpaid"] > 0)
 
 

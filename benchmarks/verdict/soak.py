@@ -25,6 +25,7 @@ from typing import Any
 
 from rich.progress import Progress
 
+from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.corpora import Case, escapes, exhaustion, forged
 from codeduet.benchmarks.verdict.corpora.outside import Outside, descendants
 from codeduet.envs import Executor, Limits, Program, load_problems
@@ -131,8 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "memory in MiB, first, middle, last": [memory[0], memory[half], memory[-1]],
     }
     print(json.dumps(record, indent=1))
-    if options.out:
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    save(record, options.out)
     grown = max(memory[-1][name] - memory[half][name] for name in memory[0])
     return int(bool(wrong or effects or left or record["descriptors left"] > 0 or grown > 16))
 
