@@ -19,7 +19,7 @@ Covered, at the isolation levels ``namespaces`` (with Landlock and seccomp) and 
   512 more than there were otherwise.
 * Exhaustion. Processor and wall-clock time, memory, open files, length of the source, and bytes, objects and depth of a
   return value have limits, each with an outcome of its own (``Outcome.limit``); the evaluator's own time for comparing
-  values too. The zygote's clock enforces time, so nothing the program does to its own signals or timers matters.
+  values, and its memory, too. The zygote's clock enforces time, so nothing the program does to its own signals or timers matters.
 * The same program gets the same verdict: text is hashed alike, and the random numbers of the tests and of the program
   are seeded alike. The tests' seed is drawn from their text, which the program does not have.
 
@@ -28,11 +28,16 @@ Not covered:
 * Kernel bugs. All programs share the machine's kernel; a virtual machine around the caller closes that.
 * Side channels: caches, timing, load.
 * A program that knows the answers, because its author has seen the tests.
-* At the level ``landlock``: names, sizes and dates of files can be looked up by exact path (not listed, not read), and
-  process numbers are visible. At the level ``process``: everything but the limits and the forging.
+* At the level ``landlock``: existence, size and date of a file can be looked up by exact path (not listed, not read),
+  and process numbers are visible. At the level ``process``: everything but the limits and the forging.
+* What a program says of itself: the class of its errors, that memory or descriptors ran out, that it loaded. It can only
+  claim ``runnable`` falsely where it also could have loaded.
 * Verdicts that hang on wall-clock time, addresses of objects (``id``, and the order of sets of plain objects), process
   numbers or true randomness (``os.urandom``, ``secrets``).
-* Tests that pass anything but plain data to the target, or look at how it changed its arguments.
+* Tests that need more than values: that pass functions to the target, call what it returns, look at how it changed its
+  arguments, ask it from several threads, or compare return values that are no plain data (a ``datetime``, an object of
+  the program's own class). Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the problems
+  whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
 
 Packages from outside the standard library cannot be imported unless ``Executor(packages=...)`` names them.
 """

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codeduet.envs.execution.executor import Executor, Isolation
 from codeduet.envs.execution.jailer import IsolationError
+from codeduet.envs.execution.outcome import Outcome
+from codeduet.envs.execution.worker import Program
+from codeduet.envs.problems import Problem
 
 LEVELS: dict[Isolation, str] = {
     "namespaces": "namespaces, Landlock and seccomp: a root, network and process table of its own",
@@ -46,6 +50,17 @@ def _try(name: Isolation, meaning: str) -> Level:
     except IsolationError as error:
         return Level(name, meaning, False, error.reason)
     return Level(name, meaning, True, f"Python {version}")
+
+
+def unsolved_references(problems: Sequence[Problem], executor: Executor) -> dict[str, Outcome]:
+    """Judge every problem's own reference; return task id -> outcome of those that do not pass.
+
+    A problem without a reference is left out. One whose tests cannot judge a program this way shows here.
+    """
+    known = [problem for problem in problems if problem.canonical_solution]
+    outcomes = executor.judge_many(Program(problem, "", problem.reference) for problem in known)
+    judged = zip(known, outcomes, strict=True)
+    return {problem.task_id: outcome for problem, outcome in judged if not outcome.solved}
 
 
 def describe_machine() -> dict[str, str]:

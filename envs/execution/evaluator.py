@@ -1,9 +1,10 @@
 """The trusted half of a worker: it holds the tests, replays them on the values a program returns, and says what passed.
 
 Started by the executor as a bare interpreter (see ``launch``). It never runs, compiles or parses a candidate's code:
-that travels through it as text. Calls are sent ahead in one batch where earlier programs have shown which calls the
-problem's tests make. Where a program's own answers lead the tests to another call, it is started anew and asked call by
-call, so what was sent ahead changes no verdict.
+that travels through it as text. Calls that do not hang on answers are sent ahead in one batch: they are found by
+running the tests on dummies, so that no program's answers, let alone the right ones, reach another program in them.
+Where a program's own answers lead the tests to another call, it is started anew and asked call by call, so what was sent
+ahead changes no verdict.
 """
 
 from __future__ import annotations
@@ -11,28 +12,33 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import resource
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.instrument import Check, Findings
-from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
+from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report, lower_limit
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
 from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Unit
 from codeduet.envs.execution.probe import self_test
-from codeduet.envs.execution.values import MalformedError, Opaque, TooLargeError, decode, encode, join
+from codeduet.envs.execution.values import MalformedError, OpaqueError, TooLargeError, decode, encode, join
 from codeduet.envs.problems import Problem
 
 LEVELS = ("namespaces", "landlock")
 """Isolation levels that are used without being asked for by name, best first."""
 
 _STARTS = 3
-_MOST_AHEAD = 1_000_000
+_DUMMY_ANSWERS = (0, 1.5)
+_MOST_AHEAD = 4096
+_MOST_BYTES_AHEAD = 1_000_000
 _MESSAGE_LENGTH = 160
 _UNITS = get_args(Unit)
 _LIMITS = get_args(LimitName)[:-1]
@@ -82,9 +88,10 @@ class Candidate:
             raise EndedError
         try:
             call = encode((arguments, options), strict=True)
+        except OpaqueError:  # an answer of the program's own, passed on: it fails the test
+            raise
         except TypeError as error:
-            if not any(isinstance(argument, Opaque) for argument in (*arguments, *options.values())):
-                self.unsendable = str(error)
+            self.unsendable = str(error)
             raise
         place = len(self.asked)
         self.asked.append(call)
@@ -125,11 +132,36 @@ def _as_raised(name: str, text: str, unit: str, limit: str) -> BaseException:
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         kind = Exception
     try:
-        error = kind(text)
+        # A StopIteration would end a loop of the tests' (all(map(candidate, ...))) as if all had been well.
+        error = (RuntimeError if issubclass(kind, StopIteration | StopAsyncIteration) else kind)(text)
     except TypeError:  # UnicodeDecodeError and ExceptionGroup want more
         error = Exception(text)
     error.codeduet_origin = (kind.__name__, unit, limit)  # type: ignore[attr-defined]
     return error
+
+
+def calls_ahead(check: Check) -> list[bytes]:
+    """Return the first calls, encoded, that ``check`` makes whatever it is answered."""
+    runs = []
+    for answer in _DUMMY_ANSWERS:
+        asked: list[bytes] = []
+
+        def dummy(*arguments: Any, _asked: list[bytes] = asked, _answer: float = answer, **options: Any) -> float:
+            if len(_asked) >= _MOST_AHEAD:
+                raise EndedError
+            _asked.append(encode((arguments, options), strict=True))
+            return _answer
+
+        check.run(dummy)
+        runs.append(asked)
+    ahead: list[bytes] = []
+    size = 0
+    for calls in zip(*runs, strict=False):
+        size += len(calls[0])
+        if len(set(calls)) > 1 or size > _MOST_BYTES_AHEAD:
+            break
+        ahead.append(calls[0])
+    return ahead
 
 
 @dataclass
@@ -164,6 +196,8 @@ class _Facts:
         elif origins:
             name, unit, limit = origins[0]
             self.fail(unit, name, limit)
+        elif any(isinstance(error, MemoryError) for error in findings.errors):
+            self.fail("", "", "check_memory")
         elif self.ended:
             self.error = _FORGED if self.forged else f"the process ended early ({_ending(report.status)})"
         elif findings.broken is not None:  # by an assert that is no counted test, say
@@ -181,7 +215,8 @@ class Evaluator:
 
     def learn(self, key: int, problem: Problem) -> None:
         """Prepare the tests of a problem."""
-        self._known[key] = _Known(problem, Check(problem))
+        check = Check(problem)
+        self._known[key] = _Known(problem, check, calls_ahead(check))
 
     def forget(self) -> None:
         """Drop all problems."""
@@ -195,14 +230,8 @@ class Evaluator:
             JailGoneError: the jail has ended.
         """
         known = self._known[key]
-        # Past this the kernel ends this process: comparing a program's values must not hold it for ever, and in the
-        # middle of one long call into C nothing else could.
-        signal.setitimer(signal.ITIMER_VIRTUAL, self._limits.check_cpu_s)
-        try:
-            outcome = self._attempt(known, known.ahead, helper_code, main_code)
-            return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
-        finally:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        outcome = self._attempt(known, known.ahead, helper_code, main_code)
+        return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
 
     def _attempt(self, known: _Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
@@ -226,8 +255,6 @@ class Evaluator:
         if candidate is not None and candidate.diverged:
             del known.ahead[len(candidate.asked) - 1 :]
             return None
-        if candidate is not None:
-            self._learn_calls(known, candidate.asked)
         facts.close(findings, conversation.report)
         return {
             "syntax_ok": facts.syntax_ok,
@@ -244,10 +271,6 @@ class Evaluator:
             "peak_memory_mb": conversation.report.peak_memory / (1 << 20),
             "isolation": self._isolation,
         }
-
-    def _learn_calls(self, known: _Known, asked: list[bytes]) -> None:
-        if len(asked) > len(known.ahead) and sum(map(len, asked)) < _MOST_AHEAD:
-            known.ahead = asked
 
 
 def _load(conversation: Conversation, problem: Problem, helper_code: str, main_code: str, facts: _Facts) -> bool:
@@ -274,8 +297,9 @@ def _load(conversation: Conversation, problem: Problem, helper_code: str, main_c
 def _limit_that_ended(report: Report, limits: Limits) -> str:
     if report.limit:
         return report.limit
-    over = report.status == -signal.SIGXCPU or (report.status == -signal.SIGKILL and report.cpu_s >= limits.cpu_s)
-    return "cpu" if over else "memory" if report.status == OUT_OF_MEMORY else ""
+    if report.status in (-signal.SIGXCPU, -signal.SIGKILL) and report.cpu_s >= limits.cpu_s:
+        return "cpu"
+    return "memory" if report.status == OUT_OF_MEMORY else ""
 
 
 def _ending(status: int) -> str:
@@ -310,6 +334,7 @@ def main(descriptor: int) -> None:
         wire.send(descriptor, json.dumps(content).encode())
 
     try:
+        _die_with_executor()
         settings = json.loads(wire.receive(descriptor))
         limits = Limits(**settings["limits"])
         try:
@@ -317,10 +342,19 @@ def main(descriptor: int) -> None:
         except IsolationError as error:
             answer(refused=str(error))
             return
+        except InputError as error:
+            answer(input_error=str(error))
+            return
+        _limit_memory(limits)
         evaluator = Evaluator(jail, isolation)
         answer(ready=isolation, pids=[os.getpid(), *jail.pids], python=jail.python)
         while True:
-            _serve(evaluator, json.loads(wire.receive(descriptor)), answer)
+            request = json.loads(wire.receive(descriptor))
+            # Past this the kernel ends this process: comparing a program's values must not hold it for ever, and in
+            # the middle of one long call into C nothing else could.
+            signal.setitimer(signal.ITIMER_PROF, limits.check_cpu_s)
+            _serve(evaluator, request, answer)
+            signal.setitimer(signal.ITIMER_PROF, 0)
     except wire.ClosedError:  # the executor is gone
         pass
     except JailGoneError:
@@ -329,6 +363,21 @@ def main(descriptor: int) -> None:
         answer(fault=traceback.format_exc(limit=-3))
     finally:
         os._exit(0)  # the jail ends when its control socket closes
+
+
+def _die_with_executor() -> None:
+    """End with the executor even in the middle of a program; elsewhere than on Linux, after it."""
+    if sys.platform == "linux":
+        from codeduet.envs.execution.jail.kernel import die_with_parent
+
+        die_with_parent()
+
+
+def _limit_memory(limits: Limits) -> None:
+    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say."""
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        lower_limit(resource.RLIMIT_AS, pages * resource.getpagesize() + (limits.memory_mb << 20))
 
 
 def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., None]) -> None:

@@ -28,6 +28,7 @@ Isolation = Literal["auto", "namespaces", "landlock", "process"]
 _ATTEMPTS = 40
 """Workers a program is tried in before it is given up; they only end by a fault of the machine, or by somebody's hand."""
 
+_CLOSED = "the executor is closed"
 _NO_JAIL_HERE = (
     "this system has no jail that CodeDuet knows of: programs are judged in plain processes, with their limits only "
     "(isolation 'process'); judge only code you would run yourself"
@@ -62,12 +63,14 @@ class Executor:
         isolation: Isolation | None = None,
         packages: Sequence[str] = (),
     ) -> None:
-        if workers is not None and (not isinstance(workers, int) or workers < 1):
+        if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
             raise InputError(f"workers must be a whole number from 1 on, not {workers!r}")
+        if limits is not None and not isinstance(limits, Limits):
+            raise InputError(f"limits must be Limits(...), not {limits!r}")
         level = isolation or os.environ.get("CODEDUET_ISOLATION") or "auto"
         if level not in get_args(Isolation):
             choices = get_args(Isolation)
-            raise InputError(f"unknown isolation {level!r}: choose {', '.join(choices)}{nearest(level, choices)}")
+            raise InputError(f"unknown isolation {level!r}: choose {', '.join(choices)}{nearest(str(level), choices)}")
         if isinstance(packages, str):
             raise InputError(f"packages must be a list of names, not the text {packages!r}")
         self.workers = workers or (os.cpu_count() or 1) + 2
@@ -75,6 +78,7 @@ class Executor:
         self.isolation = level
         self.packages = tuple(packages)
         self._closed = False
+        self._patient = True
         self._level = ""
         self._reset()
         _executors.add(self)
@@ -109,8 +113,11 @@ class Executor:
 
         Raises:
             RuntimeError: the executor is closed.
-            InputError: the problem's own tests are malformed.
+            InputError: the problem's own tests are malformed, or code is no text.
         """
+        for code in (program.helper_code, program.main_code):
+            if not isinstance(code, str):
+                raise InputError(f"code must be text, not {type(code).__name__}")
         instrument(program.problem)  # malformed tests are the caller's error, raised in the caller's thread
         future: Future[Outcome] = Future()
         if _length(program) > self.limits.source_bytes:
@@ -118,7 +125,7 @@ class Executor:
             return future
         with self._lock:
             if self._closed:
-                raise RuntimeError("the executor is closed")
+                raise RuntimeError(_CLOSED)
             self._unfinished += 1
             self._jobs.put((future, program))
             if len(self._threads) < min(self._unfinished, self.workers):
@@ -171,6 +178,7 @@ class Executor:
         """
         with self._lock:
             self._closed = True
+            self._patient = wait
             threads = list(self._threads)
             workers = [] if wait else list(self._workers)
         while True:
@@ -178,8 +186,8 @@ class Executor:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is not None:
-                job[0].cancel()
+            if job is not None and job[0].set_running_or_notify_cancel():
+                job[0].set_exception(RuntimeError(_CLOSED))
         for _ in threads:
             self._jobs.put(None)
         for worker in workers:
@@ -211,8 +219,8 @@ class Executor:
         """Judge one program, with another worker if this one ends: that says nothing about the program."""
         reason = ""
         for _ in range(_ATTEMPTS):
-            if self._closed:
-                raise RuntimeError("the executor is closed")
+            if self._closed and not self._patient:
+                raise RuntimeError(_CLOSED)
             try:
                 worker = worker or self._start_worker()
                 return worker, worker.judge(program)
@@ -233,8 +241,11 @@ class Executor:
         worker = Worker(self.limits, self._level or level, self.packages)
         with self._lock:
             self._level = worker.isolation  # the first to start finds out; all have the same
-            self._workers.add(worker)
-        return worker
+            if not self._closed or self._patient:
+                self._workers.add(worker)
+                return worker
+        worker.close()
+        raise RuntimeError(_CLOSED)
 
     def _drop(self, worker: Worker) -> None:
         with self._lock:

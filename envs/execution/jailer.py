@@ -69,6 +69,9 @@ class Jail:
             if kind == "refused":
                 self.process.kill()
                 raise IsolationError(f"this machine gives no isolation by {isolation}: {content}")
+            if kind == "misused":
+                self.process.kill()
+                raise InputError(content)
             if kind == "pids":
                 self.pids = content
             else:

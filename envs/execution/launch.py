@@ -6,6 +6,7 @@ of many processes, and forking a large process is slow. The parent packages are 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -41,7 +42,7 @@ def launch(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """
     if not sys.executable:
         raise InputError("sys.executable is empty: set it to a Python interpreter, which the executor's workers run on")
-    ours, theirs = socket.socketpair()
+    ours, theirs = map(_above_standard_streams, socket.socketpair())
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {
         # Sets of text are iterated in the same order each time: the same program earns the same verdict.
@@ -69,3 +70,12 @@ def launch(module: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     finally:
         theirs.close()
     return process, ours
+
+
+def _above_standard_streams(end: socket.socket) -> socket.socket:
+    """Move a socket that took the place of a closed standard stream, which the new process gets a stream of its own in."""
+    if end.fileno() > 2:
+        return end
+    moved = socket.socket(fileno=fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
+    end.close()
+    return moved

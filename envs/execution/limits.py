@@ -18,9 +18,24 @@ LimitName = Literal[
     "result_nodes",
     "result_depth",
     "check_cpu",
+    "check_memory",
     "",
 ]
 """The limit a program ran into, or ``""``."""
+
+
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "cpu_s": (0.01, 86_400),
+    "wall_s": (0.01, 86_400),
+    "memory_mb": (64, 1 << 20),
+    "open_files": (16, 1 << 20),
+    "source_bytes": (1, 10_000_000),
+    "result_bytes": (1_000, 50_000_000),
+    "result_nodes": (10, 10_000_000),
+    "result_depth": (10, 200),  # deeper values overflow the comparison's stack
+    "check_cpu_s": (0.01, 86_400),
+}
+"""Least and most of each limit: no Python program loads in less, and messages and clocks hold no more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Limits:
         cpu_s: processor time in seconds, of all its threads. It decides over a slow program: wall-clock time depends on
             neighbours.
         wall_s: wall-clock time in seconds, for programs that wait.
-        memory_mb: address space in MiB.
+        memory_mb: address space in MiB; the trusted side may take as much to compare its return values.
         open_files: file descriptors.
         source_bytes: length of helper's and main's code together, in UTF-8.
         result_bytes: length of one return value as it is sent.
@@ -61,11 +76,9 @@ class Limits:
                 raise InputError(f"limit {field.name} must be a positive number, not {value!r}")
             if field.type == "int" and value != int(value):
                 raise InputError(f"limit {field.name} must be a whole number, not {value!r}")
-        for name, least in (("memory_mb", 64), ("open_files", 16), ("result_depth", 2)):
-            if getattr(self, name) < least:
-                raise InputError(f"limit {name} must be at least {least}: no Python program loads in less")
-        if self.result_depth > 200:
-            raise InputError("limit result_depth must be at most 200: deeper values overflow the comparison's stack")
+            least, most = _BOUNDS[field.name]
+            if not least <= value <= most:
+                raise InputError(f"limit {field.name} must be between {least:,} and {most:,}, not {value:,}")
 
     def describe(self, name: LimitName) -> str:
         """Return one line that says which limit was passed, fit for feedback."""
@@ -79,5 +92,6 @@ class Limits:
             "result_nodes": f"ResultTooLarge: a return value of over {self.result_nodes:,} objects",
             "result_depth": f"ResultTooLarge: a return value nested over {self.result_depth} deep",
             "check_cpu": f"ResultTooLarge: its return values took over {self.check_cpu_s:g} s to compare",
+            "check_memory": f"ResultTooLarge: its return values took over {self.memory_mb} MiB to compare",
             "": "",
         }[name]

@@ -35,6 +35,10 @@ class TooLargeError(Exception):
         self.limit = limit
 
 
+class OpaqueError(TypeError):
+    """An :class:`Opaque` cannot be sent back to where it came from."""
+
+
 class MalformedError(Exception):
     """The bytes are no value: the sender broke the protocol."""
 
@@ -85,7 +89,8 @@ def encode(value: object, limits: Limits | None = None, strict: bool = False) ->
 
     Raises:
         TooLargeError: it passes one of ``limits``, by bytes, objects or depth.
-        TypeError: ``strict``, and it holds an object that cannot be sent.
+        OpaqueError: it holds one.
+        TypeError: ``strict``, and it holds another object that cannot be sent.
     """
     return _Encoder(limits, strict).encode(value)
 
@@ -181,6 +186,8 @@ class _Encoder:
         if numpy is not None and isinstance(value, numpy.generic):
             self.put(value.item(), depth)
             return
+        if isinstance(value, Opaque):
+            raise OpaqueError("an object that was not sent cannot be sent back")
         if self.strict:
             raise TypeError(f"a {type(value).__name__} cannot be sent into the jail")
         truth = b"1" if bool(value) else b"0"

@@ -84,6 +84,9 @@ class Worker:
         if "refused" in answer:
             self.close()
             raise IsolationError(answer["refused"], _ADVICE)
+        if "input_error" in answer:
+            self.close()
+            raise InputError(answer["input_error"])
         self.isolation: str = answer["ready"]
         self.pids = answer["pids"]
         self.python: str = answer["python"]
@@ -135,7 +138,7 @@ class Worker:
         except (wire.ClosedError, OSError):
             self.process.kill()
             status = self.process.wait()
-            raise WorkerGoneError(f"status {status}", overspent=status == -signal.SIGVTALRM) from None
+            raise WorkerGoneError(f"status {status}", overspent=status == -signal.SIGPROF) from None
         if "fault" in answer:
             raise WorkerGoneError(answer["fault"])
         return answer

@@ -133,9 +133,15 @@ def judge(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    problems: Annotated[
+        str | None, typer.Option(help="humaneval or a JSONL file: also judge each problem's own reference")
+    ] = None,
+) -> None:
     """Say what isolation this machine gives programs that are judged, and try it."""
-    from codeduet.envs.execution.doctor import describe_machine, examine
+    from codeduet.envs.execution.doctor import describe_machine, examine, unsolved_references
+
+    loaded = load_problems(problems) if problems else ()
 
     for fact, value in describe_machine().items():
         say(f"{fact}: {value}")
@@ -147,6 +153,14 @@ def doctor() -> None:
         say("no jail can be closed here: programs are refused unless isolation 'process' is asked for by name")
         raise typer.Exit(1)
     say(f"programs are judged with isolation {best.name!r}; its self-test passes")
+    if loaded:
+        with Executor() as executor:
+            unsolved = unsolved_references(loaded, executor)
+        for task_id, outcome in unsolved.items():
+            say(f"{task_id}: its reference passes {outcome.passed} of {outcome.total} tests. {outcome.error}")
+        say(f"{len(unsolved)} of {len(loaded)} problems have a reference that is not solved")
+        if unsolved:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -234,7 +234,7 @@ def test_the_check_compares_humaneval_33_with_its_reference(executor: Executor) 
 
 
 def test_calls_that_hang_on_answers_are_asked_one_by_one(executor: Executor) -> None:
-    """What was learnt from one program is sent ahead to the next; where that one answers otherwise, it is asked anew."""
+    """Calls are counted by the programs: none comes that their own answers did not lead to."""
     tests = (
         "def check(candidate):\n    x = 1\n    while x < 50:\n        y = candidate(x)\n        assert y == 2 * x\n"
         "        x = y\n    assert candidate(-1) == -2\n"
@@ -249,3 +249,164 @@ def test_calls_that_hang_on_answers_are_asked_one_by_one(executor: Executor) -> 
         # 1, 3, 9, 27 and then -1, which is the fifth call if nothing else was asked before.
         outcome = executor.judge(problem, main_code=threefold)
         assert outcome.tests == (False, True)
+
+
+def problem_of(tests: str, name: str = "T/0") -> Problem:
+    return Problem(name, "def f(x):\n", "f", "", f"def check(candidate):\n{tests}")
+
+
+GREEDY = {
+    "sorted of a range": ("assert sorted(candidate(1)) == []", "range(10**9)"),
+    "tuple of a range": ("assert tuple(candidate(1)) == ()", "range(10**9)"),
+    "text times an answer": ("assert 'a' * candidate(1) == ''", "4_000_000_000"),
+    "power of an answer": ("assert candidate(1) ** candidate(1) == 0", "10**7"),
+}
+
+
+@pytest.mark.parametrize(("test", "answer"), GREEDY.values(), ids=GREEDY.keys())
+def test_what_an_answer_makes_the_tests_take_is_bounded(test: str, answer: str, toy: Problem) -> None:
+    with Executor(workers=1, limits=Limits(check_cpu_s=1, memory_mb=256)) as executor:
+        executor.start()
+        began = time.monotonic()
+        outcome = executor.judge(problem_of(f"    {test}\n"), main_code=f"def f(x):\n    return {answer}\n")
+        assert outcome.limit in ("check_cpu", "check_memory")
+        assert (outcome.passed, outcome.worker_fault) == (0, False)
+        assert time.monotonic() - began < 6
+        assert executor.judge(toy, main_code=RIGHT).solved
+
+
+def test_no_answer_of_one_program_reaches_another() -> None:
+    """Calls made of answers are not sent ahead: neither another program's nor the reference's."""
+    tests = "    a = candidate('question')\n    assert a == 'secret-4711'\n    assert candidate(a) == 'secret-4712'\n"
+    right = "def f(x):\n    return {'question': 'secret-4711', 'secret-4711': 'secret-4712'}[x]\n"
+    peek = (  # the list of calls that were sent, each a pair of arguments and options
+        "import gc\ndef f(x):\n    for o in gc.get_objects():\n"
+        "        if type(o) is list and o and type(o[0]) is tuple and len(o[0]) == 2 and type(o[0][0]) is tuple:\n"
+        "            for c in o:\n"
+        "                if c[0] and str(c[0][0]).startswith('secret'):\n                    return c[0][0]\n"
+    )
+    problem = problem_of(tests)
+    with Executor(workers=1) as executor:
+        for program in (right, peek, right):
+            assert executor.judge(problem, main_code=program).passed == (2 if program is right else 0)
+
+
+def test_an_answer_that_is_passed_on_fails_the_test_and_no_more(executor: Executor) -> None:
+    problem = problem_of("    y = candidate(1)\n    assert y == 2\n    assert candidate(y) == 3\n")
+    outcome = executor.judge(problem, main_code="def f(x):\n    return [object()]\n")
+    assert (outcome.passed, outcome.total) == (0, 2)
+
+
+def test_a_stop_iteration_does_not_end_the_tests_own_loops(executor: Executor) -> None:
+    problem = problem_of("    assert all(map(lambda x: candidate(x) == x, [1, 2]))\n")
+    outcome = executor.judge(problem, main_code="def f(x):\n    raise StopIteration\n")
+    assert (outcome.passed, outcome.error) == (0, "StopIteration")
+
+
+def test_tests_that_pass_what_cannot_be_sent_are_the_problems_error(executor: Executor) -> None:
+    problem = problem_of("    assert candidate(lambda: 1) == 1\n")
+    with pytest.raises(InputError, match="T/0: a test cannot be put to a program: a function cannot be sent"):
+        executor.judge(problem, main_code="def f(x):\n    return x()\n")
+
+
+def test_a_signal_of_its_own_is_no_time_out(executor: Executor, toy: Problem) -> None:
+    main = "import os, signal\ndef double(x):\n    os.kill(os.getpid(), signal.SIGXCPU)\n"
+    outcome = executor.judge(toy, main_code=main)
+    assert (outcome.timed_out, outcome.error) == (False, "the process ended early (SIGXCPU)")
+
+
+@pytest.mark.parametrize("isolation", ["namespaces", "landlock"])
+def test_installed_packages_can_be_neither_read_nor_listed(isolation: Any) -> None:
+    main = (
+        "import os\nstdlib = os.path.dirname(os.__file__)\nfound = []\n"
+        "for folder in (stdlib, stdlib + '/site-packages', stdlib + '/dist-packages', '/usr/lib/python3/dist-packages'):\n"
+        "    for _, folders, files in os.walk(folder):\n        found += folders + files\n"
+        "def f(x):\n    return found\n"
+    )
+    with Executor(workers=1, isolation=isolation) as executor:
+        assert executor.judge(problem_of("    assert candidate(1) == []\n"), main_code=main).solved
+
+
+CLOSED = """
+import os, sys
+for number in {numbers}:
+    os.close(number)
+from codeduet.envs import Executor, Problem
+problem = Problem("T/0", "def f():\\n", "f", "", "def check(candidate):\\n    assert candidate() == 1\\n")
+with Executor(workers=1) as executor:
+    outcome = executor.judge(problem, main_code="def f():\\n    return 1\\n")
+os._exit(0 if outcome.solved else 1)
+"""
+
+
+@pytest.mark.parametrize("numbers", [(0,), (0, 1), (0, 1, 2)])
+def test_a_caller_without_standard_streams_gets_its_verdicts(numbers: tuple[int, ...]) -> None:
+    assert subprocess.run([sys.executable, "-c", CLOSED.format(numbers=numbers)], check=False).returncode == 0
+
+
+def test_a_stopped_jail_ends_with_its_executor(toy: Problem) -> None:
+    executor = Executor(workers=1)
+    assert executor.judge(toy, main_code=RIGHT).solved
+    pids = executor.worker_pids()
+    os.kill(pids[-1], signal.SIGSTOP)
+    executor.close(wait=False)
+    assert gone(pids)
+
+
+def test_closing_without_waiting_does_not_wait_and_says_so(toy: Problem) -> None:
+    for pause in (0.02, 0.6):  # while the worker starts, and while the program runs
+        executor = Executor(workers=1)
+        future = executor.submit(Program(toy, "", "import time\ntime.sleep(60)\n"))
+        queued = executor.submit(Program(toy, "", RIGHT))
+        time.sleep(pause)
+        began = time.monotonic()
+        executor.close(wait=False)
+        assert time.monotonic() - began < 3
+        for ended in (future, queued):
+            with pytest.raises(RuntimeError, match="the executor is closed"):
+                ended.result(timeout=5)
+
+
+KILLED = """
+from codeduet.envs import Executor, Problem, Program
+problem = Problem("T/0", "def f():\\n", "f", "", "def check(candidate):\\n    assert candidate() == 1\\n")
+executor = Executor(workers=1)
+executor.start()
+executor.submit(Program(problem, "", "import time\\ntime.sleep(60)\\n"))
+print(*executor.worker_pids(), flush=True)
+import os, signal, time
+time.sleep(0.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_caller_leaves_no_running_program() -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, check=False)
+    assert gone([int(pid) for pid in done.stdout.split()], seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"packages": ["no_such_package"]}, "packages cannot be imported: No module named 'no_such_package'"),
+        ({"packages": "numpy"}, "packages must be a list of names"),
+        ({"limits": {"cpu_s": 1}}, "limits must be Limits"),
+        ({"isolation": 3}, "unknown isolation 3"),
+        ({"workers": True}, "workers must be a whole number"),
+    ],
+)
+def test_wrong_arguments_are_said_to_be_wrong(arguments: dict[str, Any], said: str, toy: Problem) -> None:
+    with pytest.raises(InputError, match=said), Executor(**arguments) as executor:
+        executor.judge(toy, main_code=RIGHT)
+
+
+def test_code_that_is_no_text_is_refused(executor: Executor, toy: Problem) -> None:
+    nothing: Any = None
+    with pytest.raises(InputError, match="code must be text, not NoneType"):
+        executor.judge(toy, main_code=nothing)
+
+
+def test_a_small_limit_of_the_callers_is_kept_to() -> None:
+    code = CLOSED.format(numbers=())
+    limited = f"import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n{code}"
+    assert subprocess.run([sys.executable, "-c", limited], check=False).returncode == 0

@@ -8,10 +8,18 @@ import signal
 from collections.abc import Callable, Sequence
 
 from codeduet.envs.execution.jail import kernel, landlock, namespaces, seccomp
-from codeduet.envs.execution.jail.kernel import UnsupportedError
+from codeduet.envs.execution.jail.kernel import UnsupportedError, die_with_parent
 from codeduet.envs.execution.jail.paths import landlock_rules, standard_library, visible_paths
 
-__all__ = ["close", "enter_namespaces", "free_user", "landlock_rules", "prepare_confinement", "thread_bound"]
+__all__ = [
+    "close",
+    "die_with_parent",
+    "enter_namespaces",
+    "free_user",
+    "landlock_rules",
+    "prepare_confinement",
+    "thread_bound",
+]
 
 MAX_THREADS = 64
 """Threads of a jail whose user is nobody else's; where it is the caller's, eight times as many more than there were."""
@@ -45,7 +53,7 @@ def _threads_of(user: int) -> int:
 
 def enter_namespaces(packages: Sequence[str]) -> None:
     """Move into namespaces of its own; the caller forks afterwards, and the child calls :func:`close`."""
-    namespaces.enter(visible_paths(packages))
+    namespaces.enter(visible_paths(), packages)
 
 
 def close(rules: dict[str, int], user: int | None, threads: int) -> None:
@@ -60,7 +68,7 @@ def close(rules: dict[str, int], user: int | None, threads: int) -> None:
     if user is not None:
         _become(user)
     kernel.drop_capabilities()
-    kernel.die_with_parent()  # a change of user would undo it
+    die_with_parent()  # a change of user would undo it
     kernel.hide()
     kernel.forbid_new_privileges()
     landlock.restrict(rules)
@@ -69,11 +77,11 @@ def close(rules: dict[str, int], user: int | None, threads: int) -> None:
 
 def prepare_confinement() -> Callable[[], None]:
     """Return what closes the jail further around a program's process, for that to call."""
-    die_with_parent = kernel.prepared("prctl", kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    ask_to_die = kernel.prepared("prctl", kernel.PR_SET_PDEATHSIG, int(signal.SIGKILL))
     program_filter = seccomp.Filter(seccomp.program_filter(_SOME_PID), blank=_SOME_PID)
 
     def confine() -> None:
-        die_with_parent()
+        ask_to_die()
         program_filter.fill(os.getpid())
         program_filter.install()
 

@@ -9,19 +9,19 @@ from collections.abc import Sequence
 
 from codeduet.envs.execution.jail import kernel
 from codeduet.envs.execution.jail.kernel import UnsupportedError, call
-from codeduet.envs.execution.jail.paths import HIDDEN
+from codeduet.envs.execution.jail.paths import hidden_folders
 
-_READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_EXECUTION = 1, 2, 4, 8  # MS_* and MOUNT_ATTR_* agree on these
+_READ_ONLY, _NO_SUID, _NO_DEVICES = 1, 2, 4  # MS_* and MOUNT_ATTR_* agree on these
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
 _DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _STAGES = ("/sys", "/mnt", "/media", "/srv", "/proc")
 
 
-def enter(paths: Sequence[str]) -> None:
+def enter(paths: Sequence[str], packages: Sequence[str]) -> None:
     """Move this process into new namespaces, with a read-only root that holds ``paths`` and nothing else.
 
-    The process table comes with the next fork. Root does it by right, others in a user namespace.
+    Installed packages below them are covered, but for the folders ``packages``. The process table comes with the next fork. Root does it by right, others in a user namespace.
 
     Raises:
         UnsupportedError: the kernel does not let this process make namespaces.
@@ -42,12 +42,17 @@ def enter(paths: Sequence[str]) -> None:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{user} {user} 1")
         _write("/proc/self/gid_map", f"{group} {group} 1")
-    _build_root(paths)
+    _build_root(paths, packages)
 
 
-def _build_root(paths: Sequence[str]) -> None:
+def _build_root(paths: Sequence[str], packages: Sequence[str]) -> None:
     stage = next(
-        (folder for folder in _STAGES if os.path.isdir(folder) and not any(p.startswith(folder) for p in paths)), None
+        (
+            folder
+            for folder in _STAGES
+            if os.path.isdir(folder) and not any(p.startswith(folder) for p in (*paths, *packages))
+        ),
+        None,
     )
     if stage is None:
         raise UnsupportedError(f"none of {', '.join(_STAGES)} is there to build a root on")
@@ -61,7 +66,13 @@ def _build_root(paths: Sequence[str]) -> None:
             os.symlink(os.path.relpath(os.path.realpath(folder), os.path.dirname(folder)), stage + folder)
     for path in paths:
         _show(path, stage + path)
-    _protect(stage, _NO_SUID | _NO_DEVICES | _NO_EXECUTION, recursive=False)
+    covered = [stage + path for path in hidden_folders() if os.path.isdir(stage + path)]
+    for folder in covered:
+        _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES, "size=1m,mode=0755")
+    for path in packages:
+        _show(path, stage + path)
+    for folder in (*covered, stage):
+        _protect(folder, _NO_SUID | _NO_DEVICES, recursive=False)
     os.chdir(stage)
     call("pivot_root", _text("."), _text("."))
     call("umount2", _text("."), _DETACH)
@@ -76,9 +87,6 @@ def _show(source: str, target: str) -> None:
         if not os.path.exists(target):
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
     _mount(source, target, None, _BIND | _RECURSIVE)
-    for name in HIDDEN:
-        if os.path.isdir(os.path.join(target, name)):
-            _mount("tmpfs", os.path.join(target, name), "tmpfs", _READ_ONLY | _NO_SUID | _NO_DEVICES, "size=4k")
     # A device on a read-only mount can still be written to; without devices /dev/null could not be opened at all.
     _protect(target, _NO_SUID | (0 if source.startswith("/dev/") else _NO_DEVICES), recursive=True)
 

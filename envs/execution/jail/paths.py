@@ -39,7 +39,7 @@ def landlock_rules(packages: Sequence[str]) -> dict[str, int]:
     rules = {"/dev/null": READ_FILE | WRITE_FILE}
     rules |= dict.fromkeys(_DATA, READ_FILE | READ_DIR)
     for folder in standard_library():
-        rules[folder] = READ_DIR  # the importer lists it; names alone give no test away
+        # Not to be listed itself, since packages may lie below it: the importer has its entries by now.
         for entry in os.listdir(folder):
             if entry not in HIDDEN:
                 rules[os.path.join(folder, entry)] = READ_FILE | READ_DIR
@@ -50,9 +50,14 @@ def landlock_rules(packages: Sequence[str]) -> dict[str, int]:
     return rules | dict.fromkeys(packages, READ_FILE | READ_DIR)
 
 
-def visible_paths(packages: Sequence[str]) -> list[str]:
-    """Return the paths a jail with a root of its own needs to have mounted."""
+def hidden_folders() -> list[str]:
+    """Return where packages may lie below the standard library's folders."""
+    return [os.path.join(folder, name) for folder in standard_library() for name in HIDDEN]
+
+
+def visible_paths() -> list[str]:
+    """Return the paths a jail with a root of its own needs to have mounted, but for packages."""
     libraries = map(os.path.realpath, shared_libraries())
-    paths = {*standard_library(), *libraries, *_DATA, "/dev/null", *packages}
+    paths = {*standard_library(), *libraries, *_DATA, "/dev/null"}
     paths = {os.path.abspath(path) for path in paths if os.path.exists(path)}
     return sorted(path for path in paths if not any(path.startswith(f"{other}/") for other in paths))

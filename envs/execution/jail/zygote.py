@@ -95,6 +95,10 @@ def main(control: int) -> None:
     limits: Limits = types.SimpleNamespace(**settings["limits"])  # type: ignore[assignment]
     try:
         packages = _load_packages(settings["packages"], settings["path"])
+    except Exception as error:  # noqa: BLE001  # a package may raise anything
+        wire.send(control, encode(("misused", f"packages cannot be imported: {error}")))
+        return
+    try:
         _rehearse(limits)
         confine = _close(settings["isolation"], packages, control)
         limit_resources(limits)
@@ -155,10 +159,18 @@ def limit_resources(limits: Limits) -> None:
     memory = limits.memory_mb << 20
     for name, value in (("AS", memory), ("FSIZE", 0), ("CORE", 0), ("NOFILE", limits.open_files), ("MEMLOCK", 0)):
         try:
-            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+            lower_limit(getattr(resource, f"RLIMIT_{name}"), value)
         except (ValueError, OSError):
             if sys.platform == "linux":  # macOS knows no limit on address space
                 raise
+
+
+def lower_limit(which: int, value: int) -> None:
+    """Set a limit of this process for good, to ``value`` or to what it is held to already, if that is less."""
+    _, hard = resource.getrlimit(which)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
 
 
 def _close(isolation: str, packages: Sequence[str], control: int) -> Callable[[], None]:
@@ -175,6 +187,7 @@ def _close(isolation: str, packages: Sequence[str], control: int) -> Callable[[]
     pids = [os.getpid()]
     if isolation == "namespaces":
         jail.enter_namespaces(packages)
+        jail.die_with_parent()  # this process only waits, but nothing else would end a zygote that was stopped
         pid = os.fork()  # the first process of the new process table
         if pid:
             wire.send(control, encode(("pids", [*pids, pid])))
