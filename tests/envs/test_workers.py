@@ -169,7 +169,9 @@ def test_processes_of_the_callers_have_workers_of_their_own(toy: Problem, method
     with Executor(workers=2) as executor:
         executor.start()
         ours = executor.worker_pids()
-        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:  # unlike Pool, raises for a lost child
+        with ProcessPoolExecutor(
+            2, multiprocessing.get_context(method)
+        ) as pool:  # unlike Pool, raises for a lost child
             judged = list(pool.map(_judge_in_process, [executor] * 4, [toy] * 4))
         assert [passed for passed, _ in judged] == [4] * 4
         assert not set(ours) & {pid for _, pids in judged for pid in pids}

@@ -65,7 +65,9 @@ _ONE_C_CALL = (
     ),
     _one_call("hash-collisions-in-set", "set(range(0, 90_000 * ((1 << 61) - 1), (1 << 61) - 1))"),
     _one_call("hash-collisions-in-dict", "dict.fromkeys(range(0, 90_000 * ((1 << 61) - 1), (1 << 61) - 1))"),
-    _one_call("compress", "zlib.compress(bin(random.getrandbits(2 * 10**7)).encode(), 9)", "import random\nimport zlib\n"),
+    _one_call(
+        "compress", "zlib.compress(bin(random.getrandbits(2 * 10**7)).encode(), 9)", "import random\nimport zlib\n"
+    ),
     _one_call("bzip", "bz2.compress(random.randbytes(5 * 10**7))", "import bz2\nimport random\n"),
     _one_call("pbkdf2", "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)", "import hashlib\n"),
     _one_call(
