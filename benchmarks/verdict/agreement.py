@@ -18,7 +18,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,17 @@ from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
 
 _MEMORY = 4 << 30
 _REPEATS = 5
+_FRESH_ARGUMENTS = """
+
+_check = check
+
+
+def check(candidate):
+    import pickle
+
+    _check(lambda *args: candidate(*pickle.loads(pickle.dumps(args))))
+"""
+"""Appended to a problem's tests: calls get equal arguments that share no object with the test's own."""
 
 
 @dataclass
@@ -106,6 +117,11 @@ def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
         return "slow: within our CPU limit, over the checker's wall-clock limit"
     if outcome.error.startswith("MemoryError"):
         return "memory: the checker sets no limit"
+    tests = program.problem.tests + _FRESH_ARGUMENTS
+    if theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result:
+        return (
+            "identity: it takes equal arguments for one object, as literals of one test happen to be; ours sends copies"
+        )
     verdicts = {text == "passed" for text in theirs([program] * _REPEATS, 1)}
     if len(verdicts) > 1:
         source = (

@@ -43,12 +43,13 @@ def mixed_programs(count: int, seed: int = 0) -> list[tuple[str, Program]]:
         for index, mutant in enumerate(mutants(problems, 120, seed))
     ]
     timed_out = 0
-    for case in (*odd.CASES, *forged.CASES, *exhaustion.CASES):
-        if {"cpu", "wall"} & set(case.expects):
-            timed_out += 1
-            if timed_out > _TIMED_OUT:
-                continue
-        named.append((case.name, Program(by_id[case.task_id], case.helper, case.main)))
+    for corpus, cases in {"odd": odd.CASES, "forged": forged.CASES, "exhausting": exhaustion.CASES}.items():
+        for case in cases:
+            if {"cpu", "wall"} & set(case.expects):
+                timed_out += 1
+                if timed_out > _TIMED_OUT or len(case.expects) > 1:  # near two limits: which one ends it is chance
+                    continue
+            named.append((f"{corpus} {case.name}", Program(by_id[case.task_id], case.helper, case.main)))
     loops = [entry for entry in named if any(word in entry[0] for word in ("hangs", "loops", "immortal"))]
     named = [entry for entry in named if entry not in loops]
     random.Random(seed).shuffle(named)

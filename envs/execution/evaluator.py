@@ -199,7 +199,7 @@ class _Facts:
         elif any(isinstance(error, MemoryError) for error in findings.errors):
             self.fail("", "", "check_memory")
         elif self.ended:
-            self.error = _FORGED if self.forged else f"the process ended early ({_ending(report.status)})"
+            self.error = _FORGED if self.forged else f"the process ended early{_signal(report.status)}"
         elif findings.broken is not None:  # by an assert that is no counted test, say
             self.fail("", type(findings.broken).__name__, "")
 
@@ -302,8 +302,12 @@ def _limit_that_ended(report: Report, limits: Limits) -> str:
     return "memory" if report.status == OUT_OF_MEMORY else ""
 
 
-def _ending(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"status {status}"
+def _signal(status: int) -> str:
+    """Name the signal a process ended by, if it is its own doing.
+
+    Not its exit status: a program that closes its channel is killed, and whether it exits first is chance.
+    """
+    return f" ({signal.Signals(-status).name})" if status < 0 and status != -signal.SIGKILL else ""
 
 
 def open_jail(isolation: str, limits: Limits, packages: tuple[str, ...], path: tuple[str, ...]) -> tuple[Jail, str]:

@@ -16,7 +16,7 @@ from codeduet.benchmarks.verdict.corpora import Case, exhaustion, forged, odd, v
 from codeduet.envs import Executor, Limits, Outcome, load_problems
 
 PROBLEMS = {problem.task_id: problem for problem in load_problems()}
-LIMITS = Limits(cpu_s=1, wall_s=3, memory_mb=128, check_cpu_s=1)
+LIMITS = Limits(cpu_s=1, wall_s=6, memory_mb=128, check_cpu_s=1)
 """So little memory that no machine takes longer to fill it, page by page, than the processor limit."""
 
 

@@ -59,3 +59,11 @@ def test_a_difference_that_nothing_explains_fails_the_run(monkeypatch: pytest.Mo
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["canonical"]["counts"]["different"] == 164
     assert record["mutants"]["counts"]["programs"] == 0
+
+
+def test_numbers_that_are_one_object_in_the_tests_alone_explain_a_difference() -> None:
+    (problem,) = [problem for problem in load_problems() if problem.task_id == "HumanEval/58"]
+    by_identity = Mutant(problem, "is", "    return sorted({a for a in l1 for b in l2 if a is b})\n")
+    counts, differences = agreement.compare([by_identity])
+    assert (counts["different"], counts["explained"]) == (1, 1)
+    assert differences[0].explanation.startswith("identity")

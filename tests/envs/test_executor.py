@@ -61,7 +61,7 @@ ENDINGS = {
         "main",
     ),
     "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main"),
-    "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early (status 0)", ""),
+    "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early", ""),
     "os.abort": ("os.abort()", (True, False, False, False), "the process ended early (SIGABRT)", ""),
 }
 

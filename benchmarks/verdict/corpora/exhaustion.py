@@ -473,13 +473,13 @@ _MEMORY = (
     _case("memory-str-doubling", "memory", _strlen("held = 'x'\nwhile True:\n    held += held"), "memory"),
     _case("memory-dict", "memory", _strlen("{key: 'x' * 10_000 for key in range(10**9)}"), "memory"),
     _case(
-        "memory-nested-lists", "memory", _strlen("held = []\nwhile True:\n    held = [held, [0] * 10_000]"), "memory"
+        "memory-nested-lists", "memory", _strlen("held = []\nwhile True:\n    held = [held, bytes(80_000)]"), "memory"
     ),
     _case("memory-range-list", "memory", _strlen("list(range(10**8))"), "memory"),
     _case("memory-presized", "memory", _strlen("[0] * (1 << 60)"), "memory"),
     _case("memory-array", "memory", _strlen("array.array('q', [0]) * 10**9", "import array\n"), "memory"),
     _case("memory-big-int", "memory", _strlen("1 << 10**10"), "memory"),
-    _case("memory-random-bits", "memory", _strlen("random.getrandbits((1 << 31) - 1)", "import random\n"), "memory"),
+    _case("memory-sample", "memory", _strlen("random.sample(range(10**9), 10**9)", "import random\n"), "memory"),
     _case("memory-format-width", "memory", _strlen("f'{string:>1000000000}'"), "memory"),
     _case(
         "memory-decompression",
