@@ -42,7 +42,7 @@ def programs(count: int, tokens: dict[str, str], secret: str) -> Iterator[tuple[
     by_id = {problem.task_id: problem for problem in problems}
     trap = escapes.problem(secret)
     attacks = [
-        case for case in (*forged.CASES, *exhaustion.CASES) if case.task_id in by_id and case.expects != ("solved",)
+        case for case in (*forged.CASES, *exhaustion.CASES) if case.task_id in by_id and "solved" not in case.expects
     ]
     hostile: Iterator[Case] = itertools.cycle(
         random.Random(0).sample([*attacks, *escapes.CASES], len(attacks) + len(escapes.CASES))
