@@ -10,6 +10,7 @@ ahead changes no verdict.
 from __future__ import annotations
 
 import builtins
+import gc
 import json
 import os
 import resource
@@ -351,6 +352,10 @@ def main(descriptor: int) -> None:
             return
         _limit_memory(limits)
         evaluator = Evaluator(jail, isolation)
+        # Young garbage is few and what is kept is large: collect seldom, and never look at the start's objects again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000)
         answer(ready=isolation, pids=[os.getpid(), *jail.pids], python=jail.python)
         while True:
             request = json.loads(wire.receive(descriptor))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import builtins
 import errno
+import gc
 import random
 import sys
 import types
@@ -35,6 +36,7 @@ _BUILTIN_ERRORS = {
 
 def run(channel: int, limits: Limits) -> None:
     """Do one program's job, as told on ``channel``, until the trusted side hangs up."""
+    gc.disable()  # a syntax tree is thousands of objects and no garbage
     job: dict[str, Any] = decode(wire.receive(channel))
     random.seed(job["seed"])
     trees = _parse(channel, job)
@@ -76,8 +78,12 @@ def _load(channel: int, trees: list[ast.Module], entry_point: str) -> Any:
     sys.modules["__main__"] = types.ModuleType("__main__")
     unit = ""
     try:
+        compiled = []
         for unit, tree in zip(UNITS, trees, strict=True):
-            exec(compile(tree, f"<{unit}>", "exec"), module.__dict__)
+            compiled.append(compile(tree, f"<{unit}>", "exec"))
+        gc.enable()
+        for unit, code in zip(UNITS, compiled, strict=True):
+            exec(code, module.__dict__)
         target = module.__dict__.get(entry_point)
         if not callable(target):
             raise NameError(f"the program does not define {entry_point}")
