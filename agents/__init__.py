@@ -4,13 +4,14 @@
 """
 
 from codeduet.agents.engine import Completion, Engine, Request, Sampling, derive_seed
-from codeduet.agents.prompts import Formatter, PromptFormatter
+from codeduet.agents.prompts import Formatter, MessageFormatter, PromptFormatter
 from codeduet.agents.scripted import ScriptedEngine
 
 __all__ = [
     "Completion",
     "Engine",
     "Formatter",
+    "MessageFormatter",
     "PromptFormatter",
     "Request",
     "Sampling",

@@ -83,13 +83,12 @@ class HFEngine:
             cache.batch_select_indices(origin)
         place_next = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
-        eos = _eos_ids(policy)
         alive = list(range(len(rows)))  # rows still in the batch, some of them finished
         for step in range(sampling.max_new_tokens):
             tokens, logprobs = sample(logits, draws[alive, step], sampling)
             for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
                 if not rows[index].finish:
-                    rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
+                    rows[index].add(token, logprob, policy.eos_ids, sampling, policy.tokenizer)
             keep = [k for k, index in enumerate(alive) if not rows[index].finish]
             if not keep or step + 1 == sampling.max_new_tokens:
                 break
@@ -131,7 +130,7 @@ class _Row:
     logprobs: list[float] = field(default_factory=list)
     finish: FinishReason | None = None
 
-    def add(self, token: int, logprob: float, eos: set[int], sampling: Sampling, tokenizer: Any) -> None:
+    def add(self, token: int, logprob: float, eos: frozenset[int], sampling: Sampling, tokenizer: Any) -> None:
         self.ids.append(token)
         self.logprobs.append(logprob)
         if token in eos:
@@ -199,10 +198,3 @@ def _prefill(
 def _stream(seed: int, length: int) -> torch.Tensor:
     """Return ``[length]`` uniform numbers in [0, 1) that depend on ``seed`` only."""
     return torch.rand(length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _eos_ids(policy: Policy) -> set[int]:
-    """Return every id that ends a sequence: chat models name several in their generation config."""
-    named = policy.activate().generation_config.eos_token_id
-    listed = named if isinstance(named, list) else [named]
-    return {policy.tokenizer.eos_token_id, *(i for i in listed if i is not None)}

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from codeduet.envs import HELPER
 from codeduet.envs.text import stop_strings
+from codeduet.envs.token_step import ByteTokenizer, Tokenizer
 
 Style = Literal["auto", "chat", "base"]
 Observation = Mapping[str, Any]
@@ -110,6 +111,31 @@ class PromptFormatter:
         if self.style == "chat":
             return ()
         return _AFTER_HELPER if agent == HELPER else stop_strings()
+
+
+class MessageFormatter:
+    """Renders observations as the user message of a chat whose template and tokens are the server's.
+
+    Args:
+        tokenizer: turns the message into ids and back, as bytes by default.
+        team: whether there is a helper.
+    """
+
+    def __init__(self, tokenizer: Tokenizer | None = None, *, team: bool = True) -> None:
+        self.tokenizer = tokenizer or ByteTokenizer()
+        self.team = team
+
+    def render(self, agent: str, observation: Observation) -> str:
+        """Return the message."""
+        return chat_message(agent, observation, team=self.team)
+
+    def encode(self, agent: str, observation: Observation) -> tuple[int, ...]:
+        """Return the message as ids of the tokenizer."""
+        return tuple(self.tokenizer.encode(self.render(agent, observation)))
+
+    def stop(self, agent: str) -> tuple[str, ...]:
+        """Return no strings: a chat model ends by itself."""
+        return ()
 
 
 def base_prompt(agent: str, observation: Observation) -> str:

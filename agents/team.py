@@ -31,26 +31,41 @@ class Policy:
 
     Args:
         name: unique in its team.
-        model: a transformers causal language model, or a PEFT model around one.
+        model: a transformers causal language model, or a PEFT model around one; None where the weights are elsewhere,
+            as for an engine that loads them itself.
         tokenizer: its tokenizer.
         adapter: name of the LoRA adapter that is this policy, or None where the policy is the whole model.
         trainable: off, the policy acts and nothing of it can be trained.
+        settings: the model's generation config, by default its own.
 
     Attributes:
         parameters: what training changes. The list is taken once: switching adapters flips ``requires_grad``, and an
             optimiser that asked afterwards would hold another policy's weights.
         version: number of updates so far.
+        eos_ids: every id that ends a sequence: chat models name several in their generation config.
     """
 
     def __init__(
-        self, name: str, model: Any, tokenizer: Any, adapter: str | None = None, *, trainable: bool = True
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        adapter: str | None = None,
+        *,
+        trainable: bool = True,
+        settings: Any = None,
     ) -> None:
         self.name = name
         self.model = model
         self.tokenizer = tokenizer
         self.adapter = adapter
         self.version = 0
+        named = getattr(settings or getattr(model, "generation_config", None), "eos_token_id", None)
+        listed = named if isinstance(named, list) else [named]
+        self.eos_ids = frozenset({tokenizer.eos_token_id, *(i for i in listed if i is not None)})
         self.parameters: list[nn.Parameter] = []
+        if model is None:
+            return
         if not trainable:
             model.requires_grad_(False)
         elif adapter is None:
@@ -215,6 +230,22 @@ def load_untrained(model: str, agents: tuple[str, ...], *, device: str = "auto",
     return Team(dict.fromkeys(agents, Policy("base", base, tokenizer, trainable=False)))
 
 
+def load_weightless(model: str, agents: tuple[str, ...]) -> Team:
+    """Load the tokenizer of a model by which every agent acts as it is, for an engine that has the weights itself.
+
+    Raises:
+        InputError: no such model.
+    """
+    from transformers import GenerationConfig
+
+    try:
+        settings = GenerationConfig.from_pretrained(model_path(model))
+    except OSError:  # a model need not have one
+        settings = None
+    policy = Policy("base", None, _load_tokenizer(model), trainable=False, settings=settings)
+    return Team(dict.fromkeys(agents, policy))
+
+
 def resolve_device(device: str) -> torch.device:
     """Return the device meant; ``"auto"`` is the first GPU, else the CPU.
 
@@ -261,17 +292,26 @@ def model_path(model: str) -> str:
 
 def _load_model(model: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    path = model_path(model)
+    tokenizer = _load_tokenizer(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        network = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
+        network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype)
     except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
+    return network.to(device).eval(), tokenizer
+
+
+def _load_tokenizer(model: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model_path(model))
+    except (OSError, ValueError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
     if tokenizer.eos_token_id is None:
         raise InputError(f"the tokenizer of {model!r} has no end-of-sequence token")
-    return network.to(device).eval(), tokenizer
+    return tokenizer
 
 
 def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int) -> Any:
@@ -308,7 +348,7 @@ def memory_estimate(team: Team) -> dict[str, float]:
 
     Activations and the cache of generation come on top; they follow micro_batch_tokens and batch_size.
     """
-    models = {id(policy.model): policy.model for policy in team.policies}
+    models = {id(policy.model): policy.model for policy in team.policies if policy.model is not None}
     weights = sum(p.numel() * p.element_size() for model in models.values() for p in model.parameters())
     trained = sum(p.numel() * p.element_size() for policy in team.policies for p in policy.parameters)
     return {"weights": weights / 2**20, "gradients": trained / 2**20, "optimiser": 2 * trained / 2**20}

@@ -26,7 +26,7 @@ def returns_to_go(rewards: Sequence[float], discount: float = 1.0) -> list[float
     return backwards[::-1]
 
 
-def group_advantages(returns: Sequence[float], *, scale: Scale = "none") -> list[float]:
+def group_advantages(returns: Sequence[float] | np.ndarray, *, scale: Scale = "none") -> list[float]:
     """Return ``A_i = R_i - mean(R)`` over a group ``[G]``, divided by its standard deviation if ``scale="std"``.
 
     MAGRPO of the paper does not divide. Equal returns give exactly 0, however they were summed.

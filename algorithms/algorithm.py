@@ -21,7 +21,8 @@ Advantages = list[list[list[float]]]
 class Algorithm(Protocol):
     """How a team learns from groups of episodes.
 
-    Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``.
+    Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``. An attribute ``mains``
+    above 1 asks for trees: so many episodes of a group share each first answer.
     """
 
     on_policy: bool

@@ -16,7 +16,7 @@ from codeduet.envs import InputError
 
 
 def save_checkpoint(
-    run: Path, step: int, team: Team, optimizers: Mapping[str, torch.optim.Optimizer], *, keep: int
+    run: Path, step: int, team: Team, optimizers: Mapping[str, torch.optim.Optimizer], *, keep: int, tokens: int = 0
 ) -> Path:
     """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
 
@@ -35,6 +35,7 @@ def save_checkpoint(
                 torch.save(optimizers[policy.name].state_dict(), partial / f"{policy.name}.optimizer.pt")
         state = {
             "step": step,
+            "tokens": tokens,
             "identity": team.identity,
             "versions": {policy.name: policy.version for policy in team.policies},
         }
@@ -55,8 +56,10 @@ def latest_checkpoint(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load_checkpoint(folder: Path, team: Team, optimizers: Mapping[str, torch.optim.Optimizer] | None = None) -> int:
-    """Load weights (and optimisers, if given) and return the step.
+def load_checkpoint(
+    folder: Path, team: Team, optimizers: Mapping[str, torch.optim.Optimizer] | None = None
+) -> tuple[int, int]:
+    """Load weights (and optimisers, if given); return the step and the tokens generated up to it.
 
     Args:
         folder: a checkpoint, or a run folder, whose newest is taken.
@@ -73,7 +76,7 @@ def load_checkpoint(folder: Path, team: Team, optimizers: Mapping[str, torch.opt
         folder = newest
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        step, versions = int(state["step"]), dict(state["versions"])
+        step, tokens, versions = int(state["step"]), int(state.get("tokens", 0)), dict(state["versions"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder / 'state.json'} is damaged ({error}): use another checkpoint") from None
     for key, mine in team.identity.items():
@@ -89,7 +92,7 @@ def load_checkpoint(folder: Path, team: Team, optimizers: Mapping[str, torch.opt
                 raise InputError(f"{path} is missing: the run that saved it did not train {policy.name!r}")
             saved = torch.load(path, map_location=policy.device, weights_only=True)
             optimizers[policy.name].load_state_dict(saved)
-    return step
+    return step, tokens
 
 
 def _checkpoints(run: Path) -> list[Path]:

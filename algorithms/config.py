@@ -30,6 +30,13 @@ class TeamConfig:
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
+        engine: who generates: ``hf`` (transformers, with the very weights that train), ``vllm``, or ``openai`` (a server,
+            evaluation only).
+        base_url: of the server, up to and with ``/v1``.
+        api: ``completions`` sends token ids, ``chat`` one user message.
+        tokenizer: of a server's model: a transformers folder or hub name, where ``model``, the server's name, is none.
+        context: tokens of a prompt and its completion under vLLM; 0 is as many as the model has positions.
+        gpu_share: share of a GPU's memory that vLLM takes.
         threads: CPU threads of the model; 0 is torch's choice. For small models 1 is best: several wait for each other,
             and far longer where programs are judged beside them.
     """
@@ -43,6 +50,12 @@ class TeamConfig:
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
+    engine: Literal["hf", "vllm", "openai"] = "hf"
+    base_url: str = ""
+    api: Literal["completions", "chat"] = "completions"
+    tokenizer: str = ""
+    context: int = Field(default=0, ge=0)
+    gpu_share: float = Field(default=0.5, gt=0, lt=1)
     threads: int = Field(default=0, ge=0)
 
     @property
@@ -119,7 +132,9 @@ class TrainConfig:
         env: the game.
         sampling: how completions are drawn.
         optim: how weights change.
-        steps: batches of episodes to learn from.
+        steps: batches of episodes to learn from, at most.
+        token_budget: tokens generated to learn from, at most, so that algorithms can be compared at equal cost; the step
+            that reaches it is the last. 0 is no limit.
         problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
         group_size: episodes G of each problem.
         frozen: agents that act and do not learn.
@@ -140,6 +155,7 @@ class TrainConfig:
     sampling: SamplingConfig = SamplingConfig()
     optim: OptimConfig = OptimConfig()
     steps: int = Field(default=100, gt=0)
+    token_budget: int = Field(default=0, ge=0)
     problems_per_step: int = Field(default=4, gt=0)
     group_size: int = Field(default=4, ge=2)
     frozen: list[str] = Field(default_factory=list)

@@ -21,3 +21,4 @@ class GRPO(MAGRPO):
         """
         if len(team) != 1:
             raise InputError(f"grpo trains one agent, not {', '.join(team)}: set team.kind=single, or algorithm=magrpo")
+        super().setup(team)

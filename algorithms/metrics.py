@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Group, Trajectory
-from codeduet.envs import HELPER
+from codeduet.envs import HELPER, MAIN
 
 
 def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
@@ -18,7 +19,9 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
 
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
     ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
-    function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal.
+    function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal. Of each agent:
+    ``tokens`` of a completion, the share ``truncated`` by the length limit, ``extracted`` (main: the code defines the
+    target function; helper: it defines one) and ``repeated`` (equal to another one of its group and prompt).
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     metrics = {
@@ -35,15 +38,37 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
             "timed_out": float(np.mean([o.timed_out for o in outcomes])),
         }
         if any(action.agent == HELPER for action in episodes[0].actions):
+            nonempty = float(np.mean([bool(o.structure.helper_functions) for o in outcomes]))
             metrics |= {
-                "helper_nonempty": float(np.mean([bool(o.structure.helper_functions) for o in outcomes])),
+                "helper_nonempty": nonempty,
                 "helper_called": float(np.mean([o.structure.calls_helper for o in outcomes])),
+                f"{HELPER}/extracted": nonempty,
             }
+        metrics[f"{MAIN}/extracted"] = float(np.mean([o.structure.defines_entry_point for o in outcomes]))
     for agent in dict.fromkeys(action.agent for action in episodes[0].actions):
         mine = [action.completion for episode in episodes for action in episode.actions if action.agent == agent]
         metrics[f"{agent}/tokens"] = float(np.mean([len(completion.token_ids) for completion in mine]))
         metrics[f"{agent}/truncated"] = float(np.mean([c.finish_reason == "length" for c in mine]))
+        metrics[f"{agent}/repeated"] = float(np.mean([_repeated(group, agent) for group in groups]))
     return metrics
+
+
+def generated_tokens(groups: Sequence[Group]) -> int:
+    """Return the tokens that were sampled; an answer that several episodes share was sampled once."""
+    completions = {id(a.completion): a.completion for g in groups for t in g.trajectories for a in t.actions}
+    return sum(len(completion.token_ids) for completion in completions.values())
+
+
+def _repeated(group: Group, agent: str) -> float:
+    """Return the share of an agent's first answers in a group that another sample of the same prompt equals."""
+    asked: dict[tuple[int, ...], list[Completion]] = {}
+    for trajectory in group.trajectories:
+        action = next((action for action in trajectory.actions if action.agent == agent), None)
+        if action is not None and all(action.completion is not other for other in asked.get(action.prompt_ids, [])):
+            asked.setdefault(action.prompt_ids, []).append(action.completion)
+    texts = [[completion.text for completion in completions] for completions in asked.values()]
+    repeats = sum(len(of_prompt) - len(set(of_prompt)) for of_prompt in texts)
+    return repeats / max(sum(map(len, texts)), 1)
 
 
 def completion_record(trajectory: Trajectory) -> dict[str, Any]:

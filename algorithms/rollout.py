@@ -78,6 +78,7 @@ def rollout(
     sampling: Sampling,
     seed_parts: tuple[object, ...],
     blank: Sequence[str] = (),
+    share: int = 1,
 ) -> list[Group]:
     """Play ``group_size`` episodes of every task.
 
@@ -93,6 +94,8 @@ def rollout(
         seed_parts: what tells this call from every other; each completion's seed is derived from it, the task, the
             agent, the sample and the turn.
         blank: observation keys that are emptied before an agent sees them, for ablations.
+        share: so many episodes in a row, a divisor of G, get one and the same first answer: a tree that branches behind
+            the first agent. Their actions hold the same completion object.
 
     Returns:
         One group per task, in the order of ``task_ids``.
@@ -112,13 +115,29 @@ def rollout(
     while active:
         agent = active[0].env.agent_selection
         acting = [episode for episode in active if episode.env.agent_selection == agent]
-        completions = _ask(acting, agent, engine, policy_of[agent], formatter, sampling, seed_parts, blank)
+        first = not acting[0].trajectory.actions
+        askers = acting[::share] if first else acting
+        completions = _ask(askers, agent, engine, policy_of[agent], formatter, sampling, seed_parts, blank)
+        if first:
+            completions = _branch(acting, askers, share)
         step_many([episode.env for episode in acting], [completion.text for completion in completions])
         for episode in acting:
             episode.collect()
         active = [episode for episode in active if not episode.over()]
     trajectories = [episode.trajectory for episode in episodes]
     return [Group(task_id, trajectories[i * group_size : (i + 1) * group_size]) for i, task_id in enumerate(task_ids)]
+
+
+def _branch(episodes: Sequence[_Episode], askers: Sequence[_Episode], share: int) -> list[Completion]:
+    """Give each asker's only action to the episodes that share it."""
+    for index, episode in enumerate(episodes):
+        asker = askers[index // share]
+        if episode is not asker:
+            action = replace(asker.trajectory.actions[0])
+            episode.trajectory.actions.append(action)
+            episode.trajectory.transcript.append(asker.trajectory.transcript[0])
+            episode.last[action.agent] = action
+    return [episode.trajectory.actions[0].completion for episode in episodes]
 
 
 class _Episode:

@@ -6,12 +6,14 @@ sample), so a resumed run continues bit for bit.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,19 +22,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from codeduet.agents import Engine, Formatter, PromptFormatter, derive_seed
+from codeduet.agents import Engine, Formatter, MessageFormatter, PromptFormatter, derive_seed
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
-from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics
+from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics, generated_tokens
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.envs import InputError, env, load_problems
 from codeduet.envs.errors import make_folder, nearest
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
+
+P = TypeVar("P", bound=Progress)
 
 BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
 """Keys of an observation that ``blank`` may empty."""
@@ -50,7 +54,7 @@ class Trainer:
         test_tasks: task ids to evaluate on; by default the test split's.
         formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         algorithm: how to learn; by default as ``config.algorithm`` says.
-        engine: who generates; by default transformers with the team's own weights.
+        engine: who generates; by default as ``config.team.engine`` says.
         console: where progress is shown.
     """
 
@@ -75,7 +79,7 @@ class Trainer:
         self.team = team or make_team(config.team, config.seed)
         self.algorithm.setup(self.team)
         self.formatter = formatter or make_formatter(config.team, self.team)
-        self.engine = engine or HFEngine(self.team, config.team.batch_size)
+        self.engine = engine or make_engine(config.team, self.team)
         episodes = config.problems_per_step * config.group_size
         self.envs = list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes)
         self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
@@ -93,6 +97,7 @@ class Trainer:
             if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
         }
         self.step = 0
+        self.tokens = 0
 
     def open(self, *, resume: bool = False) -> None:
         """Make the run folder, or continue in it.
@@ -110,31 +115,44 @@ class Trainer:
             if newest is None:
                 raise InputError(f"nothing to resume: no checkpoint in {self.run}")
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
-            self.step = load_checkpoint(newest, self.team, optimizers)
+            self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
             for policy in self.team.policies:
                 self.engine.sync(policy, policy.version)
         elif (self.run / "metrics.jsonl").exists():
             raise InputError(f"{self.run} holds a run already: continue it with --resume, or choose another out=")
 
-    def train(self) -> dict[str, float]:
-        """Run to ``config.steps`` and return the last step's metrics."""
+    def over(self) -> bool:
+        """Tell whether the steps or the tokens are used up."""
+        spent = bool(self.config.token_budget) and self.tokens >= self.config.token_budget
+        return spent or self.step >= self.config.steps
+
+    def train(self, progress: Progress | None = None) -> dict[str, float]:
+        """Run to the end and return the last step's metrics.
+
+        Args:
+            progress: gets a bar; by default one of this run's own is shown.
+        """
         make_folder(self.run)
         log = MetricsLog(self.run, self.step)
         metrics: dict[str, float] = {}
         try:
-            with _progress(self.console) as progress:
-                bar = progress.add_task("train", total=self.config.steps, completed=self.step, shown="")
-                while self.step < self.config.steps:
+            with contextlib.ExitStack() as stack:
+                progress = progress or stack.enter_context(make_progress(self.console))
+                budget = self.config.token_budget
+                total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
+                bar = progress.add_task("train", total=total, completed=done, shown="")
+                while not self.over():
                     metrics, groups = self.train_step()
                     log.write(self.step, metrics)
                     self._keep_completions(groups)
-                    progress.update(bar, completed=self.step, shown=_shown(metrics))
+                    progress.update(bar, completed=self.tokens if budget else self.step, shown=_shown(metrics))
                     if self.config.show_every and self.step % self.config.show_every == 0:
                         progress.console.print(completions_table(groups[0], self.step))
                     if self.config.eval_every and self.step % self.config.eval_every == 0:
                         log.write(self.step, self.evaluate(), kind="eval")
-                    if self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps:
+                    if self.step % self.config.checkpoint_every == 0 or self.over():
                         self.save()
+                progress.remove_task(bar)
         finally:
             log.close()
         return metrics
@@ -142,7 +160,9 @@ class Trainer:
     def train_step(self) -> tuple[dict[str, float], list[Group]]:
         """Play one batch, learn from it, and return its metrics and episodes."""
         began = perf_counter()
-        groups = self._play(self.batch_tasks(self.step), self.config.group_size, ("train", self.step))
+        groups = self._play(
+            self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
+        )
         played = perf_counter()
         metrics = episode_metrics(groups)
         self.engine.sleep()
@@ -151,10 +171,12 @@ class Trainer:
         for name in self.learners:
             policy = next(policy for policy in self.team.policies if policy.name == name)
             self.engine.sync(policy, policy.version)
-        tokens = sum(len(a.completion.token_ids) for g in groups for t in g.trajectories for a in t.actions)
+        tokens = generated_tokens(groups)
+        self.tokens += tokens
         metrics |= {
             "seconds/rollout": played - began,
             "seconds/learn": perf_counter() - played,
+            "tokens": float(self.tokens),
             "tokens_per_second": tokens / (perf_counter() - began),
             "peak_memory_mib": peak_memory_mib(),
         }
@@ -185,7 +207,9 @@ class Trainer:
     def save(self) -> Path:
         """Save a checkpoint of this step."""
         optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
-        return save_checkpoint(self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints)
+        return save_checkpoint(
+            self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
+        )
 
     def _check(self) -> None:
         config = self.config
@@ -202,6 +226,16 @@ class Trainer:
                 f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
             )
         sampling = config.sampling.build()
+        if config.team.engine == "openai":
+            raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
+        mains = mains_of(self.algorithm)
+        if config.group_size % mains or config.group_size // mains < 2:
+            raise InputError(
+                f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
+                f"{mains}, at least {2 * mains}"
+            )
+        if mains > 1 and config.env.max_turns > 1:
+            raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
         if config.optim.updates_per_batch > 1 and self.algorithm.on_policy:
             raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
         if not self.algorithm.on_policy and sampling.truncated:
@@ -212,7 +246,7 @@ class Trainer:
         if sampling.temperature == 0:
             raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
 
-    def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...]) -> list[Group]:
+    def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
         return rollout(
             self.envs,
             tasks,
@@ -223,14 +257,17 @@ class Trainer:
             sampling=self.config.sampling.build(),
             seed_parts=(self.config.seed, *parts),
             blank=self.config.blank,
+            share=share,
         )
 
     def _learn(self, groups: Sequence[Group]) -> dict[str, float]:
         advantages = self.algorithm.advantages(groups)
         samples: dict[str, list[Sample]] = {name: [] for name in self.learners}
+        mains = mains_of(self.algorithm)
         for group, of_group in zip(groups, advantages, strict=True):
-            for trajectory, of_episode in zip(group.trajectories, of_group, strict=True):
-                for action, advantage in zip(trajectory.actions, of_episode, strict=True):
+            for number, (trajectory, of_episode) in enumerate(zip(group.trajectories, of_group, strict=True)):
+                own = 0 if number % mains == 0 else 1  # a first answer that several episodes share is one sample
+                for action, advantage in zip(trajectory.actions[own:], of_episode[own:], strict=True):
                     name = self.team[action.agent].name
                     if name in samples and action.agent not in self.config.frozen:
                         completion = action.completion
@@ -257,6 +294,11 @@ class Trainer:
                 file.write(json.dumps({"step": self.step, **completion_record(trajectory)}) + "\n")
 
 
+def mains_of(algorithm: Algorithm) -> int:
+    """Return how many episodes of a group share each first answer: 1 unless the algorithm says otherwise."""
+    return int(getattr(algorithm, "mains", 1))
+
+
 def make_team(config: TeamConfig, seed: int) -> Team:
     """Load the team a config describes; ``seed`` is for the adapters' first weights."""
     use_threads(config)
@@ -272,14 +314,40 @@ def make_team(config: TeamConfig, seed: int) -> Team:
     )
 
 
+def make_engine(config: TeamConfig, team: Team) -> Engine:
+    """Make the engine a config asks for.
+
+    Raises:
+        InputError: its library is missing, or it cannot generate for such a team.
+    """
+    if config.engine == "vllm":
+        from codeduet.agents.vllm import VLLMEngine
+
+        return VLLMEngine(
+            team,
+            config.model,
+            context=config.context,
+            batch_size=config.batch_size,
+            gpu_share=config.gpu_share,
+            dtype=config.dtype,
+        )
+    if config.engine == "openai":
+        from codeduet.agents.openai import OpenAIEngine
+
+        return OpenAIEngine(team, config.model, config.base_url, api=config.api, batch_size=config.batch_size)
+    return HFEngine(team, config.batch_size)
+
+
 def use_threads(config: TeamConfig) -> None:
     """Set the CPU threads of this process as a config says."""
     if config.threads:
         torch.set_num_threads(config.threads)
 
 
-def make_formatter(config: TeamConfig, team: Team) -> PromptFormatter:
+def make_formatter(config: TeamConfig, team: Team) -> Formatter:
     """Make the formatter a config asks for."""
+    if config.engine == "openai" and config.api == "chat":
+        return MessageFormatter(team.tokenizer, team=config.kind == "team")
     return PromptFormatter(team.tokenizer, config.prompt, team=config.kind == "team")
 
 
@@ -317,16 +385,10 @@ def completions_table(group: Group, step: int) -> Table:
     return table
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[shown]}"),
-        console=console,
-    )
+def make_progress(console: Console, kind: type[P] = Progress) -> P:  # type: ignore[assignment]
+    """Return a progress display whose bars have a text ``shown`` at their end."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    return kind(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[shown]}"), console=console)
 
 
 def _shown(metrics: Mapping[str, float]) -> str:

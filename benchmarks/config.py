@@ -33,9 +33,9 @@ for _kind in (_Loader, _Dumper):
     )
 
 
-def packaged_configs() -> list[str]:
-    """Return the names of the configs that ship with the package."""
-    folder = resources.files("codeduet.benchmarks") / "configs"
+def packaged_configs(folder_name: str = "") -> list[str]:
+    """Return the names of the configs that ship with the package, or of those in a folder among them."""
+    folder = resources.files("codeduet.benchmarks") / "configs" / folder_name
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 

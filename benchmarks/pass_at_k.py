@@ -10,11 +10,12 @@ averaged over problems, with a 95 % bootstrap interval over problems. The run fo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -24,20 +25,19 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from codeduet.agents import Engine
-from codeduet.agents.hf import HFEngine
-from codeduet.agents.team import Team, load_untrained
+from codeduet.agents.team import Policy, Team, load_untrained, load_weightless
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.rollout import rollout
-from codeduet.algorithms.trainer import make_envs, make_formatter, make_team, use_threads
+from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_progress, make_team, use_threads
 from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
-from codeduet.envs import InputError, Problem, load_problems
+from codeduet.envs import ByteTokenizer, InputError, Problem, load_problems
 from codeduet.envs.errors import make_folder
 
 
@@ -73,7 +73,12 @@ class BenchConfig:
 
 
 def bench(
-    config: BenchConfig, *, team: Team | None = None, engine: Engine | None = None, console: Console | None = None
+    config: BenchConfig,
+    *,
+    team: Team | None = None,
+    engine: Engine | None = None,
+    console: Console | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run the benchmark and return what ``results.json`` holds.
 
@@ -82,6 +87,7 @@ def bench(
         team: who plays; by default loaded as ``config.team`` and ``config.checkpoint`` say.
         engine: who generates; by default transformers.
         console: where progress is shown.
+        progress: gets a bar; by default one of this run's own is shown.
 
     Raises:
         InputError: some k exceeds n, or the run folder holds a run of another config.
@@ -105,7 +111,12 @@ def bench(
     began = time.perf_counter()
     if missing:
         assert team is not None
-        _play(config, run, missing, rows, team, engine or HFEngine(team, config.team.batch_size), console or Console())
+        with contextlib.ExitStack() as stack:
+            if engine is None:
+                engine = make_engine(config.team, team)
+                stack.callback(engine.close)
+            shown = progress or stack.enter_context(make_progress(console or Console()))
+            _play(config, run, problems, rows, team, engine, shown)
         # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
         _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
     results = summarise(config, [rows[problem.task_id] for problem in problems])
@@ -142,6 +153,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
         "syntax": rate([outcome["syntax_ok"] for outcome in outcomes]),
         "runnable": rate([outcome["runnable"] for outcome in outcomes]),
         "tests": rate([outcome["passed"] / outcome["total"] for outcome in outcomes]),
+        "extracted": rate([outcome["structure"]["defines_entry_point"] for outcome in outcomes]),
         "truncated": rate([any(row["truncated"].values()) for row in flat]),
     }
     if team:
@@ -197,10 +209,22 @@ def make_players(config: BenchConfig) -> Team:
     if not config.checkpoint:
         chosen = config.team
         use_threads(chosen)
+        if chosen.engine == "vllm":
+            return load_weightless(chosen.model, chosen.agents)
+        if chosen.engine == "openai":
+            return load_served(chosen)
         return load_untrained(chosen.model, chosen.agents, device=chosen.device, dtype=chosen.dtype)
     team = make_team(config.team, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
+
+
+def load_served(config: TeamConfig) -> Team:
+    """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
+    if config.api == "completions":
+        return load_weightless(config.tokenizer or config.model, config.agents)
+    policy = Policy("base", None, ByteTokenizer(), trainable=False)
+    return Team(dict.fromkeys(config.agents, policy))
 
 
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
@@ -232,45 +256,44 @@ def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:
 def _play(
     config: BenchConfig,
     run: Path,
-    problems: list[Problem],
+    problems: Sequence[Problem],
     rows: dict[str, list[dict[str, Any]]],
     team: Team,
     engine: Engine,
-    console: Console,
+    progress: Progress,
 ) -> None:
-    """Play ``problems``, filling ``rows`` and the samples file."""
+    """Play what is missing of ``problems``, filling ``rows`` and the samples file.
+
+    Always in the same batches: a run that was cut off samples to the bit what an unbroken one does.
+    """
     formatter = make_formatter(config.team, team)
     chunk = max(1, config.team.batch_size // config.n)
-    envs = make_envs(config.env, config.team.agents, chunk * config.n)
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[shown]}"),
-    )
-    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
-        bar = progress.add_task("bench", total=len(rows) + len(problems), completed=len(rows), shown="")
-        for start in range(0, len(problems), chunk):
-            batch = problems[start : start + chunk]
-            groups = rollout(
-                envs,
-                [problem.task_id for problem in batch],
-                group_size=config.n,
-                engine=engine,
-                policy_of={agent: team[agent].name for agent in team},
-                formatter=formatter,
-                sampling=config.sampling.build(),
-                seed_parts=(config.seed, "bench"),
-                blank=config.blank,
-            )
-            with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
-                for problem, group in zip(batch, groups, strict=True):
-                    made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
+    envs = make_envs(config.env, config.team.agents, min(chunk, len(problems)) * config.n)
+    bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
+    for start in range(0, len(problems), chunk):
+        batch = problems[start : start + chunk]
+        if all(problem.task_id in rows for problem in batch):
+            continue
+        groups = rollout(
+            envs,
+            [problem.task_id for problem in batch],
+            group_size=config.n,
+            engine=engine,
+            policy_of={agent: team[agent].name for agent in team},
+            formatter=formatter,
+            sampling=config.sampling.build(),
+            seed_parts=(config.seed, "bench"),
+            blank=config.blank,
+        )
+        with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
+            for problem, group in zip(batch, groups, strict=True):
+                made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
+                if problem.task_id not in rows:
                     rows[problem.task_id] = made
                     file.writelines(json.dumps(row) + "\n" for row in made)
-            solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
-            progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
+        solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
+        progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
+    progress.remove_task(bar)
 
 
 if __name__ == "__main__":

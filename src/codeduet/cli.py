@@ -1,4 +1,4 @@
-"""The command line: ``codeduet train | eval | bench | judge | report | doctor``."""
+"""The command line: ``codeduet reproduce | train | eval | bench | judge | report | doctor``."""
 
 from __future__ import annotations
 
@@ -77,6 +77,38 @@ def bench(overrides: Overrides = None, config: ConfigName = None, dry_run: DryRu
     results = pass_at_k.bench(resolved, console=console)
     console.print(pass_at_k.results_table(results))
     say(f"run folder {resolved.out}")
+
+
+@app.command()
+def reproduce(
+    overrides: Overrides = None,
+    preset: Annotated[str, typer.Option(help="embedded, qwen-0.5b, paper, smoke, or a YAML file")] = "embedded",
+    protocol: Annotated[str | None, typer.Option(help="sound (default), or paper: to the letter of the paper")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="run folder; default runs/reproduce-PRESET-PROTOCOL-seedSEED")
+    ] = None,
+) -> None:
+    """Make the paper's table: Single, Multi-Agent, GRPO and MAGRPO by pass@k. Started again, it goes on."""
+    from dataclasses import replace
+
+    from codeduet.benchmarks import reproduce as reproducing
+    from codeduet.benchmarks.config import load_config, packaged_configs
+
+    quieten_libraries()
+    source = f"presets/{preset}" if preset in packaged_configs("presets") else preset
+    extra = [f"protocol={protocol}"] if protocol else []
+    config = load_config(reproducing.ReproduceConfig, source, [*(overrides or ()), *extra])
+    if out or "out" not in {override.partition("=")[0] for override in overrides or ()}:
+        default = Path("runs") / f"reproduce-{Path(preset).stem}-{config.protocol}-seed{config.seed}"
+        config = replace(config, out=str(out or default))
+    say(
+        f"protocol {config.protocol}, preset {preset}, run folder {config.out}"
+        + (f". {config.note}" if config.note else "")
+    )
+    results = reproducing.reproduce(config, console=console)
+    for table in reproducing.tables(results):
+        console.print(table)
+    say(f"protocol {config.protocol}; run folder {config.out}")
 
 
 @app.command(name="eval")

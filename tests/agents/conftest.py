@@ -27,6 +27,12 @@ def other_shape(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_random_model(tmp_path_factory.mktemp("models") / "other", hidden=48, layers=3)
 
 
+@pytest.fixture(scope="session")
+def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose heads are 32 wide, as vLLM wants them at least."""
+    return save_random_model(tmp_path_factory.mktemp("models") / "wide", hidden=128)
+
+
 @pytest.fixture
 def make(model_dir: Path) -> Callable[..., Team]:
     """``load_team`` on the tiny model."""

@@ -66,6 +66,15 @@ def test_episodes_that_ended_early_are_no_peers_at_later_turns() -> None:
     assert [row[2:] for row in advantages] == [[], [-1.0, -1.0], [1.0, 1.0]]
 
 
+def test_nested_credit_compares_helpers_with_helpers_and_mains_with_siblings() -> None:
+    # Two helper answers with two mains each: means 2 and 6, their mean 4.
+    group = Group("task", [episode(1.0), episode(3.0), episode(4.0), episode(8.0)])
+    (advantages,) = MAGRPO(credit="nested", mains=2).advantages([group])
+    assert advantages == [[-2.0, -1.0], [-2.0, 1.0], [2.0, -2.0], [2.0, 2.0]]
+    (joint,) = MAGRPO().advantages([group])
+    assert joint == [[-3.0, -3.0], [-1.0, -1.0], [0.0, 0.0], [4.0, 4.0]]
+
+
 def test_groups_do_not_mix() -> None:
     groups = [Group("a", [episode(0.0), episode(1.0)]), Group("b", [episode(10.0), episode(10.0)])]
     assert MAGRPO().advantages(groups) == [[[-0.5, -0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]]]

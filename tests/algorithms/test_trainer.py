@@ -234,9 +234,33 @@ def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
     assert algorithm.agents == [HELPER, MAIN]
 
 
+def test_nested_credit_plays_trees_and_counts_a_shared_answer_once(config: TrainConfig) -> None:
+    algorithm = LetterReward(credit="nested", mains=3)
+    trainer = Trainer(replace(config, group_size=6), algorithm=algorithm)
+    metrics, groups = trainer.train_step()
+    for group in groups:
+        helpers = [trajectory.actions[0].completion for trajectory in group.trajectories]
+        assert helpers == [helpers[0]] * 3 + [helpers[3]] * 3
+        assert helpers[0] != helpers[3]
+        assert len({trajectory.actions[1].completion.token_ids for trajectory in group.trajectories}) == 6
+        for trajectory in group.trajectories:
+            assert trajectory.transcript[0][2] == trajectory.actions[0].completion.text
+    # Two problems: two helper answers each, six mains each.
+    assert (metrics["helper_0/live_samples"], metrics["main_0/live_samples"]) == (4, 12)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"options": {"credit": "nested", "mains": 1}}, "mains must be a whole number of at least 2"),
+        ({"options": {"credit": "nested"}, "group_size": 6}, "makes no tree of 4 mains"),
+        ({"options": {"credit": "nested"}, "group_size": 4}, "at least 8"),
+        ({"options": {"credit": "nested"}, "group_size": 8, "env": EnvConfig(max_turns=2)}, "max_turns=1"),
+        (
+            {"options": {"credit": "nested"}, "group_size": 8, "team": TeamConfig(kind="single"), "algorithm": "grpo"},
+            "team of two",
+        ),
+        ({"options": {"credit": "both"}}, "credit must be one of"),
         ({"optim": OptimConfig(updates_per_batch=2)}, "ratio loss"),
         ({"options": {"clip": 0.2}, "sampling": SamplingConfig(top_p=0.9)}, "top_p"),
         ({"sampling": SamplingConfig(temperature=0)}, "temperature"),

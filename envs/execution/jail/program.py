@@ -80,9 +80,9 @@ def _load(channel: int, trees: list[ast.Module], entry_point: str) -> Any:
     try:
         compiled = []
         for unit, tree in zip(UNITS, trees, strict=True):
-            compiled.append(compile(tree, f"<{unit}>", "exec"))
+            compiled.append((unit, compile(tree, f"<{unit}>", "exec")))
         gc.enable()
-        for unit, code in zip(UNITS, compiled, strict=True):
+        for unit, code in compiled:  # noqa: B007  # the handler says which one it was
             exec(code, module.__dict__)
         target = module.__dict__.get(entry_point)
         if not callable(target):

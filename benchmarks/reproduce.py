@@ -1,0 +1,337 @@
+"""The paper's table by one command: Single, Multi-Agent, GRPO and MAGRPO by pass@1, 3, 5 and 10.
+
+    codeduet reproduce --preset embedded
+
+Two protocols. ``paper`` follows the paper to the letter: raw prompts, the ``grpo`` reward for GRPO and the ``magrpo``
+reward for MAGRPO, joint credit, equal steps. ``sound``, the default, is what a careful evaluator wants: a chat model's
+own template, one reward for both, equal generated tokens, greedy pass@1 and extraction rate beside pass@k, and every
+comparison paired by problem.
+
+The run folder holds ``config.yaml``, ``results.json`` and a folder for each row, with its training and its samples. All
+of it can be cut off at any moment and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from codeduet.algorithms import Trainer
+from codeduet.algorithms.checkpoint import latest_checkpoint
+from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.metrics import read_metrics
+from codeduet.algorithms.trainer import make_progress, task_ids
+from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.estimators import Interval, bootstrap_mean
+from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
+from codeduet.envs import InputError
+from codeduet.envs.errors import make_folder
+
+Protocol = Literal["sound", "paper"]
+
+PAPER = {
+    "single": {1: 29, 3: 53, 5: 63, 10: 73},
+    "multi_agent": {1: 24, 3: 50, 5: 62, 10: 75},
+    "grpo": {1: 15, 3: 31, 5: 41, 10: 55},
+    "magrpo": {1: 44, 3: 65, 5: 72, 10: 80},
+}
+"""The paper's Table 1 in per cent: Qwen2.5-Coder-3B, 40 problems, 10 samples each."""
+
+TITLES = {"single": "Single Model", "multi_agent": "Multi-Agent", "grpo": "GRPO", "magrpo": "MAGRPO"}
+PAIRS = (("magrpo", "single"), ("magrpo", "multi_agent"), ("grpo", "single"), ("magrpo", "grpo"))
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Training:
+    """How one of the trained rows is trained.
+
+    Attributes:
+        options: keyword arguments of the algorithm, under the protocol ``sound``; ``paper`` has its own.
+        optim: how weights change.
+        steps: batches of episodes; under ``sound`` GRPO stops at MAGRPO's number of generated tokens instead.
+        problems_per_step: problems of a batch.
+        group_size: episodes of each.
+        checkpoint_every: steps between checkpoints.
+    """
+
+    options: dict[str, Any] = Field(default_factory=dict)
+    optim: OptimConfig = OptimConfig()
+    steps: int = Field(default=155, gt=0)
+    problems_per_step: int = Field(default=4, gt=0)
+    group_size: int = Field(default=4, ge=2)
+    checkpoint_every: int = Field(default=20, gt=0)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ReproduceConfig:
+    """A whole table.
+
+    Attributes:
+        out: run folder.
+        seed: everything random follows from it.
+        protocol: ``sound`` or ``paper``.
+        note: what the output says about the preset.
+        team: who plays; ``team.kind`` is each row's own.
+        problems: the problem set.
+        sampling: how completions are drawn, in training and evaluation.
+        grpo: how the row GRPO is trained.
+        magrpo: how the row MAGRPO is trained.
+        limit: test problems, at most; 0 is all.
+        n: samples of each test problem.
+        k: the k of pass@k.
+    """
+
+    out: str = "runs/reproduce"
+    seed: int = 0
+    protocol: Protocol = "sound"
+    note: str = ""
+    team: TeamConfig = TeamConfig()
+    problems: str = "humaneval"
+    sampling: SamplingConfig = SamplingConfig(max_new_tokens=400)
+    grpo: Training = Training()
+    magrpo: Training = Training()
+    limit: int = Field(default=0, ge=0)
+    n: int = Field(default=10, ge=1)
+    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10])
+
+
+class Part(NamedTuple):
+    """A step of the plan.
+
+    Attributes:
+        row: the row of the table it is for.
+        what: ``"train"``, ``"sample"`` or ``"greedy"``.
+        weight: its share of the work, in completions.
+    """
+
+    row: str
+    what: Literal["train", "sample", "greedy"]
+    weight: float
+
+
+def plan(config: ReproduceConfig) -> list[Part]:
+    """Return what is to be done, in order: MAGRPO before GRPO, whose token budget it sets."""
+    problems = len(choose_problems(bench_config(config, "single")))
+    parts = []
+    for row in ("single", "multi_agent", "magrpo", "grpo"):
+        agents = 1 if row in ("single", "grpo") else 2
+        if row in ("magrpo", "grpo"):
+            training = config.magrpo if row == "magrpo" or config.protocol == "sound" else config.grpo
+            episodes = training.steps * training.problems_per_step * training.group_size
+            # Learning costs about as much as generating; at equal tokens GRPO plays twice the episodes.
+            both = 2 if row == "magrpo" or config.protocol == "sound" else 1
+            parts.append(Part(row, "train", 2.0 * episodes * both))
+        parts.append(Part(row, "sample", float(problems * config.n * agents)))
+        if config.protocol == "sound":
+            parts.append(Part(row, "greedy", float(problems * agents)))
+    return parts
+
+
+def team_config(config: ReproduceConfig, row: str) -> TeamConfig:
+    """Return the team of a row."""
+    kind: Literal["team", "single"] = "single" if row in ("single", "grpo") else "team"
+    return replace(config.team, kind=kind, prompt="base" if config.protocol == "paper" else config.team.prompt)
+
+
+def train_config(config: ReproduceConfig, row: str, token_budget: int = 0) -> TrainConfig:
+    """Return the training of a trained row under the protocol."""
+    training = config.grpo if row == "grpo" else config.magrpo
+    sound = config.protocol == "sound"
+    budgeted = bool(token_budget)
+    return TrainConfig(
+        out=str(Path(config.out) / row / "train"),
+        seed=config.seed,
+        algorithm=row,
+        options=training.options if sound else {},
+        team=team_config(config, row),
+        env=EnvConfig(problems=config.problems, reward="magrpo" if sound else row),
+        sampling=config.sampling,
+        optim=training.optim,
+        # An episode of one agent has half the tokens or less: the budget ends it, not the steps.
+        steps=training.steps * (20 if budgeted else 1),
+        token_budget=token_budget,
+        problems_per_step=training.problems_per_step,
+        group_size=training.group_size,
+        checkpoint_every=training.checkpoint_every,
+        keep_checkpoints=1,
+    )
+
+
+def bench_config(config: ReproduceConfig, row: str, *, greedy: bool = False) -> BenchConfig:
+    """Return the evaluation of a row: n samples of each test problem, or one greedy answer."""
+    folder = Path(config.out) / row
+    return BenchConfig(
+        out=str(folder / ("greedy" if greedy else "samples")),
+        seed=config.seed,
+        team=team_config(config, row),
+        checkpoint=str(folder / "train") if row in ("grpo", "magrpo") else "",
+        env=EnvConfig(problems=config.problems, reward="magrpo"),
+        sampling=replace(config.sampling, temperature=0.0) if greedy else config.sampling,
+        limit=config.limit,
+        n=1 if greedy else config.n,
+        k=[1] if greedy else config.k,
+    )
+
+
+def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dict[str, Any]:
+    """Do what is left of the plan and return what ``results.json`` holds.
+
+    Raises:
+        InputError: the run folder holds a run of another config, or a part of it cannot be run.
+    """
+    console = console or Console()
+    run = Path(config.out)
+    make_folder(run)
+    saved, text = run / "config.yaml", to_yaml(config)
+    if saved.is_file() and saved.read_text(encoding="utf-8") != text:
+        raise InputError(f"{run} holds a run of another config: choose another --out, or delete it")
+    saved.write_text(text, encoding="utf-8")
+    parts = plan(config)
+    rows: dict[str, dict[str, Any]] = {}
+    began = time.perf_counter()
+    with make_progress(console, PlanProgress) as progress:
+        progress.begin(parts)
+        for number, part in enumerate(parts):
+            progress.start_part(number)
+            _do(config, part, rows.setdefault(part.row, {}), progress)
+        progress.start_part(len(parts))
+    results = summarise(config, rows)
+    results["seconds"] = round(time.perf_counter() - began, 1)
+    (run / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return results
+
+
+class PlanProgress(Progress):
+    """A display whose first bar, the plan's, moves with the bars of its parts; so it knows the time left over all."""
+
+    def begin(self, parts: list[Part]) -> None:
+        """Show the plan's bar."""
+        self.parts = parts
+        self.number = 0
+        self.whole = self.add_task("plan", total=sum(part.weight for part in parts), shown="")
+
+    def start_part(self, number: int) -> None:
+        """Let the bars that follow be those of a part, counted from 0; the parts before it are done."""
+        self.number = number
+        super().update(self.whole, completed=sum(part.weight for part in self.parts[:number]))
+        if number < len(self.parts):
+            part = self.parts[number]
+            super().update(self.whole, shown=f"{number + 1}/{len(self.parts)} {TITLES[part.row]}: {part.what}")
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """Update a part's bar, and the plan's with it."""
+        super().update(task_id, **changes)
+        task = self._tasks[task_id]
+        if task.total:
+            before = sum(part.weight for part in self.parts[: self.number])
+            share = min(task.completed / task.total, 1.0)
+            super().update(self.whole, completed=before + share * self.parts[self.number].weight)
+
+
+def _do(config: ReproduceConfig, part: Part, row: dict[str, Any], progress: Progress) -> None:
+    if part.what == "train":
+        budget = 0
+        if part.row == "grpo" and config.protocol == "sound":
+            budget = int(read_metrics(Path(train_config(config, "magrpo").out))[-1]["tokens"])
+        chosen = train_config(config, part.row, budget)
+        train(chosen, progress)
+        metrics = read_metrics(Path(chosen.out))
+        row["training"] = {"steps": metrics[-1]["step"], "tokens": int(metrics[-1]["tokens"])}
+    else:
+        row[part.what] = bench(bench_config(config, part.row, greedy=part.what == "greedy"), progress=progress)
+
+
+def train(config: TrainConfig, progress: Progress) -> None:
+    """Train from wherever the run folder stands."""
+    run = Path(config.out)
+    resume = latest_checkpoint(run) is not None
+    if not resume:  # cut off before its first checkpoint: from the start
+        for name in ("metrics.jsonl", "completions.jsonl"):
+            (run / name).unlink(missing_ok=True)
+    trainer = Trainer(config)
+    trainer.open(resume=resume)
+    (run / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    trainer.train(progress)
+    trainer.engine.close()
+
+
+def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the table and the paired comparisons of rows whose samples are there."""
+    table = {}
+    for row, parts in rows.items():
+        results = parts["sample"]
+        table[row] = {
+            "title": TITLES[row],
+            "pass@k": results["pass@k"],
+            "greedy": parts["greedy"]["pass@k"]["1"] if "greedy" in parts else None,
+            "rates": results["rates"],
+            "problems": results["problems"],
+            "generated tokens at evaluation": results["tokens"],
+            "training": parts.get("training"),
+            "paper": PAPER[row],
+        }
+    return {
+        "protocol": config.protocol,
+        "note": config.note,
+        "seed": config.seed,
+        "n": config.n,
+        "test problems": len(next(iter(table.values()))["problems"]),
+        "training problems": len(task_ids(EnvConfig(problems=config.problems), "train")),
+        "rows": {row: table[row] for row in TITLES},
+        "pass@1 differences": {f"{a} - {b}": paired_difference(table[a], table[b], config)._asdict() for a, b in PAIRS},
+        "versions": versions(),
+    }
+
+
+def paired_difference(a: dict[str, Any], b: dict[str, Any], config: ReproduceConfig) -> Interval:
+    """Return pass@1 of one row less that of another, problem by problem, with its 95 % bootstrap interval."""
+    shares = [[of_problem["correct"] / of_problem["n"] for of_problem in row["problems"].values()] for row in (a, b)]
+    return bootstrap_mean([x - y for x, y in zip(*shares, strict=True)], seed=config.seed)
+
+
+def tables(results: dict[str, Any]) -> Iterator[Table]:
+    """Return the table with 95 % intervals beside the paper's figures, and the paired differences."""
+    table = Table(
+        title=f"{results['test problems']} test problems, n = {results['n']}, protocol {results['protocol']}, "
+        f"seed {results['seed']}; in %, 95 % intervals over problems"
+    )
+    table.add_column("")
+    ks = list(results["rows"]["single"]["pass@k"])
+    for k in ks:
+        table.add_column(f"pass@{k}", justify="right")
+    greedy = results["rows"]["single"]["greedy"] is not None
+    if greedy:
+        table.add_column("greedy", justify="right")
+    table.add_column("extracted", justify="right")
+    table.add_column("paper, 3B, 40 problems", justify="right")
+    for row in results["rows"].values():
+        paper = " / ".join(str(row["paper"].get(int(k), row["paper"].get(k, "-"))) for k in ks)
+        cells = [_cell(row["pass@k"][k]) for k in ks]
+        if greedy:
+            cells.append(f"{100 * row['greedy']['mean']:.1f}")
+        table.add_row(row["title"], *cells, f"{100 * row['rates']['extracted']['mean']:.1f}", paper)
+    yield table
+    differences = Table(title="pass@1, paired by problem: difference in points, 95 % bootstrap interval")
+    differences.add_column("")
+    differences.add_column("difference", justify="right")
+    differences.add_column("")
+    for name, value in results["pass@1 differences"].items():
+        a, b = (TITLES[row] for row in name.split(" - "))
+        verdict = "higher" if value["low"] > 0 else "lower" if value["high"] < 0 else "not told apart"
+        differences.add_row(f"{a} less {b}", _cell(value, sign="+"), verdict)
+    yield differences
+
+
+def _cell(value: dict[str, float], sign: str = "") -> str:
+    mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
+    return f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"

@@ -1,0 +1,198 @@
+"""The real vLLM: adapters in one batch, versions, log-probabilities and gradients beside transformers'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
+
+from codeduet.agents import Completion, Request, Sampling
+from codeduet.agents.hf import HFEngine
+from codeduet.agents.random_model import byte_tokenizer
+from codeduet.agents.team import Team, load_team, load_weightless
+from codeduet.agents.vllm import VLLMEngine
+from codeduet.algorithms import MAGRPO, TrainConfig, Trainer
+from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.envs import HELPER, MAIN, InputError
+
+SAMPLING = Sampling(temperature=0.8, max_new_tokens=24)
+PROMPT = tuple(byte_tokenizer().encode("def add(a, b):\n" * 4))
+
+
+def adapted_team(model: Path, **settings: Any) -> Team:
+    """Two adapters that do something, and something different each."""
+    team = load_team(str(model), lora_rank=8, lora_alpha=16, **settings)
+    for number, policy in enumerate(team.policies):
+        shake(policy, number)
+    return team
+
+
+def shake(policy: Any, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in policy.parameters:
+            parameter.normal_(0, 0.2, generator=generator)
+
+
+class Pair:
+    """vLLM and transformers on the same team."""
+
+    def __init__(self, model: Path) -> None:
+        self.team = adapted_team(model)
+        self.vllm = VLLMEngine(self.team, str(model), context=512, cache_gib=0.25)
+        self.hf = HFEngine(self.team)
+
+    def ask(self, agent: str, *seeds: int, sampling: Sampling = SAMPLING) -> list[Completion]:
+        return self.vllm.generate([Request(agent, PROMPT, seeds, sampling)])[0]
+
+    def gap(self, agent: str, answers: list[Completion]) -> float:
+        """Return the largest difference between vLLM's log-probabilities and the learner's."""
+        with torch.no_grad():
+            logprobs, _ = completion_logprobs(
+                self.team[agent].activate(),
+                [PROMPT] * len(answers),
+                [answer.token_ids for answer in answers],
+                [SAMPLING.temperature] * len(answers),
+            )
+        return max(
+            abs(float(logprobs[i, j]) - value)
+            for i, answer in enumerate(answers)
+            for j, value in enumerate(answer.logprobs)
+        )
+
+
+@pytest.fixture(scope="module")
+def pair(wide_model: Path) -> Iterator[Pair]:
+    made = Pair(wide_model)
+    yield made
+    made.vllm.close()
+
+
+def test_two_adapters_in_one_batch_each_answer_with_their_own_weights(pair: Pair) -> None:
+    helper, main = pair.vllm.generate([Request(agent, PROMPT, (1, 2, 3, 4), SAMPLING) for agent in (HELPER, MAIN)])
+    assert [answer.token_ids for answer in helper] != [answer.token_ids for answer in main]
+    assert pair.gap(HELPER, helper) < 1e-4
+    assert pair.gap(MAIN, main) < 1e-4
+    assert pair.gap(HELPER, main) > 1e-2  # the bound tells them apart
+
+
+def test_new_weights_answer_after_sync_and_no_stale_prefix_does(pair: Pair) -> None:
+    greedy = replace(SAMPLING, temperature=0)
+    before = pair.ask(MAIN, 1, sampling=greedy)
+    kept = pair.ask(HELPER, 1, 2)
+    shake(pair.team[MAIN], 99)
+    assert pair.ask(MAIN, 1, sampling=greedy) == before  # until it is told
+    pair.vllm.sync(pair.team[MAIN], 1)
+    answers = pair.ask(MAIN, 1, 2, 3)
+    assert pair.gap(MAIN, answers) < 1e-4
+    assert {answer.policy_version for answer in answers} == {1}
+    assert (
+        pair.ask(MAIN, 1, sampling=greedy)[0].token_ids
+        == pair.hf.generate([Request(MAIN, PROMPT, (1,), greedy)])[0][0].token_ids
+    )
+    assert [a.token_ids for a in pair.ask(HELPER, 1, 2)] == [a.token_ids for a in kept]
+
+
+def test_an_adapter_is_registered_once_a_version_and_old_ones_are_dropped(pair: Pair) -> None:
+    for version in range(2, 8):
+        pair.vllm.sync(pair.team[MAIN], version)
+        pair.ask(MAIN, 1)
+        assert len(pair.vllm.llm.llm_engine.list_loras()) == 2
+        assert len(list(pair.vllm._folder.iterdir())) == 2
+
+
+def test_greedy_tokens_are_those_of_transformers(pair: Pair) -> None:
+    greedy = replace(SAMPLING, temperature=0)
+    for agent in (HELPER, MAIN):
+        (theirs,) = pair.hf.generate([Request(agent, PROMPT, (1,), greedy)])
+        (ours,) = pair.vllm.generate([Request(agent, PROMPT, (1,), greedy)])
+        assert ours[0].token_ids == theirs[0].token_ids
+        assert ours[0].logprobs == theirs[0].logprobs
+
+
+def test_the_same_tokens_from_either_engine_give_the_same_loss_and_gradient(pair: Pair) -> None:
+    answers = pair.ask(MAIN, 1, 2, 3, 4)
+    policy = pair.team[MAIN]
+    with torch.no_grad():
+        logprobs, _ = completion_logprobs(policy.activate(), [PROMPT] * 4, [a.token_ids for a in answers], [0.8] * 4)
+    rows = [logprobs[i, : len(a.token_ids)].tolist() for i, a in enumerate(answers)]
+    found = []
+    for sampled in ([a.logprobs for a in answers], rows):
+        gradients: list[torch.Tensor] = []
+        learner = Learner(policy, lr=0.0)
+        learner._clip = lambda gradients=gradients: (  # type: ignore[method-assign]
+            gradients.extend(p.grad.clone() for p in policy.parameters) or torch.tensor(1.0)
+        )
+        samples = [
+            Sample(PROMPT, a.token_ids, tuple(s), advantage, 0.8)
+            for a, s, advantage in zip(answers, sampled, (1.0, -0.5, 0.25, -0.75), strict=True)
+        ]
+        metrics = learner.step(samples, MAGRPO().loss)
+        assert metrics["mismatch_ratio_max"] < 1e-3
+        found.append((metrics["loss"], gradients))
+    (loss, gradients), (other_loss, other_gradients) = found
+    assert loss == pytest.approx(other_loss, rel=1e-6)
+    assert any(gradient.abs().max() > 0 for gradient in gradients)
+    for gradient, other in zip(gradients, other_gradients, strict=True):
+        torch.testing.assert_close(gradient, other)
+
+
+def test_three_steps_of_magrpo_change_both_adapters(wide_model: Path, tmp_path: Path) -> None:
+    class ByLength(MAGRPO):
+        def advantages(self, groups: Any) -> Any:
+            for group in groups:
+                for trajectory in group.trajectories:
+                    for action in trajectory.actions:
+                        action.reward = float(
+                            sum(token % 7 for a in trajectory.actions for token in a.completion.token_ids)
+                        )
+            return super().advantages(groups)
+
+    config = TrainConfig(
+        out=str(tmp_path / "run"),
+        team=TeamConfig(model=str(wide_model), lora_rank=8, engine="vllm", context=1024),
+        sampling=SamplingConfig(max_new_tokens=12),
+        optim=OptimConfig(lr=1e-2),
+        steps=3,
+        problems_per_step=2,
+        group_size=2,
+    )
+    trainer = Trainer(config, algorithm=ByLength(), train_tasks=["HumanEval/23", "HumanEval/28", "HumanEval/34"])
+    first = {policy.name: [p.detach().clone() for p in policy.parameters] for policy in trainer.team.policies}
+    trainer.open()
+    for step in range(1, 4):
+        metrics, groups = trainer.train_step()
+        for agent in (HELPER, MAIN):
+            assert metrics[f"{agent}/mismatch_kl"] < 1e-6
+            assert metrics[f"{agent}/updates"] == 1
+        versions = {a.completion.policy_version for g in groups for t in g.trajectories for a in t.actions}
+        assert versions == {step - 1}
+    for policy in trainer.team.policies:
+        changed = [
+            bool((p.detach() != old).any()) for p, old in zip(policy.parameters, first[policy.name], strict=True)
+        ]
+        assert all(changed)
+    trainer.engine.close()
+
+
+def test_an_untrained_model_needs_no_second_copy_of_its_weights(wide_model: Path) -> None:
+    team = load_weightless(str(wide_model), (HELPER, MAIN))
+    engine = VLLMEngine(team, str(wide_model), context=512, cache_gib=0.25)
+    (answers,) = engine.generate([Request("base", PROMPT, (1, 2), SAMPLING)])
+    assert len({answer.token_ids for answer in answers}) == 2
+    with pytest.raises(InputError, match="exceed the context of 512"):
+        engine.generate([Request("base", PROMPT * 10, (1,), SAMPLING)])
+    engine.close()
+
+
+def test_what_it_cannot_do_is_refused_in_one_line(wide_model: Path) -> None:
+    with pytest.raises(InputError, match="trains whole"):
+        VLLMEngine(load_team(str(wide_model), sharing="separate"), str(wide_model))
