@@ -11,7 +11,8 @@ import numpy as np
 
 from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Group, Trajectory
-from codeduet.envs import HELPER, MAIN
+from codeduet.envs import HELPER, MAIN, Program, raw_env
+from codeduet.envs.execution import shared_executor
 
 
 def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
@@ -51,6 +52,24 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
         metrics[f"{agent}/truncated"] = float(np.mean([c.finish_reason == "length" for c in mine]))
         metrics[f"{agent}/repeated"] = float(np.mean([_repeated(group, agent) for group in groups]))
     return metrics
+
+
+def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
+    """Return by how much helper raises each program's score: what it earned, less what main's code earns alone.
+
+    Where main's code calls nothing of helper's that is nothing, and is not judged again.
+    """
+    problems = {problem.task_id: problem for problem in game.problems}
+    called = {
+        i: t.outcome for i, t in enumerate(trajectories) if t.outcome is not None and t.outcome.structure.calls_helper
+    }
+    alone = (game.executor or shared_executor()).judge_many(
+        Program(problems[trajectories[i].task_id], "", trajectories[i].state[f"{MAIN}_code"]) for i in called
+    )
+    gains = [0.0] * len(trajectories)
+    for (i, together), outcome in zip(called.items(), alone, strict=True):
+        gains[i] = game.reward_fn(together) - game.reward_fn(outcome)
+    return gains
 
 
 def generated_tokens(groups: Sequence[Group]) -> int:

@@ -29,9 +29,9 @@ from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
-from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics, generated_tokens
+from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics, generated_tokens, helper_gains
 from codeduet.algorithms.rollout import Group, rollout
-from codeduet.envs import InputError, env, load_problems
+from codeduet.envs import InputError, env, load_problems, raw_env
 from codeduet.envs.errors import make_folder, nearest
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
@@ -165,6 +165,11 @@ class Trainer:
         )
         played = perf_counter()
         metrics = episode_metrics(groups)
+        game = self.envs[0].unwrapped
+        if isinstance(game, raw_env) and "helper_called" in metrics:
+            # Of one episode a group: judging all of them twice would take longer than learning from them.
+            gains = helper_gains([group.trajectories[0] for group in groups], game)
+            metrics["helper_gain"] = float(np.mean(gains))
         self.engine.sleep()
         metrics |= self._learn(groups)
         self.engine.wake()

@@ -32,12 +32,13 @@ from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_progress, make_team, use_threads
 from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
-from codeduet.envs import ByteTokenizer, InputError, Problem, load_problems
+from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
 from codeduet.envs.errors import make_folder
 
 
@@ -159,6 +160,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
     if team:
         rates["helper_nonempty"] = rate([bool(o["structure"]["helper_functions"]) for o in outcomes])
         rates["helper_called"] = rate([o["structure"]["calls_helper"] for o in outcomes])
+        rates["helper_gain"] = rate([row["helper_gain"] for row in flat])
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
         "n": config.n,
@@ -188,7 +190,8 @@ def results_table(results: dict[str, Any], title: str = "") -> Table:
         table.add_row(f"pass@{k}", *_cells(Interval(**value)))
     table.add_section()
     for name, value in results["rates"].items():
-        cells = _cells(Interval(**value)) if name != "reward" else _cells(Interval(**value), scale=1, digits=3)
+        in_reward = name in ("reward", "helper_gain")
+        cells = _cells(Interval(**value), scale=1, digits=3) if in_reward else _cells(Interval(**value))
         table.add_row(name.replace("_", " "), *cells)
     return table
 
@@ -269,6 +272,8 @@ def _play(
     formatter = make_formatter(config.team, team)
     chunk = max(1, config.team.batch_size // config.n)
     envs = make_envs(config.env, config.team.agents, min(chunk, len(problems)) * config.n)
+    game = envs[0].unwrapped
+    assert isinstance(game, raw_env)
     bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
     for start in range(0, len(problems), chunk):
         batch = problems[start : start + chunk]
@@ -288,6 +293,9 @@ def _play(
         with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
             for problem, group in zip(batch, groups, strict=True):
                 made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
+                if HELPER in team:
+                    for row, gain in zip(made, helper_gains(group.trajectories, game), strict=True):
+                        row["helper_gain"] = gain
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made
                     file.writelines(json.dumps(row) + "\n" for row in made)

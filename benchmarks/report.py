@@ -1,4 +1,4 @@
-"""Look at a run: the learning curve as a picture, before and after as a table."""
+"""Look at runs: curves as pictures, results as tables, and one page with all of it (``report.html``)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import numpy as np
 from rich.table import Table
 
 from codeduet.algorithms.metrics import read_metrics
+from codeduet.benchmarks import reproduce
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
+from codeduet.benchmarks.page import Section, sign_section, write_page
 from codeduet.envs import InputError
 
-CURVES = ("reward", "syntax", "runnable", "tests", "solved", "helper_nonempty", "helper_called", "dead_groups")
+CURVES = (
+    "reward", "syntax", "runnable", "tests", "solved", "dead_groups", "helper_nonempty", "helper_called", "helper_gain",
+    "main_0/entropy", "main_0/repeated", "main_0/truncated",
+)  # fmt: skip
+"""Metrics that are drawn: the reward, its components, and what tells of a collapse."""
 
 
 def reward_gain(rows: list[dict[str, Any]]) -> Interval:
@@ -43,7 +49,7 @@ def learning_curve(runs: list[Path], out: Path) -> None:
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
             window = max(1, len(values) // 10)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=run.name)
+            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=_label(run, runs))
         axis.set_title(name.replace("_", " "))
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
@@ -56,15 +62,133 @@ def learning_curve(runs: list[Path], out: Path) -> None:
     plt.close(figure)
 
 
+def _label(run: Path, runs: list[Path]) -> str:
+    """Return the shortest name that tells a run from the others: its folder's, or with those above."""
+    own = run.resolve().parts
+    for length in range(1, len(own)):
+        if sum(other.resolve().parts[-length:] == own[-length:] for other in runs) == 1:
+            return "/".join(own[-length:])
+    return str(run)
+
+
+def pass_at_k_curves(results: dict[str, dict[str, Any]], out: Path) -> None:
+    """Draw pass@k over k, a line and its 95 % band for each result, into a PNG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    for name, result in results.items():
+        ks = [int(k) for k in result["pass@k"]]
+        values = list(result["pass@k"].values())
+        mean, low, high = ([100 * value[key] for value in values] for key in ("mean", "low", "high"))
+        (line,) = axis.plot(ks, mean, marker="o", label=name)
+        axis.fill_between(ks, low, high, color=line.get_color(), alpha=0.15)
+    axis.set_xlabel("k")
+    axis.set_ylabel("pass@k in %")
+    axis.set_xticks(sorted({int(k) for result in results.values() for k in result["pass@k"]}))
+    axis.set_ylim(0, 100)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize="small")
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120, format="png")
+    plt.close(figure)
+
+
 def results_of(run: Path) -> dict[str, dict[str, Any]]:
-    """Return the benchmark results in a run folder and one level below it, oldest first: folder name -> results."""
+    """Return the benchmark results in a run folder and below it, oldest first: place below the folder -> results.
+
+    Of a ``reproduce`` run these are its rows; its table is :func:`table_of`.
+    """
     found = {}
-    for path in sorted({*run.glob("results.json"), *run.glob("*/results.json")}, key=lambda path: path.stat().st_mtime):
+    paths = sorted(run.rglob("results.json"), key=lambda path: path.stat().st_mtime)
+    for path in paths:
         try:
-            found[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+            results = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise InputError(f"{path} is not JSON: {error}") from None
+        if "pass@k" in results:
+            place = path.parent.relative_to(run).as_posix()
+            found[path.parent.name if place == "." else place.removesuffix("/samples")] = results
     return found
+
+
+def table_of(run: Path) -> dict[str, Any] | None:
+    """Return the table a ``reproduce`` run ended with, or None."""
+    path = run / "results.json"
+    table: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return table if table and "rows" in table else None
+
+
+def trainings_of(run: Path) -> list[Path]:
+    """Return the folders of training runs at a run folder and below it."""
+    return sorted(path.parent for path in run.rglob("metrics.jsonl") if read_metrics(path.parent))
+
+
+def write_report(runs: list[Path], out: Path) -> list[Path]:
+    """Write ``report.html``, ``report.md`` and the pictures into ``out``; return what was written.
+
+    Args:
+        runs: folders of trainings, benchmarks or ``reproduce`` runs; several are laid over each other.
+        out: a folder.
+
+    Raises:
+        InputError: a folder holds nothing to report.
+    """
+    for run in runs:
+        check_run(run)
+    several = len(runs) > 1
+    results = {
+        (f"{run.name}/{name}" if several else name): result for run in runs for name, result in results_of(run).items()
+    }
+    trained = [training for run in runs for training in trainings_of(run)]
+    sections: list[Section] = []
+    written: list[Path] = []
+    for run in runs:
+        if table := table_of(run):
+            sections += [_as_section(shown, str(run)) for shown in reproduce.tables(table)]
+    sampled = {name: result for name, result in results.items() if result["n"] > 1}
+    if sampled:
+        written.append(out / "pass_at_k.png")
+        pass_at_k_curves(sampled, written[-1])
+        sections.append(Section("pass@k", "95 % intervals over problems.", image=written[-1]))
+    if results:
+        sections.append(_as_section(comparison_table(results), ""))
+    if trained:
+        written.append(out / "learning_curve.png")
+        learning_curve(trained, written[-1])
+        note = "Each metric of training over steps, and its moving average."
+        sections.append(Section("Learning curves", note, image=written[-1]))
+        sections.append(sign_section(trained))
+    (out / "report.md").write_text(_markdown(sections, out), encoding="utf-8")
+    write_page(out / "report.html", sections, runs)
+    return [*written, out / "report.md", out / "report.html"]
+
+
+def _as_section(table: Table, note: str) -> Section:
+    """Return a table of the terminal as a part of the page."""
+    columns = [str(column.header) for column in table.columns]
+    rows = [list(cells) for cells in zip(*([str(cell) for cell in c.cells] for c in table.columns), strict=True)]
+    return Section(str(table.title), note, {"columns": columns, "rows": rows})
+
+
+def _markdown(sections: list[Section], folder: Path) -> str:
+    """Return the same as Markdown, its pictures beside it."""
+    parts = ["# CodeDuet report"]
+    for section in sections:
+        parts.append(f"## {section.title}")
+        if section.note:
+            parts.append(section.note)
+        if section.table:
+            lines = [section.table["columns"], ["---"] * len(section.table["columns"]), *section.table["rows"]]
+            parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        if section.signs:
+            parts.append("\n".join(f"- {text}" for text, _ in section.signs))
+        if section.image is not None:
+            parts.append(f"![{section.title}]({section.image.relative_to(folder)})")
+    return "\n\n".join(parts) + "\n"
 
 
 def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
@@ -77,7 +201,7 @@ def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
         keys = dict.fromkeys(key for result in results.values() for key in result[section])
         for key in keys:
             label = f"pass@{key}" if section == "pass@k" else key.replace("_", " ")
-            scale, digits = (1, 3) if key == "reward" else (100, 1)
+            scale, digits = (1, 3) if key in ("reward", "helper_gain") else (100, 1)
             cells = []
             for result in results.values():
                 value = result[section].get(key)
@@ -100,5 +224,5 @@ def check_run(run: Path) -> None:
     """
     if not run.is_dir():
         raise InputError(f"no run folder {run}")
-    if not read_metrics(run) and not results_of(run):
+    if not trainings_of(run) and not results_of(run):
         raise InputError(f"{run} holds neither metrics.jsonl nor results.json: nothing to report")

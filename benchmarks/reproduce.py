@@ -33,6 +33,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.trainer import make_progress, task_ids
 from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean
+from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
 from codeduet.envs.errors import make_folder
@@ -89,6 +90,8 @@ class ReproduceConfig:
         limit: test problems, at most; 0 is all.
         n: samples of each test problem.
         k: the k of pass@k.
+        gpu_gib: memory of the GPU the preset is made for, in GiB; 0 is none.
+        shape: the model's shape, for the memory plan.
     """
 
     out: str = "runs/reproduce"
@@ -103,6 +106,8 @@ class ReproduceConfig:
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
     k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10])
+    gpu_gib: float = Field(default=0.0, ge=0)
+    shape: Shape | None = None
 
 
 class Part(NamedTuple):
@@ -135,6 +140,24 @@ def plan(config: ReproduceConfig) -> list[Part]:
         if config.protocol == "sound":
             parts.append(Part(row, "greedy", float(problems * agents)))
     return parts
+
+
+def needs(config: ReproduceConfig) -> MemoryPlan | None:
+    """Return what MAGRPO, the larger training, needs of a GPU, where the preset says which model and which GPU.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    if config.shape is None or not config.gpu_gib:
+        return None
+    team = team_config(config, "magrpo")
+    made = memory_plan(config.shape, team, config.magrpo.optim, config.gpu_gib, team.context or 2048)
+    if made.peak > config.gpu_gib or made.cache_tokens < (team.context or 2048):
+        raise InputError(
+            f"the plan needs {made.peak:.1f} GiB of {config.gpu_gib:.0f}, with room for {made.cache_tokens} tokens of cache: "
+            "lower team.batch_size, team.gpu_share or optim.micro_batch_tokens"
+        )
+    return made
 
 
 def team_config(config: ReproduceConfig, row: str) -> TeamConfig:

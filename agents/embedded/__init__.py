@@ -6,11 +6,10 @@ functions, with and without helper functions (see :mod:`~codeduet.agents.embedde
 HumanEval prompt, solution or test occur in them; :mod:`~codeduet.agents.embedded.pretrain` asserts it. It is meant to be
 imperfect: good enough to write programs that run, with room for reinforcement learning to improve them.
 
-Make it again with ``python -m codeduet.agents.embedded.pretrain --out DIR`` (about half an hour on one CPU core). The
-documents are the same every time; the weights are not to the bit, since the learning rate follows the clock where a
-machine is too slow for the whole pass, and sums in floating point differ between processors. ``recipe.json`` beside the
-weights records what was run; its two stages were run one after the other, the second from the first's folder
-(``--start``) with a limit of nine minutes.
+``python -m codeduet.agents.embedded.pretrain --out DIR`` makes a successor, which learns the embedded problem set's
+pipelines (:mod:`~codeduet.agents.embedded.pipelines`) too and whose tokenizer splits as Qwen2's does. The weights here are
+of that script's first form, two stages of it, as ``recipe.json`` beside them records; transformers loads them with Qwen2's
+splitting, which is not the one they were trained with.
 
 Known weakness: of main's bodies only 2 % call the helper by its name (on HumanEval, before any reinforcement learning).
 

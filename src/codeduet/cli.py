@@ -18,6 +18,7 @@ except ImportError as error:  # the environment alone installs no command line
 if TYPE_CHECKING:
     from codeduet.algorithms.config import TrainConfig
     from codeduet.benchmarks.pass_at_k import BenchConfig
+    from codeduet.benchmarks.reproduce import ReproduceConfig
 
 app = typer.Typer(
     help="Two language models write one program together.",
@@ -60,6 +61,7 @@ def train(
     (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
     metrics = trainer.train()
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
+    say_signs(trainer.run)
     say(f"trained {trainer.step} steps: {reward}run folder {trainer.run}")
 
 
@@ -87,6 +89,7 @@ def reproduce(
     out: Annotated[
         Path | None, typer.Option(help="run folder; default runs/reproduce-PRESET-PROTOCOL-seedSEED")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Make the paper's table: Single, Multi-Agent, GRPO and MAGRPO by pass@k. Started again, it goes on."""
     from dataclasses import replace
@@ -105,9 +108,20 @@ def reproduce(
         f"protocol {config.protocol}, preset {preset}, run folder {config.out}"
         + (f". {config.note}" if config.note else "")
     )
+    if memory := reproducing.needs(config):
+        say(
+            f"memory plan in GiB of {config.gpu_gib:.0f}: weights {memory.weights:.1f}, adapters {memory.adapters:.1f}, engine "
+            f"{memory.engine:.1f} ({memory.cache_tokens} tokens of cache), micro-batch {memory.learning:.1f}; generating "
+            f"{memory.generating_peak:.1f}, learning {memory.learning_peak:.1f}: it fits"
+        )
+    if dry_run:
+        show_reproduction(config)
+        return
     results = reproducing.reproduce(config, console=console)
     for table in reproducing.tables(results):
         console.print(table)
+    for row in ("grpo", "magrpo"):
+        say_signs(Path(config.out) / row / "train")
     say(f"protocol {config.protocol}; run folder {config.out}")
 
 
@@ -197,26 +211,22 @@ def doctor(
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="run folders")],
-    out: Annotated[Path | None, typer.Option(help="PNG of the learning curves; default RUN/learning_curve.png")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="run folders of train, bench or reproduce; several overlay")],
+    out: Annotated[Path | None, typer.Option(help="folder for the report; default the first run folder")] = None,
 ) -> None:
-    """Draw the learning curves of runs and print their results."""
+    """Make one page about runs: tables, curves, signs of collapse, transcripts; print the results."""
     from codeduet.algorithms.metrics import read_metrics
     from codeduet.benchmarks import report as reporting
 
-    for run in runs:
-        reporting.check_run(run)
-    trained = [run for run in runs if read_metrics(run)]
-    if trained:
-        picture = out or runs[0] / "learning_curve.png"
-        reporting.learning_curve(trained, picture)
-        say(f"learning curve in {picture}")
-    for run in trained:
-        gain = reporting.reward_gain(read_metrics(run))
+    for path in reporting.write_report(runs, out or runs[0]):
+        say(f"{path.stem.replace('_', ' ')} in {path}")
+    for training in (training for run in runs for training in reporting.trainings_of(run)):
+        gain = reporting.reward_gain(read_metrics(training))
         told = f"{gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
         if gain.mean != gain.mean:  # NaN
             told = "cannot be told from under 20 steps"
-        say(f"{run}: mean reward of the last tenth of training less the first: {told}")
+        say(f"{training}: mean reward of the last tenth of training less the first: {told}")
+        say_signs(training)
     results = {
         (name if len(runs) == 1 else f"{run.name}/{name}"): result
         for run in runs
@@ -268,6 +278,20 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
         say(f"{name}: {size:,.1f} MiB")
 
 
+def show_reproduction(config: ReproduceConfig) -> None:
+    """Print what a reproduction would do."""
+    from codeduet.benchmarks.config import to_yaml
+    from codeduet.benchmarks.reproduce import TITLES, plan
+
+    console.rule("config")
+    say(to_yaml(config))
+    console.rule("plan")
+    parts = plan(config)
+    whole = sum(part.weight for part in parts)
+    for part in parts:
+        say(f"{TITLES[part.row]}: {part.what}, {100 * part.weight / whole:.0f} % of the work")
+
+
 def show_bench_plan(config: BenchConfig) -> None:
     """Print what a benchmark would do."""
     from codeduet.algorithms.trainer import make_formatter
@@ -281,6 +305,15 @@ def show_bench_plan(config: BenchConfig) -> None:
 def say(text: str) -> None:
     """Print ``text`` as it is: not wrapped, no square bracket or path taken for markup."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_signs(run: Path) -> None:
+    """Print what looks like a collapse in a training's metrics."""
+    from codeduet.algorithms.diagnostics import signs
+    from codeduet.algorithms.metrics import read_metrics
+
+    for sign in signs(read_metrics(run)):
+        say(f"look at {run}: {sign.text}")
 
 
 def quieten_libraries() -> None:

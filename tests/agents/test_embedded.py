@@ -11,8 +11,8 @@ import pytest
 
 from codeduet.agents import PromptFormatter, Request, Sampling
 from codeduet.agents.embedded import MODEL_DIR, WEIGHTS_SHA256
-from codeduet.agents.embedded.corpus import PLAIN, generate
-from codeduet.agents.embedded.pretrain import Recipe, assert_clean, benchmark_grams, pretrain
+from codeduet.agents.embedded.corpus import PLAIN, benchmark_grams, generate
+from codeduet.agents.embedded.pretrain import Recipe, assert_clean, pretrain
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import load_team, load_untrained
 from codeduet.envs import HELPER, MAIN, env, load_problems
@@ -43,11 +43,10 @@ def test_the_corpus_follows_from_its_seed() -> None:
 
 
 def test_the_script_makes_a_model_that_loads(tmp_path: Path) -> None:
-    recipe = Recipe(
-        documents=80, more_documents=40, vocabulary=320, hidden=32, layers=1, heads=2, feed_forward=64
-    )  # fmt: skip
+    size = {"vocabulary": 320, "hidden": 32, "layers": 1, "heads": 2, "feed_forward": 64}
+    recipe = Recipe(plain=80, leaning=40, pipelines=40, more_pipelines=40, reminders=20, **size)
     report = pretrain(recipe, tmp_path)
-    assert len(report["stages"]) == 2
+    assert len(report["stages"]) == 4
     team = load_untrained(str(tmp_path), (MAIN,))
     answers = HFEngine(team).generate([Request("base", (40, 41), (0, 1), Sampling(max_new_tokens=5))])
     assert [len(answer.token_ids) <= 5 for answer in answers[0]] == [True, True]

@@ -60,11 +60,11 @@ def test_a_learning_curve_is_a_png_whatever_the_length(tmp_path: Path, count: in
     assert len(data) > 5_000
 
 
-def test_results_are_found_in_a_run_and_one_level_below(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "before", tmp_path / "after", tmp_path / "deep" / "deeper"):
+def test_results_are_found_in_a_run_and_below(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "before", tmp_path / "after", tmp_path / "magrpo" / "samples"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").write_text(json.dumps(results(0.5)))
-    assert set(results_of(tmp_path)) == {tmp_path.name, "before", "after"}
+    assert set(results_of(tmp_path)) == {tmp_path.name, "before", "after", "magrpo"}
 
 
 def test_before_and_after_stand_side_by_side_in_per_cent() -> None:

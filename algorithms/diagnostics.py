@@ -1,0 +1,91 @@
+"""Signs that a training collapses, read off its metrics: what fires is said in the summary and in the report.
+
+The paper saw GRPO fall from 29 to 15 at pass@1 and does not say why. Each sign compares the last tenth of the steps with a
+bound, or with the first tenth; under twenty steps nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from codeduet.envs import HELPER
+
+
+class Sign(NamedTuple):
+    """Something that looks wrong.
+
+    Attributes:
+        name: the metric it is read off.
+        text: what it was and is, and what that means, in one line.
+    """
+
+    name: str
+    text: str
+
+
+FEW_STEPS = 20
+_ENTROPY_LEFT = 0.1
+_DRIFT = 2.0
+_LIMITS = {
+    "dead_groups": (0.8, "groups whose returns are all equal teach nothing: a larger group, or other problems"),
+    "repeated": (0.5, "completions of a group repeat each other: diversity is gone, pass@k for large k falls"),
+    "truncated": (0.5, "completions are cut off by the length limit: raise max_new_tokens, or reward short ones"),
+}
+_LEAST = {
+    "extracted": (0.5, "completions hold no code that defines what was asked for"),
+}
+
+
+def signs(rows: Sequence[Mapping[str, Any]]) -> list[Sign]:
+    """Return what fires in the training rows of ``metrics.jsonl``, in the order of the metrics."""
+    steps = [row for row in rows if row.get("kind") == "train"]
+    tenth = len(steps) // 10
+    if len(steps) < FEW_STEPS:
+        return []
+    found = []
+    for name in steps[-1]:
+        values = [float(row[name]) for row in steps if isinstance(row.get(name), int | float)]
+        if len(values) < FEW_STEPS:
+            continue
+        first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
+        if text := _sign(name, first, last):
+            found.append(Sign(name, text))
+    return found + _helper_signs(steps, tenth)
+
+
+def _sign(name: str, first: float, last: float) -> str:
+    kind = name.rpartition("/")[2]
+    change = f"{name} went from {first:.3g} to {last:.3g}"
+    if kind in _LIMITS and last > _LIMITS[kind][0]:
+        return f"{change}: {_LIMITS[kind][1]}"
+    if kind in _LEAST and last < _LEAST[kind][0]:
+        return f"{change}: {_LEAST[kind][1]}"
+    if kind == "entropy" and last < _ENTROPY_LEFT * first:
+        return f"{change}: the policy hardly varies any more and stops exploring"
+    drifted = first > 0 and not 1 / _DRIFT <= last / first <= _DRIFT
+    if kind == "tokens" and name != "tokens" and drifted:
+        return f"{change}: the length of completions drifts"
+    if name == "reward" and last < first:
+        return f"{change}: training made it worse"
+    return ""
+
+
+def _helper_signs(steps: Sequence[Mapping[str, Any]], tenth: int) -> list[Sign]:
+    """Tell whether main leaves helper's code alone: then two agents are one."""
+    last = [row for row in steps[-tenth:] if "helper_called" in row]
+    if not last:
+        return []
+    called = float(np.mean([row["helper_called"] for row in last]))
+    if called >= 0.05:
+        return []
+    written = float(np.mean([row["helper_nonempty"] for row in last]))
+    return [
+        Sign(
+            "helper_called",
+            f"main calls a function of {HELPER}'s in {100 * called:.0f} % of programs, {HELPER} writes one in "
+            f"{100 * written:.0f} %: it learns nothing from helping",
+        )
+    ]

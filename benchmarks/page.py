@@ -1,0 +1,128 @@
+"""One self-contained HTML page about runs: tables, curves, signs of collapse, and every transcript to browse.
+
+The page holds its own data, pictures, style and script, and asks nothing of the network; ``page.html`` is its frame.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codeduet.algorithms.diagnostics import signs
+from codeduet.algorithms.metrics import read_metrics
+from codeduet.benchmarks.config import load_config
+from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.envs import HELPER, MAIN, load_problems
+from codeduet.envs.problems import read_rows
+
+SAMPLES = 3
+"""Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
+
+
+class Section(NamedTuple):
+    """A part of the page.
+
+    Attributes:
+        title: its heading.
+        note: a line below it.
+        table: ``{"columns": [...], "rows": [[...]]}`` of text.
+        image: path of a PNG.
+        signs: (text, whether it is good news).
+    """
+
+    title: str
+    note: str = ""
+    table: Mapping[str, Any] | None = None
+    image: Path | None = None
+    signs: Sequence[tuple[str, bool]] = ()
+
+
+def write_page(out: Path, sections: Sequence[Section], runs: Sequence[Path], samples: int = SAMPLES) -> None:
+    """Write the page.
+
+    Args:
+        out: the HTML file.
+        sections: what stands on it, in order.
+        runs: folders that hold ``samples.jsonl``, themselves or somewhere below.
+        samples: of each problem in each of them, at most.
+    """
+    transcripts: list[dict[str, Any]] = []
+    prompts: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for path in sorted(run.rglob("samples.jsonl")):
+            config = load_config(BenchConfig, str(path.parent / "config.yaml"))
+            source = config.env.problems
+            known = prompts.setdefault(source, {})
+            known.update({problem.task_id: problem.prompt for problem in load_problems(source) if not known})
+            name = _name(path.parent, runs)
+            transcripts += [_transcript(row, name, source) for _, row in read_rows(path) if row["sample"] < samples]
+    used = {(row["problems"], row["task"]) for row in transcripts}
+    data = {
+        "sections": [_section(section) for section in sections],
+        "prompts": {
+            source: {task: text for task, text in known.items() if (source, task) in used}
+            for source, known in prompts.items()
+        },
+        "samples": transcripts,
+    }
+    # Inside a script element nothing but its end tag is special.
+    text = json.dumps(data).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    frame = (resources.files("codeduet.benchmarks") / "page.html").read_text(encoding="utf-8")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(frame.replace("__DATA__", text), encoding="utf-8")
+
+
+def sign_section(runs: Sequence[Path]) -> Section:
+    """Return what the trainings' metrics warn of."""
+    found = [(f"{run}: {sign.text}", False) for run in runs for sign in signs(read_metrics(run))]
+    calm = [(f"{run}: nothing to see", True) for run in runs if not signs(read_metrics(run))]
+    return Section("Signs of collapse", "Last tenth of training beside the first.", signs=[*found, *calm])
+
+
+def _name(folder: Path, runs: Sequence[Path]) -> str:
+    """Return what to call a folder of samples: its place below the run it belongs to."""
+    for run in runs:
+        if folder.is_relative_to(run):
+            inner = folder.relative_to(run).as_posix()
+            parts = [
+                part for part in (run.name if len(runs) > 1 or inner == "." else "", inner) if part not in ("", ".")
+            ]
+            return "/".join(parts) or folder.name
+    return folder.name
+
+
+def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, Any]:
+    return {
+        "row": name,
+        "problems": problems,
+        "task": row["task_id"],
+        "sample": row["sample"],
+        "turns": list(_turns(row)),
+        "tests": row["outcome"]["tests"],
+        "error": row["outcome"]["error"],
+        "passed": row["passed"],
+        "reward": row["reward"],
+    }
+
+
+def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what was written, turn by turn: helper, then main."""
+    texts: Mapping[str, list[str]] = row["texts"]
+    agents = [agent for agent in (HELPER, MAIN) if agent in texts]
+    turns = max(map(len, texts.values()))
+    for turn in range(turns):
+        for agent in agents:
+            if turn < len(texts[agent]):
+                yield agent + (f", turn {turn + 1}" if turns > 1 else ""), texts[agent][turn]
+
+
+def _section(section: Section) -> dict[str, Any]:
+    made: dict[str, Any] = {"title": section.title, "note": section.note, "table": section.table}
+    made["signs"] = [{"text": text, "calm": calm} for text, calm in section.signs]
+    if section.image is not None:
+        made["image"] = "data:image/png;base64," + base64.b64encode(section.image.read_bytes()).decode()
+    return made

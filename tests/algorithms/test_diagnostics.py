@@ -1,0 +1,59 @@
+"""Each sign fires on a run made to show it, and on no healthy one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codeduet.algorithms.diagnostics import FEW_STEPS, signs
+
+HEALTHY = {
+    "reward": (0.3, 0.6),
+    "dead_groups": (0.2, 0.3),
+    "main_0/entropy": (1.0, 0.4),
+    "main_0/repeated": (0.05, 0.2),
+    "main_0/truncated": (0.2, 0.1),
+    "main_0/extracted": (0.8, 1.0),
+    "main_0/tokens": (40.0, 50.0),
+    "tokens": (1000.0, 50_000.0),
+    "helper_called": (0.3, 0.9),
+    "helper_nonempty": (0.9, 1.0),
+}
+
+
+def run(steps: int = 40, **changed: tuple[float, float]) -> list[dict[str, Any]]:
+    ends = HEALTHY | {name.replace("__", "/"): ends for name, ends in changed.items()}
+    return [
+        {"step": step, "kind": "train", **{name: a + (b - a) * step / (steps - 1) for name, (a, b) in ends.items()}}
+        for step in range(steps)
+    ]
+
+
+def test_a_healthy_run_fires_nothing() -> None:
+    assert signs(run()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "words"),
+    [
+        ("reward", (0.6, 0.5), "made it worse"),
+        ("dead_groups", (0.2, 0.95), "teach nothing"),
+        ("main_0__entropy", (1.0, 0.01), "stops exploring"),
+        ("main_0__repeated", (0.0, 0.8), "diversity is gone"),
+        ("main_0__truncated", (0.1, 0.9), "cut off"),
+        ("main_0__extracted", (0.9, 0.2), "hold no code"),
+        ("main_0__tokens", (40.0, 150.0), "drifts"),
+        ("main_0__tokens", (40.0, 5.0), "drifts"),
+        ("helper_called", (0.3, 0.0), "learns nothing from helping"),
+    ],
+)
+def test_each_sign_fires_alone(name: str, ends: tuple[float, float], words: str) -> None:
+    (sign,) = signs(run(**{name: ends}))
+    assert sign.name == name.replace("__", "/")
+    assert words in sign.text
+
+
+def test_a_short_run_and_rows_of_evaluation_say_nothing() -> None:
+    assert signs(run(FEW_STEPS - 1, reward=(1.0, 0.0))) == []
+    assert signs([row | {"kind": "eval"} for row in run(reward=(1.0, 0.0))]) == []
