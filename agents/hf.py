@@ -83,12 +83,13 @@ class HFEngine:
             cache.batch_select_indices(origin)
         place_next = mask.sum(1)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
+        eos = policy.eos_ids
         alive = list(range(len(rows)))  # rows still in the batch, some of them finished
         for step in range(sampling.max_new_tokens):
             tokens, logprobs = sample(logits, draws[alive, step], sampling)
             for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
                 if not rows[index].finish:
-                    rows[index].add(token, logprob, policy.eos_ids, sampling, policy.tokenizer)
+                    rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
             keep = [k for k, index in enumerate(alive) if not rows[index].finish]
             if not keep or step + 1 == sampling.max_new_tokens:
                 break

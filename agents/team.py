@@ -42,7 +42,6 @@ class Policy:
         parameters: what training changes. The list is taken once: switching adapters flips ``requires_grad``, and an
             optimiser that asked afterwards would hold another policy's weights.
         version: number of updates so far.
-        eos_ids: every id that ends a sequence: chat models name several in their generation config.
     """
 
     def __init__(
@@ -60,9 +59,7 @@ class Policy:
         self.tokenizer = tokenizer
         self.adapter = adapter
         self.version = 0
-        named = getattr(settings or getattr(model, "generation_config", None), "eos_token_id", None)
-        listed = named if isinstance(named, list) else [named]
-        self.eos_ids = frozenset({tokenizer.eos_token_id, *(i for i in listed if i is not None)})
+        self._settings = settings
         self.parameters: list[nn.Parameter] = []
         if model is None:
             return
@@ -82,6 +79,16 @@ class Policy:
         if self.model.active_adapter != self.adapter:
             self.model.set_adapter(self.adapter)
         return self.model.get_base_model()
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Every id that ends a sequence: chat models name several in their generation config."""
+        settings = self._settings
+        if settings is None and self.model is not None:
+            settings = self.activate().generation_config
+        named = getattr(settings, "eos_token_id", None)
+        listed = named if isinstance(named, list) else [named]
+        return frozenset({self.tokenizer.eos_token_id, *(i for i in listed if i is not None)})
 
     @property
     def device(self) -> torch.device:

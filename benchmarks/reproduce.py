@@ -301,7 +301,7 @@ def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
             "training": parts.get("training"),
-            "paper": PAPER[row],
+            "paper": {str(k): value for k, value in PAPER[row].items()},
         }
     return {
         "protocol": config.protocol,
@@ -338,7 +338,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     table.add_column("extracted", justify="right")
     table.add_column("paper, 3B, 40 problems", justify="right")
     for row in results["rows"].values():
-        paper = " / ".join(str(row["paper"].get(int(k), row["paper"].get(k, "-"))) for k in ks)
+        paper = " / ".join(str(row["paper"].get(k, "-")) for k in ks)
         cells = [_cell(row["pass@k"][k]) for k in ks]
         if greedy:
             cells.append(f"{100 * row['greedy']['mean']:.1f}")

@@ -1,14 +1,14 @@
 """Pipelines: functions that take a list of integers through several steps, each stated in a line of the docstring.
 
-They are what the embedded problem set (``load_problems("embedded")``) and the last stage of the embedded model's
+They are what the embedded problem set (``load_problems("embedded")``) and the last stages of the embedded model's
 pre-training are made of. A pipeline is a chain of steps from list to list and one that returns the result. Helper can
 write the first steps as a function whose name says how many they are (``first_2``), and main go on from there, so that
 two bounded answers reach deeper than one.
 
-The documents are wrong in places on purpose: every step has a misreading, which the model learns as often as the table
-says, more often than the right reading for some; helpers write nothing of use, and mains ignore them or go on at the
+The documents are wrong in places on purpose, in a few ways that are the same for all steps (:class:`Habits`): numbers are
+off by one, steps are left out or taken for another; helpers write nothing of use, and mains ignore them or go on at the
 wrong step. So the model that comes out solves some problems and not most, and what reinforcement learning can mend is
-known: misread steps, helpers of no use, and two agents that do not fit together.
+known: carelessness, helpers of no use, and two agents that do not fit together.
 """
 
 from __future__ import annotations
@@ -30,13 +30,11 @@ class Kind(NamedTuple):
         phrases: ways to state it.
         code: the expression that is right.
         misread: an expression that is wrong, and close.
-        error: how often documents have the wrong one.
     """
 
     phrases: tuple[str, ...]
     code: str
     misread: str
-    error: float
 
 
 class Step(NamedTuple):
@@ -73,75 +71,75 @@ class Pipeline:
         return self.steps, self.last
 
 
-def _kind(phrases: str, code: str, misread: str, error: float) -> Kind:
-    return Kind(tuple(phrases.split("|")), code, misread, error)
+def _kind(phrases: str, code: str, misread: str) -> Kind:
+    return Kind(tuple(phrases.split("|")), code, misread)
 
 
 KINDS: tuple[Kind, ...] = (
-    _kind("keep the even ones|drop the odd ones", "[x for x in @ if x % 2 == 0]", "[x for x in @ if x % 2 == 1]", 0.08),
-    _kind("keep the odd ones|drop the even ones", "[x for x in @ if x % 2 == 1]", "[x for x in @ if x % 2 == 0]", 0.2),
-    _kind("keep those above #|keep what exceeds #", "[x for x in @ if x > #]", "[x for x in @ if x >= #]", 0.35),
-    _kind("keep those below #|keep what is less than #", "[x for x in @ if x < #]", "[x for x in @ if x <= #]", 0.12),
-    _kind("drop the multiples of #|remove what # divides", "[x for x in @ if x % # != 0]", "[x for x in @ if x % # == 0]", 0.55),
-    _kind("keep the multiples of #|keep what # divides", "[x for x in @ if x % # == 0]", "[x for x in @ if x % # != 0]", 0.05),
-    _kind("keep the positive ones|drop what is not positive", "[x for x in @ if x > 0]", "[x for x in @ if x >= 0]", 0.08),
-    _kind("keep the negative ones|drop what is not negative", "[x for x in @ if x < 0]", "[x for x in @ if x <= 0]", 0.05),
-    _kind("drop the zeros|remove every zero", "[x for x in @ if x != 0]", "[x for x in @ if x > 0]", 0.2),
-    _kind("add # to each|raise each by #", "[x + # for x in @]", "[x * # for x in @]", 0.05),
-    _kind("take # from each|lower each by #", "[x - # for x in @]", "[# - x for x in @]", 0.2),
-    _kind("multiply each by #|make each # times as large", "[x * # for x in @]", "[x + # for x in @]", 0.08),
-    _kind("square each|replace each by its square", "[x * x for x in @]", "[x + x for x in @]", 0.12),
-    _kind("double each|make each twice as large", "[x + x for x in @]", "[x * x for x in @]", 0.12),
-    _kind("negate each|flip the sign of each", "[-x for x in @]", "[abs(x) for x in @]", 0.35),
-    _kind("take the absolute value of each|drop the sign of each", "[abs(x) for x in @]", "[-x for x in @]", 0.05),
-    _kind("take the remainder of each by #|reduce each modulo #", "[x % # for x in @]", "[x // # for x in @]", 0.2),
-    _kind("divide each by # without remainder|take how often # goes into each", "[x // # for x in @]", "[x % # for x in @]", 0.55),
-    _kind("cap each at #|replace what exceeds # by #", "[min(x, #) for x in @]", "[max(x, #) for x in @]", 0.2),
-    _kind("raise what is below # to #|let none be below #", "[max(x, #) for x in @]", "[min(x, #) for x in @]", 0.35),
-    _kind("take each from #|subtract each from #", "[# - x for x in @]", "[x - # for x in @]", 0.35),
-    _kind("add its place to each, from 0|add the index to each", "[x + i for i, x in enumerate(@)]", "[x * i for i, x in enumerate(@)]", 0.12),
-    _kind("multiply each by its place, from 0|multiply each by its index", "[x * i for i, x in enumerate(@)]", "[x + i for i, x in enumerate(@)]", 0.35),
-    _kind("sort them|put them in order", "sorted(@)", "sorted(@, reverse=True)", 0.05),
-    _kind("sort them from large to small|put them in falling order", "sorted(@, reverse=True)", "sorted(@)", 0.35),
-    _kind("reverse them|turn them around", "@[::-1]", "sorted(@)", 0.08),
-    _kind("drop the repeated ones|keep one of each", "list(dict.fromkeys(@))", "list(set(@))", 0.55),
-    _kind("keep the first #|take # from the front", "@[:#]", "@[#:]", 0.08),
-    _kind("drop the first #|leave # out in front", "@[#:]", "@[:#]", 0.2),
-    _kind("keep the last #|take # from the end", "@[-#:]", "@[:-#]", 0.2),
-    _kind("drop the last #|leave # out at the end", "@[:-#]", "@[-#:]", 0.35),
-    _kind("keep every second one|leave out every other one", "@[::2]", "@[1::2]", 0.12),
-    _kind("drop every second one, starting with the first|keep the second, the fourth, and so on", "@[1::2]", "@[::2]", 0.55),
-    _kind("move the first to the end|rotate them to the left", "@[1:] + @[:1]", "@[-1:] + @[:-1]", 0.12),
-    _kind("move the last to the front|rotate them to the right", "@[-1:] + @[:-1]", "@[1:] + @[:1]", 0.35),
-    _kind("append the sum|put the sum behind them", "@ + [sum(@)]", "[sum(@)] + @", 0.12),
-    _kind("append the length|put their number behind them", "@ + [len(@)]", "[len(@)] + @", 0.2),
-    _kind("put the sum in front|start with the sum", "[sum(@)] + @", "@ + [sum(@)]", 0.2),
-    _kind("append #|put # behind them", "@ + [#]", "[#] + @", 0.08),
-    _kind("put # in front|start with #", "[#] + @", "@ + [#]", 0.2),
-    _kind("repeat the whole list|append a copy of all", "@ + @", "@ + @[::-1]", 0.08),
-    _kind("append a mirrored copy|append all in reverse", "@ + @[::-1]", "@ + @", 0.35),
-    _kind("drop the ends|leave out the first and the last", "@[1:-1]", "@[1:]", 0.12),
-    _kind("swap both halves|put the second half in front", "@[len(@) // 2:] + @[:len(@) // 2]", "@[len(@) // 2:]", 0.12),
-    _kind("take the differences of neighbors|replace them by what each adds to the one before", "[b - a for a, b in zip(@, @[1:])]", "[a - b for a, b in zip(@, @[1:])]", 0.2),
-    _kind("add up neighbors|take the sums of neighbors", "[a + b for a, b in zip(@, @[1:])]", "[b - a for a, b in zip(@, @[1:])]", 0.08),
-    _kind("multiply neighbors|take the products of neighbors", "[a * b for a, b in zip(@, @[1:])]", "[a + b for a, b in zip(@, @[1:])]", 0.2),
-    _kind("take the larger of neighbors|keep the larger one of each pair of neighbors", "[max(a, b) for a, b in zip(@, @[1:])]", "[min(a, b) for a, b in zip(@, @[1:])]", 0.12),
+    _kind("keep the even ones|drop the odd ones", "[x for x in @ if x % 2 == 0]", "[x for x in @ if x % 2 == 1]"),
+    _kind("keep the odd ones|drop the even ones", "[x for x in @ if x % 2 == 1]", "[x for x in @ if x % 2 == 0]"),
+    _kind("keep those above #|keep what exceeds #", "[x for x in @ if x > #]", "[x for x in @ if x >= #]"),
+    _kind("keep those below #|keep what is less than #", "[x for x in @ if x < #]", "[x for x in @ if x <= #]"),
+    _kind("drop the multiples of #|remove what # divides", "[x for x in @ if x % # != 0]", "[x for x in @ if x % # == 0]"),
+    _kind("keep the multiples of #|keep what # divides", "[x for x in @ if x % # == 0]", "[x for x in @ if x % # != 0]"),
+    _kind("keep the positive ones|drop what is not positive", "[x for x in @ if x > 0]", "[x for x in @ if x >= 0]"),
+    _kind("keep the negative ones|drop what is not negative", "[x for x in @ if x < 0]", "[x for x in @ if x <= 0]"),
+    _kind("drop the zeros|remove every zero", "[x for x in @ if x != 0]", "[x for x in @ if x > 0]"),
+    _kind("add # to each|raise each by #", "[x + # for x in @]", "[x * # for x in @]"),
+    _kind("take # from each|lower each by #", "[x - # for x in @]", "[# - x for x in @]"),
+    _kind("multiply each by #|make each # times as large", "[x * # for x in @]", "[x + # for x in @]"),
+    _kind("square each|replace each by its square", "[x * x for x in @]", "[x + x for x in @]"),
+    _kind("double each|make each twice as large", "[x + x for x in @]", "[x * x for x in @]"),
+    _kind("negate each|flip the sign of each", "[-x for x in @]", "[abs(x) for x in @]"),
+    _kind("take the absolute value of each|drop the sign of each", "[abs(x) for x in @]", "[-x for x in @]"),
+    _kind("take the remainder of each by #|reduce each modulo #", "[x % # for x in @]", "[x // # for x in @]"),
+    _kind("divide each by # without remainder|take how often # goes into each", "[x // # for x in @]", "[x % # for x in @]"),
+    _kind("cap each at #|replace what exceeds # by #", "[min(x, #) for x in @]", "[max(x, #) for x in @]"),
+    _kind("raise what is below # to #|let none be below #", "[max(x, #) for x in @]", "[min(x, #) for x in @]"),
+    _kind("take each from #|subtract each from #", "[# - x for x in @]", "[x - # for x in @]"),
+    _kind("add its place to each, from 0|add the index to each", "[x + i for i, x in enumerate(@)]", "[x * i for i, x in enumerate(@)]"),
+    _kind("multiply each by its place, from 0|multiply each by its index", "[x * i for i, x in enumerate(@)]", "[x + i for i, x in enumerate(@)]"),
+    _kind("sort them|put them in order", "sorted(@)", "sorted(@, reverse=True)"),
+    _kind("sort them from large to small|put them in falling order", "sorted(@, reverse=True)", "sorted(@)"),
+    _kind("reverse them|turn them around", "@[::-1]", "sorted(@)"),
+    _kind("drop the repeated ones|keep one of each", "list(dict.fromkeys(@))", "list(set(@))"),
+    _kind("keep the first #|take # from the front", "@[:#]", "@[#:]"),
+    _kind("drop the first #|leave # out in front", "@[#:]", "@[:#]"),
+    _kind("keep the last #|take # from the end", "@[-#:]", "@[:-#]"),
+    _kind("drop the last #|leave # out at the end", "@[:-#]", "@[-#:]"),
+    _kind("keep every second one|leave out every other one", "@[::2]", "@[1::2]"),
+    _kind("drop every second one, starting with the first|keep the second, the fourth, and so on", "@[1::2]", "@[::2]"),
+    _kind("move the first to the end|rotate them to the left", "@[1:] + @[:1]", "@[-1:] + @[:-1]"),
+    _kind("move the last to the front|rotate them to the right", "@[-1:] + @[:-1]", "@[1:] + @[:1]"),
+    _kind("append the sum|put the sum behind them", "@ + [sum(@)]", "[sum(@)] + @"),
+    _kind("append the length|put their number behind them", "@ + [len(@)]", "[len(@)] + @"),
+    _kind("put the sum in front|start with the sum", "[sum(@)] + @", "@ + [sum(@)]"),
+    _kind("append #|put # behind them", "@ + [#]", "[#] + @"),
+    _kind("put # in front|start with #", "[#] + @", "@ + [#]"),
+    _kind("repeat the whole list|append a copy of all", "@ + @", "@ + @[::-1]"),
+    _kind("append a mirrored copy|append all in reverse", "@ + @[::-1]", "@ + @"),
+    _kind("drop the ends|leave out the first and the last", "@[1:-1]", "@[1:]"),
+    _kind("swap both halves|put the second half in front", "@[len(@) // 2:] + @[:len(@) // 2]", "@[len(@) // 2:]"),
+    _kind("take the differences of neighbors|replace them by what each adds to the one before", "[b - a for a, b in zip(@, @[1:])]", "[a - b for a, b in zip(@, @[1:])]"),
+    _kind("add up neighbors|take the sums of neighbors", "[a + b for a, b in zip(@, @[1:])]", "[b - a for a, b in zip(@, @[1:])]"),
+    _kind("multiply neighbors|take the products of neighbors", "[a * b for a, b in zip(@, @[1:])]", "[a + b for a, b in zip(@, @[1:])]"),
+    _kind("take the larger of neighbors|keep the larger one of each pair of neighbors", "[max(a, b) for a, b in zip(@, @[1:])]", "[min(a, b) for a, b in zip(@, @[1:])]"),
 )  # fmt: skip
 """Steps from list to list."""
 
 ENDS: tuple[Kind, ...] = (
-    _kind("return the sum|return the total", "sum(@)", "len(@)", 0.05),
-    _kind("return how many there are|return the number of them", "len(@)", "sum(@)", 0.08),
-    _kind("return the largest, or 0 for none|return the maximum, 0 if empty", "max(@, default=0)", "min(@, default=0)", 0.08),
-    _kind("return the smallest, or 0 for none|return the minimum, 0 if empty", "min(@, default=0)", "max(@, default=0)", 0.2),
-    _kind("return them|return the list", "@", "sorted(@)", 0.05),
-    _kind("return them sorted|return the list in order", "sorted(@)", "@", 0.2),
-    _kind("return them in reverse|return the list backwards", "@[::-1]", "@", 0.12),
-    _kind("return how many different ones there are|count the different ones", "len(set(@))", "len(@)", 0.2),
-    _kind("return the last digit of the sum|return the sum modulo 10", "sum(@) % 10", "sum(@)", 0.12),
-    _kind("return the sum of the squares|add up the squares", "sum(x * x for x in @)", "sum(@) ** 2", 0.35),
-    _kind("return the first two|return what the first two are", "@[:2]", "@[-2:]", 0.08),
-    _kind("return the last two|return what the last two are", "@[-2:]", "@[:2]", 0.2),
+    _kind("return the sum|return the total", "sum(@)", "len(@)"),
+    _kind("return how many there are|return the number of them", "len(@)", "sum(@)"),
+    _kind("return the largest, or 0 for none|return the maximum, 0 if empty", "max(@, default=0)", "min(@, default=0)"),
+    _kind("return the smallest, or 0 for none|return the minimum, 0 if empty", "min(@, default=0)", "max(@, default=0)"),
+    _kind("return them|return the list", "@", "sorted(@)"),
+    _kind("return them sorted|return the list in order", "sorted(@)", "@"),
+    _kind("return them in reverse|return the list backwards", "@[::-1]", "@"),
+    _kind("return how many different ones there are|count the different ones", "len(set(@))", "len(@)"),
+    _kind("return the last digit of the sum|return the sum modulo 10", "sum(@) % 10", "sum(@)"),
+    _kind("return the sum of the squares|add up the squares", "sum(x * x for x in @)", "sum(@) ** 2"),
+    _kind("return the first two|return what the first two are", "@[:2]", "@[-2:]"),
+    _kind("return the last two|return what the last two are", "@[-2:]", "@[:2]"),
 )  # fmt: skip
 """Steps that return."""
 
@@ -171,34 +169,45 @@ def prompt(pipeline: Pipeline) -> str:
     return f'def {pipeline.name}({pipeline.argument}):\n    """Take {pipeline.argument} through these steps.\n\n{stated}    """\n'
 
 
-def body(pipeline: Pipeline, start: int = 0, misread: Sequence[bool] = ()) -> str:
-    """Return the steps from ``start`` on, as the lines of the function.
+def body(pipeline: Pipeline, start: int = 0) -> str:
+    """Return the steps from ``start`` on, as the lines of the function."""
+    lines = [_line(pipeline, place) for place in range(start, len(pipeline.steps) + 1)]
+    return _indented(lines)
 
-    Args:
-        pipeline: the function.
-        start: the first step written, from 0.
-        misread: for each step, the returning one last, whether the wrong expression stands there; none by default.
-    """
-    wrong = misread or [False] * (len(pipeline.steps) + 1)
+
+def helper(pipeline: Pipeline, count: int) -> str:
+    """Return helper's function, which takes the first ``count`` steps and says so in its name."""
+    lines = [_line(pipeline, place) for place in range(count)]
+    return _helper(pipeline, count, lines)
+
+
+def main(pipeline: Pipeline, count: int) -> str:
+    """Return main's body, which calls ``first_count`` and goes on at the next step."""
+    return _indented([_call(pipeline, count)]) + body(pipeline, count)
+
+
+def _line(pipeline: Pipeline, place: int, *, misread: bool = False, off: int = 0) -> str:
+    """Return the line of a step, the returning one being the last; ``off`` is added to its number."""
     name = pipeline.argument
-    lines = _assignments(pipeline, start, len(pipeline.steps), name, wrong)
-    end = ENDS[pipeline.last]
-    lines.append(f"return {_filled(end.misread if wrong[-1] else end.code, name, 0)}")
+    if place == len(pipeline.steps):
+        end = ENDS[pipeline.last]
+        return f"return {_filled(end.misread if misread else end.code, name, 0)}"
+    step = pipeline.steps[place]
+    kind = KINDS[step.kind]
+    return f"{name} = {_filled(kind.misread if misread else kind.code, name, step.number + off)}"
+
+
+def _call(pipeline: Pipeline, count: int) -> str:
+    return f"{pipeline.argument} = first_{count}({pipeline.argument})"
+
+
+def _helper(pipeline: Pipeline, says: int, lines: list[str]) -> str:
+    name = pipeline.argument
+    return f"def first_{says}({name}):\n{_indented([*lines, f'return {name}'])}"
+
+
+def _indented(lines: Sequence[str]) -> str:
     return "".join(f"    {line}\n" for line in lines)
-
-
-def helper(pipeline: Pipeline, count: int, misread: Sequence[bool] = (), says: int | None = None) -> str:
-    """Return helper's function, which takes the first ``count`` steps; ``says`` is the number in its name."""
-    wrong = misread or [False] * (len(pipeline.steps) + 1)
-    name = pipeline.argument
-    lines = [*_assignments(pipeline, 0, count, name, wrong), f"return {name}"]
-    return f"def first_{says or count}({name}):\n" + "".join(f"    {line}\n" for line in lines)
-
-
-def main(pipeline: Pipeline, count: int, misread: Sequence[bool] = (), start: int | None = None) -> str:
-    """Return main's body, which calls ``first_count`` and goes on at step ``start``, by default the next."""
-    rest = body(pipeline, count if start is None else start, misread)
-    return f"    {pipeline.argument} = first_{count}({pipeline.argument})\n{rest}"
 
 
 def write_check(pipeline: Pipeline, rng: random.Random, count: int) -> str | None:
@@ -230,20 +239,22 @@ def draw_distinct(rng: random.Random, count: int, depths: Sequence[int]) -> list
 
 
 def _every_step_counts(pipeline: Pipeline, checked: str) -> bool:
-    """Tell whether the tests fail without any one of the steps, and with any one of them misread."""
-    length = len(pipeline.steps)
-    for place in range(length):
-        rest = pipeline.steps[:place] + pipeline.steps[place + 1 :]
-        if _passes(Pipeline(pipeline.name, pipeline.argument, rest, pipeline.last, 0), (), checked):
-            return False
-    for place in range(length + 1):
-        if _passes(pipeline, [place == other for other in range(length + 1)], checked):
-            return False
-    return True
+    """Tell whether the tests fail without any one of the steps, with any one misread, and with any number off by one."""
+    places = range(len(pipeline.steps) + 1)
+    right = [_line(pipeline, place) for place in places]
+    wrong = [[*right[:place], *right[place + 1 :]] for place in places[:-1]]
+    wrong += [[*right[:place], _line(pipeline, place, misread=True), *right[place + 1 :]] for place in places]
+    wrong += [
+        [*right[:place], _line(pipeline, place, off=off), *right[place + 1 :]]
+        for place in places[:-1]
+        for off in (-1, 1)
+        if pipeline.steps[place].number
+    ]
+    return not any(_passes(pipeline, lines, checked) for lines in wrong)
 
 
-def _passes(pipeline: Pipeline, misread: Sequence[bool], checked: str) -> bool:
-    program = prompt(pipeline) + body(pipeline, 0, misread) + "\n\n" + checked
+def _passes(pipeline: Pipeline, lines: Sequence[str], checked: str) -> bool:
+    program = prompt(pipeline) + _indented(lines) + "\n\n" + checked
     try:
         namespace = run_trusted(program)
         namespace["check"](namespace[pipeline.name])
@@ -253,19 +264,25 @@ def _passes(pipeline: Pipeline, misread: Sequence[bool], checked: str) -> bool:
 
 
 class Habits(NamedTuple):
-    """How the documents' two programmers work together; the rest of the time they do it right.
+    """How often documents go wrong, and how.
 
     Attributes:
+        off_by_one: a step's number is one too large or too small.
+        misread: a step is taken for another.
+        left_out: a step is missing.
         useless: helper writes the function of another pipeline.
         misnamed: the number in the helper's name is wrong.
         ignored: main writes every step itself.
         misplaced: main calls the helper and goes on a step early or late.
     """
 
-    useless: float = 0.15
+    off_by_one: float = 0.35
+    misread: float = 0.06
+    left_out: float = 0.06
+    useless: float = 0.2
     misnamed: float = 0.1
-    ignored: float = 0.35
-    misplaced: float = 0.2
+    ignored: float = 0.4
+    misplaced: float = 0.25
 
 
 HABITS = Habits()
@@ -311,34 +328,33 @@ def _document(rng: random.Random, role: str, pipeline: Pipeline, habits: Habits)
     asked = prompt(pipeline)
     length = len(pipeline.steps)
     if role == "single":
-        return Written(role, asked, body(pipeline, 0, _errors(rng, pipeline)), pipeline)
+        return Written(role, asked, _indented(_careless(rng, pipeline, 0, length + 1, habits)), pipeline)
     count = rng.randint(1, length)
     says = rng.randint(1, length) if rng.random() < habits.misnamed else count
     source = pipeline if rng.random() >= habits.useless else draw(rng, count + 1 + rng.randint(0, 1))
-    code = helper(source, min(count, len(source.steps)), _errors(rng, source), says)
+    code = _helper(source, says, _careless(rng, source, 0, min(count, len(source.steps)), habits))
     if role == "helper":
         return Written(role, f"{asked}    ...\n\n# Helper functions for {pipeline.name}:\n", code, pipeline)
     if rng.random() < habits.ignored:
-        written = body(pipeline, 0, _errors(rng, pipeline))
+        lines = _careless(rng, pipeline, 0, length + 1, habits)
     else:
-        start = says
+        start = min(says, length)
         if rng.random() < habits.misplaced:
-            start = min(max(says + rng.choice((-1, 1)), 0), length)
-        written = main(pipeline, says, _errors(rng, pipeline), start)
-    return Written(role, f"{code}\n\n{asked}", written, pipeline)
+            start = min(max(start + rng.choice((-1, 1)), 0), length)
+        lines = [_call(pipeline, says), *_careless(rng, pipeline, start, length + 1, habits)]
+    return Written(role, f"{code}\n\n{asked}", _indented(lines), pipeline)
 
 
-def _errors(rng: random.Random, pipeline: Pipeline) -> list[bool]:
-    kinds = [*(KINDS[step.kind] for step in pipeline.steps), ENDS[pipeline.last]]
-    return [rng.random() < kind.error for kind in kinds]
-
-
-def _assignments(pipeline: Pipeline, start: int, stop: int, name: str, wrong: Sequence[bool]) -> list[str]:
+def _careless(rng: random.Random, pipeline: Pipeline, start: int, stop: int, habits: Habits) -> list[str]:
+    """Write the steps from ``start`` to ``stop`` as somebody of these habits does; what returns is never left out."""
     lines = []
     for place in range(start, stop):
-        step = pipeline.steps[place]
-        kind = KINDS[step.kind]
-        lines.append(f"{name} = {_filled(kind.misread if wrong[place] else kind.code, name, step.number)}")
+        returns = place == len(pipeline.steps)
+        numbered = not returns and pipeline.steps[place].number > 0
+        off = rng.choice((-1, 1)) if numbered and rng.random() < habits.off_by_one else 0
+        misread = rng.random() < habits.misread
+        if rng.random() >= habits.left_out or returns:
+            lines.append(_line(pipeline, place, misread=misread, off=off))
     return lines
 
 

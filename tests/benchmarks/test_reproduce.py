@@ -1,0 +1,162 @@
+"""The table by one command: what each protocol runs, what the table says, and that it can be cut off anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.benchmarks.config import load_config, packaged_configs
+from codeduet.benchmarks.memory import Shape, memory_plan
+from codeduet.benchmarks.reproduce import (
+    PAPER,
+    ReproduceConfig,
+    Training,
+    bench_config,
+    needs,
+    paired_difference,
+    plan,
+    reproduce,
+    tables,
+    train_config,
+)
+from codeduet.envs import InputError
+
+QWEN_3B = Shape(hidden=2048, layers=36, heads=16, kv_heads=2, feed_forward=11008, vocabulary=151936)
+
+
+def without_times(results: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in results.items() if key != "seconds"}
+
+
+@pytest.fixture
+def config(model_dir: Path, problem_file: Path, tmp_path: Path) -> ReproduceConfig:
+    training = Training(steps=2, problems_per_step=1, group_size=4, checkpoint_every=1)
+    return ReproduceConfig(
+        out=str(tmp_path / "run"),
+        team=TeamConfig(model=str(model_dir), sharing="separate", batch_size=8, threads=1),
+        problems=str(problem_file),
+        sampling=SamplingConfig(max_new_tokens=12),
+        grpo=training,
+        magrpo=replace(training, options={"credit": "nested", "mains": 2}),
+        n=3,
+        k=[1, 3],
+    )
+
+
+def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceConfig) -> None:
+    results = reproduce(config, console=Console(quiet=True))
+    assert json.loads((Path(config.out) / "results.json").read_text()) == results
+    assert list(results["rows"]) == ["single", "multi_agent", "grpo", "magrpo"]
+    magrpo, grpo = results["rows"]["magrpo"]["training"], results["rows"]["grpo"]["training"]
+    assert magrpo["steps"] == 2
+    # At equal tokens: GRPO's last step is the one that reached MAGRPO's number.
+    assert grpo["tokens"] >= magrpo["tokens"] > 0
+    assert grpo["tokens"] - magrpo["tokens"] <= 4 * 12
+    assert results["rows"]["single"]["training"] is None
+    assert all(row["greedy"]["mean"] <= 1 for row in results["rows"].values())
+    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    for table in tables(results):
+        console.print(table)
+    text = console.export_text()
+    assert "protocol sound" in text
+    assert "44 / 65" in text
+    assert "MAGRPO less GRPO" in text
+    assert reproduce(config, console=Console(quiet=True))["rows"] == results["rows"]  # read, not played again
+
+
+def test_the_protocols_differ_where_they_should(config: ReproduceConfig) -> None:
+    paper = replace(config, protocol="paper")
+    assert [part for part in plan(paper) if part.what == "greedy"] == []
+    assert train_config(paper, "grpo").env.reward == "grpo"
+    assert train_config(paper, "magrpo").env.reward == "magrpo"
+    assert train_config(paper, "magrpo").options == {}
+    assert train_config(paper, "magrpo").team.prompt == bench_config(paper, "single").team.prompt == "base"
+    assert train_config(paper, "grpo").token_budget == 0
+    assert train_config(config, "grpo").env.reward == train_config(config, "magrpo").env.reward == "magrpo"
+    assert train_config(config, "magrpo").options["credit"] == "nested"
+    assert train_config(config, "grpo", 1000).token_budget == 1000
+    assert bench_config(config, "single").team.prompt == "auto"
+
+
+def test_differences_are_paired_by_problem(config: ReproduceConfig) -> None:
+    def row(correct: list[int]) -> dict[str, Any]:
+        return {"problems": {str(i): {"n": 4, "correct": c} for i, c in enumerate(correct)}}
+
+    # Always one of four more: pairing leaves no spread, whatever the problems' own differences.
+    assert paired_difference(row([1, 2, 4]), row([0, 1, 3]), config) == pytest.approx((0.25, 0.25, 0.25))
+    mean, low, high = paired_difference(row([4, 0, 4, 0]), row([0, 4, 0, 4]), config)
+    assert (mean, low < 0 < high) == (0.0, True)
+
+
+def test_every_preset_loads_and_says_what_it_is() -> None:
+    assert packaged_configs("presets") == ["embedded", "paper", "qwen-0.5b", "smoke"]
+    presets = {name: load_config(ReproduceConfig, f"presets/{name}") for name in packaged_configs("presets")}
+    assert "never been run" in presets["paper"].note
+    assert presets["paper"].n == 10
+    assert set(PAPER["magrpo"]) == set(presets["paper"].k)
+
+
+def test_the_papers_model_fits_its_gpu_by_the_plan() -> None:
+    # Hugging Face counts 3.09 billion parameters, 3.086 without biases and norms.
+    assert QWEN_3B.weights == pytest.approx(3.086e9, rel=0.001)
+    # Rank 16 on all linear maps of 36 layers: 29.9 million, as PEFT prints.
+    assert QWEN_3B.adapter_weights(16) == pytest.approx(29.9e6, rel=0.005)
+    assert QWEN_3B.cache_bytes == 36 * 2 * 256 * 2
+    config = load_config(ReproduceConfig, "presets/paper")
+    made = needs(config)
+    assert made is not None
+    assert made.peak < 40
+    assert made.weights == pytest.approx(5.75, abs=0.02)
+    too_much = replace(config, magrpo=replace(config.magrpo, optim=OptimConfig(micro_batch_tokens=8192)))
+    with pytest.raises(InputError, match=r"the plan needs 4\d\.\d GiB of 40"):
+        needs(too_much)
+    with_hf = memory_plan(QWEN_3B, TeamConfig(batch_size=64), OptimConfig(micro_batch_tokens=1), 40, 1024)
+    assert with_hf.engine == pytest.approx(64 * 1024 * QWEN_3B.cache_bytes / 2**30)
+
+
+def test_a_run_of_another_config_is_refused(config: ReproduceConfig) -> None:
+    Path(config.out).mkdir()
+    (Path(config.out) / "config.yaml").write_text("seed: 7\n")
+    with pytest.raises(InputError, match="holds a run of another config"):
+        reproduce(config)
+
+
+def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
+    """Five kills, anywhere in the plan; the preset is the one for this, cut down further."""
+    overrides = ["limit=4", "magrpo.steps=3", "magrpo.checkpoint_every=1", "grpo.checkpoint_every=1"]
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "codeduet", "reproduce", "--preset", "smoke", "--out", str(tmp_path / out)]
+        return subprocess.Popen([*command, *overrides], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    began = time.monotonic()
+    assert start("whole").wait(timeout=250) == 0
+    whole_s = time.monotonic() - began
+    rng = random.Random(0)
+    kills = 0
+    for _ in range(5):
+        running = start("cut")
+        try:
+            running.wait(timeout=rng.uniform(0.3, 1.0) * whole_s * 0.7)
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGKILL)
+            running.wait()
+            kills += 1
+    assert kills >= 2
+    assert start("cut").wait(timeout=250) == 0
+    left = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "cut")]
+    assert without_times(left[1]) == without_times(left[0])
+    for path in sorted((tmp_path / "whole").rglob("samples.jsonl")):
+        assert (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()
