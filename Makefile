@@ -33,7 +33,7 @@ test: install
 # vLLM's CPU build, in an environment of its own: it pins its own torch and transformers, and brings CUDA builds of three
 # libraries along that stop the import where there is no CUDA.
 test-vllm: $(VENV)-vllm/.installed
-	$(VENV)-vllm/bin/python -m pytest -q tests/agents/test_vllm.py tests/agents/test_engine_contract.py
+	$(VENV)-vllm/bin/python -m pytest -q tests/agents/test_vllm.py tests/agents/test_engine_contract.py tests/benchmarks/test_serve.py
 
 $(VENV)-vllm/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-vllm

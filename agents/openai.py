@@ -20,6 +20,9 @@ from codeduet.envs import InputError
 
 Api = Literal["completions", "chat"]
 
+_STOPS = 4
+"""Stop strings these interfaces take; the others cut the text here, once it has come."""
+
 _CHOICES = 64
 """Completions asked for at once: each has a seed of its own, so each is a call."""
 
@@ -116,7 +119,7 @@ class OpenAIEngine:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": seed,
-            "stop": list(sampling.stop) or None,
+            "stop": list(sampling.stop[:_STOPS]) or None,
         }
         if self.api == "chat":
             message: Any = {"role": "user", "content": tokenizer.decode(list(request.prompt_ids))}
@@ -139,4 +142,6 @@ class OpenAIEngine:
             finish = "length"
         else:
             finish = "stop" if isinstance(getattr(choice, "stop_reason", None), str) else "eos"
+        if any(stop in text for stop in sampling.stop):
+            finish = "stop"
         return Completion(ids, (0.0,) * len(ids), cut(text, sampling.stop), finish, 0)  # type: ignore[arg-type]

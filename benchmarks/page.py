@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codeduet.algorithms.diagnostics import signs
+from codeduet.algorithms.diagnostics import FEW_STEPS, signs
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig
@@ -78,8 +78,13 @@ def write_page(out: Path, sections: Sequence[Section], runs: Sequence[Path], sam
 
 def sign_section(runs: Sequence[Path]) -> Section:
     """Return what the trainings' metrics warn of."""
-    found = [(f"{run}: {sign.text}", False) for run in runs for sign in signs(read_metrics(run))]
-    calm = [(f"{run}: nothing to see", True) for run in runs if not signs(read_metrics(run))]
+    rows = {run: read_metrics(run) for run in runs}
+    found = [(f"{run}: {sign.text}", False) for run in runs for sign in signs(rows[run])]
+    calm = [
+        (f"{run}: " + ("nothing fires" if len(rows[run]) >= FEW_STEPS else "too few steps to tell"), True)
+        for run in runs
+        if not signs(rows[run])
+    ]
     return Section("Signs of collapse", "Last tenth of training beside the first.", signs=[*found, *calm])
 
 

@@ -41,7 +41,8 @@ def learning_curve(runs: list[Path], out: Path) -> None:
 
     data = {run: [row for row in read_metrics(run) if row["kind"] == "train"] for run in runs}
     names = [name for name in CURVES if any(name in row for rows in data.values() for row in rows[:1])]
-    figure, axes = plt.subplots(2, -(-len(names) // 2), figsize=(3.2 * -(-len(names) // 2), 5.2), squeeze=False)
+    lines = -(-len(names) // 4)
+    figure, axes = plt.subplots(lines, 4, figsize=(12.8, 2.6 * lines), squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         for run, rows in data.items():
             steps = np.array([row["step"] for row in rows])

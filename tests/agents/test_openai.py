@@ -88,6 +88,15 @@ def test_completions_send_token_ids_and_every_setting(server: Server, model_dir:
     engine.close()
 
 
+def test_stop_strings_beyond_the_four_a_server_takes_cut_the_text_here(server: Server) -> None:
+    engine = OpenAIEngine(bytes_team(), "some-model", server.url)
+    sampling = Sampling(stop=("a1", "b2", "c3", "d4", "\ndef "))
+    ((answer,),) = engine.generate([Request("base", (40,), (5,), sampling)])
+    assert server.asked[0][1]["stop"] == ["a1", "b2", "c3", "d4"]
+    assert (answer.text, answer.finish_reason) == ("    return 5", "stop")
+    engine.close()
+
+
 def test_chat_sends_the_message_as_text_and_needs_no_tokenizer(server: Server) -> None:
     engine = OpenAIEngine(bytes_team(), "hosted", server.url, api="chat")
     formatter = MessageFormatter()
