@@ -14,7 +14,7 @@ known: carelessness, helpers of no use, and two agents that do not fit together.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -144,6 +144,27 @@ ENDS: tuple[Kind, ...] = (
 """Steps that return."""
 
 TESTS = 6
+
+
+class Slip(NamedTuple):
+    """What goes wrong at a step.
+
+    Attributes:
+        misread: it is taken for another.
+        off: what its number is off by.
+        left_out: it is missing.
+    """
+
+    misread: bool = False
+    off: int = 0
+    left_out: bool = False
+
+
+Slips = Mapping[int, Slip]
+"""Step, from 0, -> what goes wrong there."""
+
+NO_SLIPS: Slips = {}
+
 ARGUMENTS = ("numbers", "values", "items", "data", "nums", "xs")
 DEPTHS = (3, 4, 5, 6)
 """Lines of a problem, the returning one included; documents go one further on both sides."""
@@ -169,41 +190,39 @@ def prompt(pipeline: Pipeline) -> str:
     return f'def {pipeline.name}({pipeline.argument}):\n    """Take {pipeline.argument} through these steps.\n\n{stated}    """\n'
 
 
-def body(pipeline: Pipeline, start: int = 0) -> str:
-    """Return the steps from ``start`` on, as the lines of the function."""
-    lines = [_line(pipeline, place) for place in range(start, len(pipeline.steps) + 1)]
-    return _indented(lines)
+def body(pipeline: Pipeline, start: int = 0, slips: Slips = NO_SLIPS) -> str:
+    """Return the function's lines, with the ``slips`` made on the way."""
+    return _indented(_lines(pipeline, start, len(pipeline.steps) + 1, pipeline.argument, slips))
 
 
-def helper(pipeline: Pipeline, count: int) -> str:
-    """Return helper's function, which takes the first ``count`` steps and says so in its name."""
-    lines = [_line(pipeline, place) for place in range(count)]
-    return _helper(pipeline, count, lines)
+def helper(pipeline: Pipeline, count: int, slips: Slips = NO_SLIPS, says: int = 0) -> str:
+    """Return helper's function, which takes the first ``count`` steps and says so in its name, or that it is ``says``."""
+    lines = _lines(pipeline, 0, count, pipeline.argument, slips)
+    result = lines[-1].split(" = ")[0] if lines else pipeline.argument
+    return f"def first_{says or count}({pipeline.argument}):\n{_indented([*lines, f'return {result}'])}"
 
 
-def main(pipeline: Pipeline, count: int) -> str:
-    """Return main's body, which calls ``first_count`` and goes on at the next step."""
-    return _indented([_call(pipeline, count)]) + body(pipeline, count)
+def main(pipeline: Pipeline, count: int, start: int, slips: Slips = NO_SLIPS) -> str:
+    """Return main's body, which calls ``first_count`` and goes on at step ``start``, from 0: right is ``count``."""
+    call = f"s{count} = first_{count}({pipeline.argument})"
+    return _indented([call, *_lines(pipeline, start, len(pipeline.steps) + 1, f"s{count}", slips)])
 
 
-def _line(pipeline: Pipeline, place: int, *, misread: bool = False, off: int = 0) -> str:
-    """Return the line of a step, the returning one being the last; ``off`` is added to its number."""
-    name = pipeline.argument
-    if place == len(pipeline.steps):
-        end = ENDS[pipeline.last]
-        return f"return {_filled(end.misread if misread else end.code, name, 0)}"
-    step = pipeline.steps[place]
-    kind = KINDS[step.kind]
-    return f"{name} = {_filled(kind.misread if misread else kind.code, name, step.number + off)}"
-
-
-def _call(pipeline: Pipeline, count: int) -> str:
-    return f"{pipeline.argument} = first_{count}({pipeline.argument})"
-
-
-def _helper(pipeline: Pipeline, says: int, lines: list[str]) -> str:
-    name = pipeline.argument
-    return f"def first_{says}({name}):\n{_indented([*lines, f'return {name}'])}"
+def _lines(pipeline: Pipeline, start: int, stop: int, before: str, slips: Slips) -> list[str]:
+    """Return a line for each step, whose variable is named by the step's number; the last one returns."""
+    lines = []
+    for place in range(start, stop):
+        slip = slips.get(place, Slip())
+        if place == len(pipeline.steps):
+            end = ENDS[pipeline.last]
+            lines.append(f"return {_filled(end.misread if slip.misread else end.code, before, 0)}")
+        elif not slip.left_out:
+            step = pipeline.steps[place]
+            kind = KINDS[step.kind]
+            code = _filled(kind.misread if slip.misread else kind.code, before, step.number + slip.off)
+            before = f"s{place + 1}"
+            lines.append(f"{before} = {code}")
+    return lines
 
 
 def _indented(lines: Sequence[str]) -> str:
@@ -239,22 +258,16 @@ def draw_distinct(rng: random.Random, count: int, depths: Sequence[int]) -> list
 
 
 def _every_step_counts(pipeline: Pipeline, checked: str) -> bool:
-    """Tell whether the tests fail without any one of the steps, with any one misread, and with any number off by one."""
-    places = range(len(pipeline.steps) + 1)
-    right = [_line(pipeline, place) for place in places]
-    wrong = [[*right[:place], *right[place + 1 :]] for place in places[:-1]]
-    wrong += [[*right[:place], _line(pipeline, place, misread=True), *right[place + 1 :]] for place in places]
-    wrong += [
-        [*right[:place], _line(pipeline, place, off=off), *right[place + 1 :]]
-        for place in places[:-1]
-        for off in (-1, 1)
-        if pipeline.steps[place].number
-    ]
-    return not any(_passes(pipeline, lines, checked) for lines in wrong)
+    """Tell whether the tests fail with any one slip."""
+    length = len(pipeline.steps)
+    slips = [(place, Slip(left_out=True)) for place in range(length)]
+    slips += [(place, Slip(misread=True)) for place in range(length + 1)]
+    slips += [(p, Slip(off=off)) for p in range(length) if pipeline.steps[p].number for off in (-1, 1)]
+    return not any(_passes(pipeline, {place: slip}, checked) for place, slip in slips)
 
 
-def _passes(pipeline: Pipeline, lines: Sequence[str], checked: str) -> bool:
-    program = prompt(pipeline) + _indented(lines) + "\n\n" + checked
+def _passes(pipeline: Pipeline, slips: Slips, checked: str) -> bool:
+    program = prompt(pipeline) + body(pipeline, 0, slips) + "\n\n" + checked
     try:
         namespace = run_trusted(program)
         namespace["check"](namespace[pipeline.name])
@@ -328,34 +341,31 @@ def _document(rng: random.Random, role: str, pipeline: Pipeline, habits: Habits)
     asked = prompt(pipeline)
     length = len(pipeline.steps)
     if role == "single":
-        return Written(role, asked, _indented(_careless(rng, pipeline, 0, length + 1, habits)), pipeline)
+        return Written(role, asked, body(pipeline, 0, _slips(rng, pipeline, habits)), pipeline)
     count = rng.randint(1, length)
     says = rng.randint(1, length) if rng.random() < habits.misnamed else count
     source = pipeline if rng.random() >= habits.useless else draw(rng, count + 1 + rng.randint(0, 1))
-    code = _helper(source, says, _careless(rng, source, 0, min(count, len(source.steps)), habits))
+    code = helper(source, min(count, len(source.steps)), _slips(rng, source, habits), says)
     if role == "helper":
         return Written(role, f"{asked}    ...\n\n# Helper functions for {pipeline.name}:\n", code, pipeline)
+    slips = _slips(rng, pipeline, habits)
     if rng.random() < habits.ignored:
-        lines = _careless(rng, pipeline, 0, length + 1, habits)
+        written = body(pipeline, 0, slips)
     else:
-        start = min(says, length)
-        if rng.random() < habits.misplaced:
-            start = min(max(start + rng.choice((-1, 1)), 0), length)
-        lines = [_call(pipeline, says), *_careless(rng, pipeline, start, length + 1, habits)]
-    return Written(role, f"{code}\n\n{asked}", _indented(lines), pipeline)
+        off = rng.choice((-1, 1)) if rng.random() < habits.misplaced else 0
+        written = main(pipeline, says, min(max(says + off, 0), length), slips)
+    return Written(role, f"{code}\n\n{asked}", written, pipeline)
 
 
-def _careless(rng: random.Random, pipeline: Pipeline, start: int, stop: int, habits: Habits) -> list[str]:
-    """Write the steps from ``start`` to ``stop`` as somebody of these habits does; what returns is never left out."""
-    lines = []
-    for place in range(start, stop):
-        returns = place == len(pipeline.steps)
-        numbered = not returns and pipeline.steps[place].number > 0
-        off = rng.choice((-1, 1)) if numbered and rng.random() < habits.off_by_one else 0
-        misread = rng.random() < habits.misread
-        if rng.random() >= habits.left_out or returns:
-            lines.append(_line(pipeline, place, misread=misread, off=off))
-    return lines
+def _slips(rng: random.Random, pipeline: Pipeline, habits: Habits) -> Slips:
+    return {
+        place: Slip(
+            misread=rng.random() < habits.misread,
+            off=rng.choice((-1, 1)) if step.number and rng.random() < habits.off_by_one else 0,
+            left_out=rng.random() < habits.left_out,
+        )
+        for place, step in enumerate([*pipeline.steps, Step(0, 0)])
+    }
 
 
 def _filled(template: str, name: str, number: int) -> str:
