@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,8 @@ def serve(port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+        with contextlib.suppress(ProcessLookupError):  # what it started, where it was killed itself
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def config(out: Path, **team: Any) -> BenchConfig:
