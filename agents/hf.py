@@ -17,6 +17,9 @@ from codeduet.agents.padding import pad, positions
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
 
+_BLOCK = 128
+"""Tokens whose probabilities are summed together; it divides the usual vocabularies."""
+
 _KEEP_SHARE = 0.75
 """Finished rows are dropped once so few are left: dropping copies the cache, keeping decodes for nothing."""
 
@@ -154,13 +157,29 @@ def sample(
     if sampling.temperature == 0:
         tokens = logits.argmax(-1)
         return tokens, torch.zeros_like(logits[:, 0])
-    logits = truncate(logits / sampling.temperature, sampling)
-    logprobs = torch.log_softmax(logits, -1)
-    # float64: a float32 sum over 150,000 tokens drifts by more than the rarest of them weighs.
-    cumulative = logprobs.exp().cumsum(-1, dtype=torch.float64)
-    tokens = torch.searchsorted(cumulative, draws[:, None] * cumulative[:, -1:], right=True)[:, 0]
-    tokens = tokens.clamp_max(logits.shape[-1] - 1)
-    return tokens, logprobs.gather(-1, tokens[:, None])[:, 0]
+    if sampling.temperature != 1:
+        logits = logits / sampling.temperature
+    logits = truncate(logits, sampling)
+    top = logits.amax(-1, keepdim=True)
+    weights = (logits - top).exp_()
+    if weights.shape[-1] % _BLOCK:
+        weights = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % _BLOCK))
+    # Summed block by block, so that only one block of each row is gone through token by token. In float64: a float32 sum
+    # over 150,000 tokens drifts by more than the rarest of them weighs.
+    blocks = weights.view(len(weights), -1, _BLOCK)
+    sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)  # [B, V / block]
+    goal = _below(draws[:, None] * sums[:, -1:], sums[:, -1:])
+    block = torch.searchsorted(sums, goal, right=True)  # [B, 1]
+    inside = blocks[torch.arange(len(blocks), device=blocks.device), block[:, 0]].cumsum(-1, dtype=torch.float64)
+    goal = _below(goal - (sums.gather(-1, block) - inside[:, -1:]), inside[:, -1:])
+    tokens = block * _BLOCK + torch.searchsorted(inside, goal, right=True)
+    logprobs = logits.gather(-1, tokens) - top - sums[:, -1:].log()
+    return tokens[:, 0], logprobs[:, 0].float()
+
+
+def _below(goal: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+    """Return ``goal`` in [0, ``end``): outside, where rounding may carry it, a token of no weight would be drawn."""
+    return goal.clamp_min(0.0).minimum(torch.nextafter(end, torch.zeros_like(end)))
 
 
 def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:

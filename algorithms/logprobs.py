@@ -110,7 +110,8 @@ def _score(
         logits = head(hidden)
         # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return -torch.nn.functional.cross_entropy(logits / scale[:, None].to(logits.dtype), targets, reduction="none")
+        logits /= scale[:, None].to(logits.dtype)  # in place: the largest tensor of all
+        return -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
 
     if recompute and torch.is_grad_enabled():
         scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False)

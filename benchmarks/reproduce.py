@@ -84,6 +84,7 @@ class ReproduceConfig:
         note: what the output says about the preset.
         team: who plays; ``team.kind`` is each row's own.
         problems: the problem set.
+        reward: what both trainings are paid under ``sound``, and what evaluations report; ``paper`` has its own.
         sampling: how completions are drawn, in training and evaluation.
         grpo: how the row GRPO is trained.
         magrpo: how the row MAGRPO is trained.
@@ -100,6 +101,7 @@ class ReproduceConfig:
     note: str = ""
     team: TeamConfig = TeamConfig()
     problems: str = "humaneval"
+    reward: str = "magrpo"
     sampling: SamplingConfig = SamplingConfig(max_new_tokens=400)
     grpo: Training = Training()
     magrpo: Training = Training()
@@ -177,7 +179,7 @@ def train_config(config: ReproduceConfig, row: str, token_budget: int = 0) -> Tr
         algorithm=row,
         options=training.options if sound else {},
         team=team_config(config, row),
-        env=EnvConfig(problems=config.problems, reward="magrpo" if sound else row),
+        env=EnvConfig(problems=config.problems, reward=config.reward if sound else row),
         sampling=config.sampling,
         optim=training.optim,
         # An episode of one agent has half the tokens or less: the budget ends it, not the steps.
@@ -198,7 +200,7 @@ def bench_config(config: ReproduceConfig, row: str, *, greedy: bool = False) -> 
         seed=config.seed,
         team=team_config(config, row),
         checkpoint=str(folder / "train") if row in ("grpo", "magrpo") else "",
-        env=EnvConfig(problems=config.problems, reward="magrpo"),
+        env=EnvConfig(problems=config.problems, reward=config.reward if config.protocol == "sound" else "magrpo"),
         sampling=replace(config.sampling, temperature=0.0) if greedy else config.sampling,
         limit=config.limit,
         n=1 if greedy else config.n,
@@ -339,7 +341,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     table.add_column("paper, 3B, 40 problems", justify="right")
     for row in results["rows"].values():
         paper = " / ".join(str(row["paper"].get(k, "-")) for k in ks)
-        cells = [_cell(row["pass@k"][k]) for k in ks]
+        cells = [interval_cell(row["pass@k"][k]) for k in ks]
         if greedy:
             cells.append(f"{100 * row['greedy']['mean']:.1f}")
         table.add_row(row["title"], *cells, f"{100 * row['rates']['extracted']['mean']:.1f}", paper)
@@ -351,10 +353,11 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     for name, value in results["pass@1 differences"].items():
         a, b = (TITLES[row] for row in name.split(" - "))
         verdict = "higher" if value["low"] > 0 else "lower" if value["high"] < 0 else "not told apart"
-        differences.add_row(f"{a} less {b}", _cell(value, sign="+"), verdict)
+        differences.add_row(f"{a} less {b}", interval_cell(value, sign="+"), verdict)
     yield differences
 
 
-def _cell(value: dict[str, float], sign: str = "") -> str:
+def interval_cell(value: dict[str, float], sign: str = "") -> str:
+    """Return a mean and its interval in per cent."""
     mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
     return f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"

@@ -289,16 +289,18 @@ class Habits(NamedTuple):
         misplaced: main calls the helper and goes on a step early or late.
     """
 
-    off_by_one: float = 0.35
-    misread: float = 0.06
-    left_out: float = 0.06
-    useless: float = 0.2
-    misnamed: float = 0.1
-    ignored: float = 0.4
-    misplaced: float = 0.25
+    off_by_one: float = 0.45
+    misread: float = 0.05
+    left_out: float = 0.05
+    useless: float = 0.08
+    misnamed: float = 0.05
+    ignored: float = 0.15
+    misplaced: float = 0.15
 
 
 HABITS = Habits()
+
+FAULTLESS = Habits(*[0.0] * len(Habits._fields))
 
 
 class Written(NamedTuple):

@@ -284,7 +284,10 @@ def pretrain(recipe: Recipe, out: Path, start: Path | None = None) -> dict[str, 
     if start is None:
         texts = [
             text
-            for documents in (stage_documents(recipe, 0)[:8000], stage_documents(recipe, 2)[:4000])
+            for documents in (
+                stage_documents(recipe, 0)[:8000],
+                pipelines.documents(0, 4000, habits=pipelines.FAULTLESS),
+            )
             for document in documents
             for text in (document.prompt, document.completion)
         ]

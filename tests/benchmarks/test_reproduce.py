@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.benchmarks.ablations import ABLATIONS, ablate
+from codeduet.benchmarks.ablations import table as ablation_table
 from codeduet.benchmarks.config import load_config, packaged_configs
 from codeduet.benchmarks.memory import Shape, memory_plan
+from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.reproduce import (
     PAPER,
     ReproduceConfig,
@@ -124,6 +127,30 @@ def test_the_papers_model_fits_its_gpu_by_the_plan() -> None:
         needs(too_much)
     with_hf = memory_plan(QWEN_3B, TeamConfig(batch_size=64), OptimConfig(micro_batch_tokens=1), 40, 1024)
     assert with_hf.engine == pytest.approx(64 * 1024 * QWEN_3B.cache_bytes / 2**30)
+
+
+def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) -> None:
+    run = Path(config.out)
+    with pytest.raises(InputError, match="no finished reproduction"):
+        ablate(run)
+    quiet = Console(quiet=True)
+    table = reproduce(config, console=quiet)
+    results = ablate(run, console=quiet)
+    assert list(results) == list(ABLATIONS)
+    assert results["magrpo"]["problems"] == table["rows"]["magrpo"]["problems"]
+    assert results["magrpo"]["pass@1 less MAGRPO's"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    trained = load_config(TrainConfig, str(run / "ablations/main_frozen/train/config.yaml"))
+    assert (trained.frozen, trained.algorithm, trained.steps) == (["main_0"], "magrpo", 2)
+    played = load_config(BenchConfig, str(run / "ablations/main_frozen/samples/config.yaml"))
+    assert "main_frozen" in played.checkpoint
+    blanked = load_config(BenchConfig, str(run / "ablations/helper_blanked/samples/config.yaml"))
+    assert blanked.blank == ["helper_code"]
+    assert "run/magrpo/train" in blanked.checkpoint
+    assert ablation_table(results).row_count == len(ABLATIONS)
+    assert ablate(run, console=quiet) == results  # read, not played again
+    run.rename(run.with_name("elsewhere"))
+    with pytest.raises(InputError, match="start from the folder it was made in"):
+        ablate(run.with_name("elsewhere"))
 
 
 def test_a_run_of_another_config_is_refused(config: ReproduceConfig) -> None:

@@ -1,0 +1,133 @@
+"""Is it coordination? MAGRPO with one agent frozen, and without helper's code, beside a finished reproduction.
+
+    python -m codeduet.benchmarks.ablations runs/reproduce-embedded-sound-seed0
+
+Writes ``ablations/`` in the run folder: what is trained anew, samples, and ``results.json``. Started again, it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from codeduet.algorithms.trainer import make_progress
+from codeduet.benchmarks.config import load_config
+from codeduet.benchmarks.pass_at_k import bench
+from codeduet.benchmarks.reproduce import (
+    ReproduceConfig,
+    bench_config,
+    interval_cell,
+    paired_difference,
+    train,
+    train_config,
+)
+from codeduet.envs import HELPER, MAIN, InputError
+
+
+class Ablation(NamedTuple):
+    """What is taken away.
+
+    Attributes:
+        title: in the table.
+        row: whose weights play: ``"magrpo"`` or, untrained, ``"multi_agent"``.
+        frozen: agents that do not learn; none is the reproduction's own training.
+        blank: observation keys emptied at evaluation.
+    """
+
+    title: str
+    row: str
+    frozen: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+
+
+ABLATIONS = {
+    "magrpo": Ablation("MAGRPO", "magrpo"),
+    "helper_frozen": Ablation("MAGRPO, helper frozen", "magrpo", frozen=(HELPER,)),
+    "main_frozen": Ablation("MAGRPO, main frozen", "magrpo", frozen=(MAIN,)),
+    "helper_blanked": Ablation("MAGRPO, helper's code blanked at evaluation", "magrpo", blank=("helper_code",)),
+    "multi_agent": Ablation("untrained", "multi_agent"),
+    "untrained_blanked": Ablation("untrained, helper's code blanked", "multi_agent", blank=("helper_code",)),
+}
+
+
+def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
+    """Do what is left and return what ``results.json`` holds.
+
+    Args:
+        run: folder of a finished reproduction.
+        console: where progress is shown.
+
+    Raises:
+        InputError: the folder holds no finished reproduction.
+    """
+    if not (run / "results.json").is_file():
+        raise InputError(f"{run} holds no finished reproduction: codeduet reproduce --out {run}")
+    config = load_config(ReproduceConfig, str(run / "config.yaml"))
+    if Path(config.out).resolve() != run.resolve():
+        raise InputError(f"{run} was made as {config.out}: start from the folder it was made in")
+    rows: dict[str, dict[str, Any]] = {}
+    with make_progress(console or Console(), Progress) as progress:
+        for name, ablation in ABLATIONS.items():
+            rows[name] = _measure(config, name, ablation, progress)
+    results = {
+        name: {
+            "title": ABLATIONS[name].title,
+            **{key: row[key] for key in ("pass@k", "rates", "problems")},
+            "pass@1 less MAGRPO's": paired_difference(row, rows["magrpo"], config)._asdict(),
+        }
+        for name, row in rows.items()
+    }
+    (run / "ablations" / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return results
+
+
+def _measure(config: ReproduceConfig, name: str, ablation: Ablation, progress: Progress) -> dict[str, Any]:
+    measured = bench_config(config, ablation.row)
+    folder = Path(config.out) / "ablations" / name
+    if ablation.frozen:
+        training = replace(train_config(config, ablation.row), out=str(folder / "train"), frozen=list(ablation.frozen))
+        train(training, progress)
+        measured = replace(measured, checkpoint=training.out)
+    if ablation.frozen or ablation.blank:
+        measured = replace(measured, out=str(folder / "samples"), blank=list(ablation.blank))
+    return bench(measured, progress=progress)
+
+
+def table(results: dict[str, Any]) -> Table:
+    """Return the table: pass@k and how main used helper, in per cent with 95 % intervals."""
+    made = Table(title="in %, 95 % intervals over problems; differences paired by problem")
+    made.add_column("")
+    for column in ("pass@1", "pass@10", "pass@1 less MAGRPO's", "helper called", "helper's gain in reward"):
+        made.add_column(column, justify="right")
+    for row in results.values():
+        made.add_row(
+            row["title"],
+            *(interval_cell(row["pass@k"][k]) for k in ("1", "10")),
+            interval_cell(row["pass@1 less MAGRPO's"], sign="+"),
+            f"{100 * row['rates']['helper_called']['mean']:.1f}",
+            f"{row['rates']['helper_gain']['mean']:+.3f}",
+        )
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the ablations of a reproduction and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("run", type=Path, help="folder of a finished reproduction")
+    console = Console()
+    try:
+        console.print(table(ablate(parser.parse_args(arguments).run, console=console)))
+    except InputError as error:
+        parser.exit(2, f"codeduet: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
