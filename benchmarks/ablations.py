@@ -105,12 +105,13 @@ def table(results: dict[str, Any]) -> Table:
     """Return the table: pass@k and how main used helper, in per cent with 95 % intervals."""
     made = Table(title="in %, 95 % intervals over problems; differences paired by problem")
     made.add_column("")
-    for column in ("pass@1", "pass@10", "pass@1 less MAGRPO's", "helper called", "helper's gain in reward"):
+    ks = list(next(iter(results.values()))["pass@k"])
+    for column in (*(f"pass@{k}" for k in ks), "pass@1 less MAGRPO's", "helper called", "helper's gain in reward"):
         made.add_column(column, justify="right")
     for row in results.values():
         made.add_row(
             row["title"],
-            *(interval_cell(row["pass@k"][k]) for k in ("1", "10")),
+            *(interval_cell(row["pass@k"][k]) for k in ks),
             interval_cell(row["pass@1 less MAGRPO's"], sign="+"),
             f"{100 * row['rates']['helper_called']['mean']:.1f}",
             f"{row['rates']['helper_gain']['mean']:+.3f}",
