@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, cut
+from codeduet.agents.kv_cache import roomy_cache
 from codeduet.agents.padding import pad, positions
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
@@ -79,7 +80,7 @@ class HFEngine:
                 f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens} exceed the "
                 f"{model.config.max_position_embeddings} positions of policy {policy.name!r}"
             )
-        logits, cache, mask = _prefill(model, list(place), device)
+        logits, cache, mask = _prefill(model, list(place), device, sampling.max_new_tokens)
         if len(place) < len(prompts):
             origin = torch.tensor([place[prompt] for prompt in prompts], device=device)
             logits, mask = logits[origin], mask[origin]
@@ -197,13 +198,11 @@ def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 def _prefill(
-    model: Any, prompts: list[tuple[int, ...]], device: torch.device
+    model: Any, prompts: list[tuple[int, ...]], device: torch.device, room: int
 ) -> tuple[torch.Tensor, Any, torch.Tensor]:
     """Run the prompts, padded on the left: next-token logits ``[B, V]``, the cache, the attention mask ``[B, P]``."""
-    from transformers import DynamicCache
-
     ids, mask = pad(prompts, "left", device)
-    cache = DynamicCache()
+    cache = roomy_cache(room)
     output = model(
         input_ids=ids,
         attention_mask=mask,

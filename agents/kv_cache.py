@@ -1,0 +1,53 @@
+"""A key-value cache with room to grow: a token is written in place.
+
+The cache of transformers is concatenated anew at every token, in every layer, which at large batches copies more bytes
+than the model itself reads.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+
+def roomy_cache(room: int) -> Cache:
+    """Return an empty cache that grows without copying until it is ``room`` tokens longer than what came first."""
+    return Cache(layer_class_to_replicate=partial(_RoomyLayer, room))
+
+
+class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values ``[B, H, S, D]`` are views of the first S places of larger tensors."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+        self._stored: list[torch.Tensor] = []
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        before = self.get_seq_length()
+        after = before + key_states.shape[-2]
+        if not before:
+            self.keys, self.values = key_states, value_states
+        else:
+            if not self._stored or after > self._stored[0].shape[-2]:
+                self._stored = [self._with_room(self.keys), self._with_room(self.values)]
+            for stored, new in zip(self._stored, (key_states, value_states), strict=True):
+                stored[..., before:after, :] = new
+            self.keys, self.values = (stored[..., :after, :] for stored in self._stored)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep the rows ``indices``."""
+        self._stored = []
+        super().batch_select_indices(indices)
+
+    def _with_room(self, states: torch.Tensor) -> torch.Tensor:
+        batch, heads, length, size = states.shape
+        made = states.new_empty(batch, heads, length + self.room, size)
+        made[..., :length, :] = states
+        return made
