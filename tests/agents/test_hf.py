@@ -9,9 +9,11 @@ from itertools import chain
 
 import pytest
 import torch
+from transformers import DynamicCache
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine, sample, truncate
+from codeduet.agents.kv_cache import roomy_cache
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
@@ -185,6 +187,41 @@ def test_uniform_draws_of_many_seeds_reach_the_distribution() -> None:
     # 20,000 draws: a standard error of 0.0035 at most; 5 of them.
     assert shares.tolist() == pytest.approx([0.5, 0.25, 0.0, 0.25], abs=0.0175)
     assert shares[2] == 0
+
+
+@pytest.mark.parametrize("size", [100, 128, 1000, 32768])
+def test_large_vocabularies_are_inverted_like_small_ones(size: int) -> None:
+    """Summed block by block or token by token: the same token, and the same log-probability."""
+    generator = torch.Generator().manual_seed(size)
+    logits = 3 * torch.randn(50, size, generator=generator)
+    logits[:, size // 3 : size // 2] = -torch.inf  # whole blocks of no weight among them
+    draws = torch.rand(50, generator=generator, dtype=torch.float64)
+    draws[:4] = torch.tensor([0.0, 2.0**-53, 1 - 2.0**-52, 1 - 2.0**-53], dtype=torch.float64)
+    tokens, logprobs = sample(logits, draws, Sampling(temperature=1.0))
+    exact = logits.double().log_softmax(-1)
+    # The draw falls into the token's own share of [0, 1), up to the rounding of float32 weights.
+    upper = exact.exp().cumsum(-1).gather(-1, tokens[:, None])[:, 0]
+    chosen = exact.gather(-1, tokens[:, None])[:, 0]
+    assert torch.isfinite(chosen).all()
+    assert (draws < upper + 1e-6).all()
+    assert (draws > upper - chosen.exp() - 1e-6).all()
+    assert torch.allclose(logprobs.double(), chosen, atol=1e-5)
+
+
+def test_the_cache_holds_what_transformers_own_would() -> None:
+    """Through growth beyond its room, and rows that are repeated and dropped."""
+    generator = torch.Generator().manual_seed(0)
+    roomy, plain = roomy_cache(3), DynamicCache()
+    for length, rows in ((5, None), (1, [0, 0, 1, 1]), (1, None), (1, None), (1, None), (2, [1, 3]), (1, [1])):
+        if rows is not None:
+            for cache in (roomy, plain):
+                cache.batch_select_indices(torch.tensor(rows))
+        batch = 2 if not len(plain) else len(plain.layers[0].keys)
+        for layer in range(2):
+            keys, values = torch.randn(2, batch, 4, length, 8, generator=generator)
+            for mine, theirs in zip(roomy.update(keys, values, layer), plain.update(keys, values, layer), strict=True):
+                assert torch.equal(mine, theirs)
+        assert roomy.get_seq_length() == plain.get_seq_length()
 
 
 @pytest.mark.parametrize(
