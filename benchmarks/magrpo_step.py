@@ -3,10 +3,9 @@
     python -m codeduet.benchmarks.magrpo_step --steps 6
     python -m codeduet.benchmarks.magrpo_step --steps 6 --against "OTHER COMMAND"
 
-The size is that of the peer's own benchmark: two random Qwen2 models trained whole (hidden 64, 2 layers, vocabulary
-8,192), a prompt of 138 tokens, 128 new tokens forced, G = 4, a trivial reward, one thread. ``--against`` runs another
-command in turn with this one, A B A B, each ``--rounds`` times; that command prints a JSON line with
-``step_s_median`` last, and the ratio of the medians is printed.
+Two random Qwen2 models trained whole (hidden 64, 2 layers, vocabulary 32,768), a prompt of 138 tokens, 128 new tokens,
+G = 4, a trivial reward, one thread. ``--against`` runs another command in turn with this one, A B A B, each ``--rounds``
+times; that command prints a JSON line with ``step_s_median`` last, and the ratio of the medians is printed.
 """
 
 from __future__ import annotations
@@ -122,7 +121,7 @@ def _median_of(command: list[str]) -> float:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     for name, default in (
-        ("steps", 6), ("hidden", 64), ("layers", 2), ("vocab", 8192), ("prompt-tokens", 138), ("new-tokens", 128),
+        ("steps", 6), ("hidden", 64), ("layers", 2), ("vocab", 32768), ("prompt-tokens", 138), ("new-tokens", 128),
         ("gens", 4), ("threads", 1), ("rounds", 5),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
