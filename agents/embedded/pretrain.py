@@ -49,7 +49,7 @@ class Recipe:
     more_pipelines: int = 32_000
     reminders: int = 6_000
     minutes: float = 20.0
-    threads: int = 1
+    threads: int = 2
     vocabulary: int = 1024
     hidden: int = 128
     layers: int = 5

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from codeduet.agents import PromptFormatter, Request, Sampling
 from codeduet.agents.embedded import MODEL_DIR, WEIGHTS_SHA256
@@ -50,6 +51,15 @@ def test_the_script_makes_a_model_that_loads(tmp_path: Path) -> None:
     team = load_untrained(str(tmp_path), (MAIN,))
     answers = HFEngine(team).generate([Request("base", (40, 41), (0, 1), Sampling(max_new_tokens=5))])
     assert [len(answer.token_ids) <= 5 for answer in answers[0]] == [True, True]
+
+
+def test_every_loader_gets_the_tokenizer_it_was_trained_with() -> None:
+    """Transformers loads Qwen2's own class for a Qwen2 model, whatever tokenizer.json says about splitting."""
+    by_class = load_team("embedded").tokenizer
+    by_file = Tokenizer.from_file(str(MODEL_DIR / "tokenizer.json"))
+    for problem in (*load_problems()[::9], *load_problems("embedded")[::99]):
+        text = problem.prompt + problem.canonical_solution
+        assert by_class(text)["input_ids"] == by_file.encode(text).ids
 
 
 @pytest.mark.parametrize("text", ["def f(x):\n\treturn 'é➞€'\r\n", "  \n\n   0.5e-3 __name__ \u2028 \x00", ""])
