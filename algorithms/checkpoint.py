@@ -74,11 +74,8 @@ def load_checkpoint(
         if newest is None:
             raise InputError(f"no checkpoint in {folder}")
         folder = newest
-    try:
-        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        step, tokens, versions = int(state["step"]), int(state.get("tokens", 0)), dict(state["versions"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'state.json'} is damaged ({error}): use another checkpoint") from None
+    state = read_state(folder)
+    step, tokens, versions = state["step"], state["tokens"], state["versions"]
     for key, mine in team.identity.items():
         theirs = state.get("identity", {}).get(key)
         if theirs != mine:
@@ -93,6 +90,23 @@ def load_checkpoint(
             saved = torch.load(path, map_location=policy.device, weights_only=True)
             optimizers[policy.name].load_state_dict(saved)
     return step, tokens
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    try:
+        state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return state | {
+            "step": int(state["step"]),
+            "tokens": int(state.get("tokens", 0)),
+            "versions": dict(state["versions"]),
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / 'state.json'} is damaged ({error}): use another checkpoint") from None
 
 
 def _checkpoints(run: Path) -> list[Path]:

@@ -138,7 +138,8 @@ class TrainConfig:
         problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
         group_size: episodes G of each problem.
         frozen: agents that act and do not learn.
-        blank: observation keys that are emptied before agents see them, for ablations.
+        blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
+            ablations.
         eval_every: steps between evaluations on the test split; 0 is never.
         eval_samples: episodes of each test problem in an evaluation.
         checkpoint_every: steps between checkpoints; the last step always makes one.

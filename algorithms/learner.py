@@ -145,7 +145,7 @@ class _Stats:
     """Sums over the tokens of a step."""
 
     def __init__(self) -> None:
-        self.tokens = self.surprise = self.kl = 0.0
+        self.tokens = self.kl = 0.0
         self.deviation = 0.0
 
     def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor) -> None:
@@ -155,14 +155,11 @@ class _Stats:
         greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
         gap = (sampled - logprobs) * mask * ~greedy[:, None]
         self.tokens += float(mask.sum())
-        self.surprise -= float(logprobs.sum())
         self.kl += float((gap.neg().exp() - 1 + gap).mul(mask).sum())  # k3 estimator of KL(sampler || learner)
         self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
 
     def result(self) -> dict[str, float]:
         return {
-            # On policy the mean of -log pi over sampled tokens is the entropy, unbiased and for nothing.
-            "entropy": self.surprise / self.tokens,
             "mismatch_kl": self.kl / self.tokens,
             "mismatch_ratio_max": self.deviation,
         }

@@ -92,10 +92,13 @@ class MAGRPO:
         """Refuse what nested credit has no meaning for; there is no critic to prepare.
 
         Raises:
-            InputError: nested credit, and other agents than a first and a second one.
+            InputError: nested credit, and other agents than a first and a second one, or both of one policy.
         """
         if self.mains > 1 and len(team) != 2:
             raise InputError(f"credit=nested is for a team of two, not {', '.join(team)}")
+        if self.mains > 1 and len(team.policies) != 2:
+            # One denominator for both would weigh helper's answers, of which there are fewer, too lightly.
+            raise InputError("credit=nested needs a policy for each agent: team.sharing=adapter or separate")
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return ``A_t`` for every action: its return less the mean over its peers, of the same agent and turn."""

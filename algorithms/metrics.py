@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, Program, raw_env
 from codeduet.envs.execution import shared_executor
+from codeduet.envs.files import write_whole
 
 
 def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
@@ -21,8 +22,9 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
     ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
     function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal. Of each agent:
-    ``tokens`` of a completion, the share ``truncated`` by the length limit, ``extracted`` (main: the code defines the
-    target function; helper: it defines one) and ``repeated`` (equal to another one of its group and prompt).
+    ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
+    ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helper: it defines one)
+    and ``repeated`` (another sample of the group is the same text).
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     metrics = {
@@ -49,6 +51,9 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
     for agent in dict.fromkeys(action.agent for action in episodes[0].actions):
         mine = [action.completion for episode in episodes for action in episode.actions if action.agent == agent]
         metrics[f"{agent}/tokens"] = float(np.mean([len(completion.token_ids) for completion in mine]))
+        # On policy the mean of -log pi over sampled tokens is the entropy, unbiased and for nothing.
+        logprobs = [logprob for completion in mine for logprob in completion.logprobs]
+        metrics[f"{agent}/entropy"] = -float(np.mean(logprobs)) if logprobs else 0.0
         metrics[f"{agent}/truncated"] = float(np.mean([c.finish_reason == "length" for c in mine]))
         metrics[f"{agent}/repeated"] = float(np.mean([_repeated(group, agent) for group in groups]))
     return metrics
@@ -79,15 +84,14 @@ def generated_tokens(groups: Sequence[Group]) -> int:
 
 
 def _repeated(group: Group, agent: str) -> float:
-    """Return the share of an agent's first answers in a group that another sample of the same prompt equals."""
-    asked: dict[tuple[int, ...], list[Completion]] = {}
+    """Return the share of an agent's first answers in a group that another sample equals."""
+    samples: dict[int, str] = {}
     for trajectory in group.trajectories:
         action = next((action for action in trajectory.actions if action.agent == agent), None)
-        if action is not None and all(action.completion is not other for other in asked.get(action.prompt_ids, [])):
-            asked.setdefault(action.prompt_ids, []).append(action.completion)
-    texts = [[completion.text for completion in completions] for completions in asked.values()]
-    repeats = sum(len(of_prompt) - len(set(of_prompt)) for of_prompt in texts)
-    return repeats / max(sum(map(len, texts)), 1)
+        if action is not None:  # an answer that several episodes share is one sample
+            samples[id(action.completion)] = action.completion.text
+    counts = Counter(samples.values())
+    return sum(count for count in counts.values() if count > 1) / max(len(samples), 1)
 
 
 def completion_record(trajectory: Trajectory) -> dict[str, Any]:
@@ -110,8 +114,7 @@ class MetricsLog:
 
     def __init__(self, folder: Path, resume_step: int = 0) -> None:
         self.path = folder / "metrics.jsonl"
-        kept = [row for row in read_metrics(folder) if row["step"] <= resume_step] if resume_step else []
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        keep_until(self.path, resume_step)
         self._board = _summary_writer(folder)
 
     def write(self, step: int, values: dict[str, float], *, kind: str = "train") -> None:
@@ -129,11 +132,20 @@ class MetricsLog:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of a run's ``metrics.jsonl``; a last line cut off half way is dropped."""
-    path = folder / "metrics.jsonl"
+    """Read the rows of a run's ``metrics.jsonl``."""
+    return read_rows(folder / "metrics.jsonl")
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Drop the rows of steps after ``step``, left by a run that was cut off after its last checkpoint."""
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step))
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read lines of JSON, up to one that was cut off half way."""
+    rows: list[dict[str, Any]] = []
     if not path.is_file():
-        return []
-    rows = []
+        return rows
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
             rows.append(json.loads(line))

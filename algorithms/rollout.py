@@ -93,7 +93,8 @@ def rollout(
         sampling: how to draw; the stop strings are the formatter's.
         seed_parts: what tells this call from every other; each completion's seed is derived from it, the task, the
             agent, the sample and the turn.
-        blank: observation keys that are emptied before an agent sees them, for ablations.
+        blank: observation keys that are emptied before an agent sees them, and agents whose answers count as empty,
+            for ablations.
         share: so many episodes in a row, a divisor of G, get one and the same first answer: a tree that branches behind
             the first agent. Their actions hold the same completion object.
 
@@ -120,7 +121,8 @@ def rollout(
         completions = _ask(askers, agent, engine, policy_of[agent], formatter, sampling, seed_parts, blank)
         if first:
             completions = _branch(acting, askers, share)
-        step_many([episode.env for episode in acting], [completion.text for completion in completions])
+        texts = ["" if agent in blank else completion.text for completion in completions]
+        step_many([episode.env for episode in acting], texts)
         for episode in acting:
             episode.collect()
         active = [episode for episode in active if not episode.over()]

@@ -29,17 +29,25 @@ from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
-from codeduet.algorithms.metrics import MetricsLog, completion_record, episode_metrics, generated_tokens, helper_gains
+from codeduet.algorithms.metrics import (
+    MetricsLog,
+    completion_record,
+    episode_metrics,
+    generated_tokens,
+    helper_gains,
+    keep_until,
+)
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.envs import InputError, env, load_problems, raw_env
-from codeduet.envs.errors import make_folder, nearest
+from codeduet.envs.errors import nearest
+from codeduet.envs.files import make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 
 P = TypeVar("P", bound=Progress)
 
 BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
-"""Keys of an observation that ``blank`` may empty."""
+"""Keys of an observation that ``blank`` may empty; beside them it may name agents."""
 
 
 class Trainer:
@@ -75,7 +83,7 @@ class Trainer:
         self.run = Path(config.out)
         self.console = console or Console()
         self.algorithm = algorithm or load_algorithm(config.algorithm, config.options)
-        self._check()
+        check_training(config, self.algorithm)
         self.team = team or make_team(config.team, config.seed)
         self.algorithm.setup(self.team)
         self.formatter = formatter or make_formatter(config.team, self.team)
@@ -123,8 +131,7 @@ class Trainer:
 
     def over(self) -> bool:
         """Tell whether the steps or the tokens are used up."""
-        spent = bool(self.config.token_budget) and self.tokens >= self.config.token_budget
-        return spent or self.step >= self.config.steps
+        return is_over(self.config, self.step, self.tokens)
 
     def train(self, progress: Progress | None = None) -> dict[str, float]:
         """Run to the end and return the last step's metrics.
@@ -134,6 +141,7 @@ class Trainer:
         """
         make_folder(self.run)
         log = MetricsLog(self.run, self.step)
+        keep_until(self.run / "completions.jsonl", self.step)
         metrics: dict[str, float] = {}
         try:
             with contextlib.ExitStack() as stack:
@@ -216,41 +224,6 @@ class Trainer:
             self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
         )
 
-    def _check(self) -> None:
-        config = self.config
-        for agent in config.frozen:
-            if agent not in config.team.agents:
-                raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
-        for key in config.blank:
-            if key not in BLANKABLE:
-                raise InputError(f"blank names no observation text: {key!r}{nearest(key, BLANKABLE)}")
-        if set(config.frozen) == set(config.team.agents):
-            raise InputError("frozen names every agent: nothing would learn")
-        if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
-            raise InputError(
-                f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
-            )
-        sampling = config.sampling.build()
-        if config.team.engine == "openai":
-            raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
-        mains = mains_of(self.algorithm)
-        if config.group_size % mains or config.group_size // mains < 2:
-            raise InputError(
-                f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
-                f"{mains}, at least {2 * mains}"
-            )
-        if mains > 1 and config.env.max_turns > 1:
-            raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
-        if config.optim.updates_per_batch > 1 and self.algorithm.on_policy:
-            raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
-        if not self.algorithm.on_policy and sampling.truncated:
-            raise InputError(
-                "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
-                "and such runs collapse; set top_p=1 and top_k=0"
-            )
-        if sampling.temperature == 0:
-            raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
-
     def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
         return rollout(
             self.envs,
@@ -297,6 +270,62 @@ class Trainer:
         with (self.run / "completions.jsonl").open("a", encoding="utf-8") as file:
             for trajectory in (ordered[-1], ordered[0]):
                 file.write(json.dumps({"step": self.step, **completion_record(trajectory)}) + "\n")
+
+
+def is_over(config: TrainConfig, step: int, tokens: int) -> bool:
+    """Tell whether a training that has come to ``step`` and ``tokens`` has used up what it may."""
+    return step >= config.steps or 0 < config.token_budget <= tokens
+
+
+def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
+    """Check what no single setting shows, before anything is loaded.
+
+    Raises:
+        InputError: settings that do not go together.
+    """
+    for agent in config.frozen:
+        if agent not in config.team.agents:
+            raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
+    check_blank(config.blank, config.team.agents)
+    if set(config.frozen) == set(config.team.agents):
+        raise InputError("frozen names every agent: nothing would learn")
+    if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
+        raise InputError(
+            f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
+        )
+    sampling = config.sampling.build()
+    if config.team.engine == "openai":
+        raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
+    mains = mains_of(algorithm)
+    if config.group_size % mains or config.group_size // mains < 2:
+        raise InputError(
+            f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
+            f"{mains}, at least {2 * mains}"
+        )
+    if mains > 1 and config.env.max_turns > 1:
+        raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
+    if config.optim.updates_per_batch > 1 and algorithm.on_policy:
+        raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
+    if not algorithm.on_policy and sampling.truncated:
+        raise InputError(
+            "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
+            "and such runs collapse; set top_p=1 and top_k=0"
+        )
+    if sampling.temperature == 0:
+        raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
+
+
+def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
+    """Check what is to be emptied.
+
+    Raises:
+        InputError: a name that is neither an observation's text nor an agent.
+    """
+    for name in blank:
+        if name not in (*BLANKABLE, *agents):
+            raise InputError(
+                f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
+            )
 
 
 def mains_of(algorithm: Algorithm) -> int:

@@ -25,11 +25,13 @@ from codeduet.benchmarks.reproduce import (
     ReproduceConfig,
     bench_config,
     interval_cell,
+    open_run,
     paired_difference,
     train,
     train_config,
 )
 from codeduet.envs import HELPER, MAIN, InputError
+from codeduet.envs.files import write_whole
 
 
 class Ablation(NamedTuple):
@@ -39,7 +41,7 @@ class Ablation(NamedTuple):
         title: in the table.
         row: whose weights play: ``"magrpo"`` or, untrained, ``"multi_agent"``.
         frozen: agents that do not learn; none is the reproduction's own training.
-        blank: observation keys emptied at evaluation.
+        blank: what is emptied at evaluation; an agent is silent, its code neither seen nor joined.
     """
 
     title: str
@@ -52,9 +54,9 @@ ABLATIONS = {
     "magrpo": Ablation("MAGRPO", "magrpo"),
     "helper_frozen": Ablation("MAGRPO, helper frozen", "magrpo", frozen=(HELPER,)),
     "main_frozen": Ablation("MAGRPO, main frozen", "magrpo", frozen=(MAIN,)),
-    "helper_blanked": Ablation("MAGRPO, helper's code blanked at evaluation", "magrpo", blank=("helper_code",)),
+    "helper_blanked": Ablation("MAGRPO, helper's code blanked at evaluation", "magrpo", blank=(HELPER,)),
     "multi_agent": Ablation("untrained", "multi_agent"),
-    "untrained_blanked": Ablation("untrained, helper's code blanked", "multi_agent", blank=("helper_code",)),
+    "untrained_blanked": Ablation("untrained, helper's code blanked", "multi_agent", blank=(HELPER,)),
 }
 
 
@@ -66,13 +68,11 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
         console: where progress is shown.
 
     Raises:
-        InputError: the folder holds no finished reproduction.
+        InputError: the folder holds no finished reproduction, or was moved.
     """
     if not (run / "results.json").is_file():
         raise InputError(f"{run} holds no finished reproduction: codeduet reproduce --out {run}")
-    config = load_config(ReproduceConfig, str(run / "config.yaml"))
-    if Path(config.out).resolve() != run.resolve():
-        raise InputError(f"{run} was made as {config.out}: start from the folder it was made in")
+    config = open_run(replace(load_config(ReproduceConfig, str(run / "config.yaml")), out=str(run)))
     rows: dict[str, dict[str, Any]] = {}
     with make_progress(console or Console(), Progress) as progress:
         for name, ablation in ABLATIONS.items():
@@ -85,7 +85,7 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
         }
         for name, row in rows.items()
     }
-    (run / "ablations" / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_whole(run / "ablations" / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 

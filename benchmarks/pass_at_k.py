@@ -34,12 +34,20 @@ from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
-from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_progress, make_team, use_threads
+from codeduet.algorithms.trainer import (
+    check_blank,
+    make_engine,
+    make_envs,
+    make_formatter,
+    make_progress,
+    make_team,
+    use_threads,
+)
 from codeduet.benchmarks.config import plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
-from codeduet.envs.errors import make_folder
+from codeduet.envs.files import make_folder, write_whole
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -52,7 +60,8 @@ class BenchConfig:
         team: who plays; ``team.kind`` is ``single`` or ``team``.
         checkpoint: a run folder or checkpoint whose weights play; empty is the model as it is.
         env: the game.
-        blank: observation keys that are emptied before agents see them, for ablations.
+        blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
+            ablations.
         sampling: how completions are drawn; temperature 0 with n = 1 is greedy pass@1.
         split: which problems.
         limit: the first so many of them; 0 is all.
@@ -108,7 +117,7 @@ def bench(
     if missing and team is None:
         team = make_players(config)
     make_folder(run)
-    saved.write_text(text, encoding="utf-8")
+    write_whole(saved, text)
     began = time.perf_counter()
     if missing:
         assert team is not None
@@ -121,19 +130,20 @@ def bench(
         # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
         _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
     results = summarise(config, [rows[problem.task_id] for problem in problems])
-    results["seconds"] = round(time.perf_counter() - began, 1)
-    (run / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    results["seconds"] = round(time.perf_counter() - began, 1) if missing else _seconds_before(run)
+    write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 
 def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
-    """Return the problems of a run, having checked n and k: refused before hours of sampling, not after.
+    """Return the problems of a run, having checked n, k and names: refused before hours of sampling, not after.
 
     Raises:
-        InputError: some k exceeds n, or there is no such problem set.
+        InputError: some k exceeds n, a name to blank is unknown, or there is no such problem set.
     """
     for k in config.k:
         pass_at_k(config.n, 0, k)
+    check_blank(config.blank, config.team.agents)
     return load_problems(config.env.problems, config.split)[: config.limit or None]
 
 
@@ -230,6 +240,14 @@ def load_served(config: TeamConfig) -> Team:
     return Team(dict.fromkeys(config.agents, policy))
 
 
+def _seconds_before(run: Path) -> float:
+    """Return how long playing took, where nothing was left to play."""
+    try:
+        return float(json.loads((run / "results.json").read_text(encoding="utf-8"))["seconds"])
+    except (OSError, ValueError, KeyError):  # cut off between the last sample and the results
+        return 0.0
+
+
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
     """Return the problems whose n samples are saved; a problem cut off half way is played again."""
     path = run / "samples.jsonl"
@@ -250,10 +268,7 @@ def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
 
 
 def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Replace the samples file as a whole: there is no moment without it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(json.dumps(row) + "\n" for group in rows.values() for row in group), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, "".join(json.dumps(row) + "\n" for group in rows.values() for row in group))
 
 
 def _play(

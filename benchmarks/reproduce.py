@@ -13,8 +13,8 @@ of it can be cut off at any moment and goes on where it stopped.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,16 +27,17 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from codeduet.algorithms import Trainer
-from codeduet.algorithms.checkpoint import latest_checkpoint
+from codeduet.algorithms.algorithm import load_algorithm
+from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.trainer import make_progress, task_ids
-from codeduet.benchmarks.config import to_yaml
+from codeduet.algorithms.trainer import check_training, is_over, make_progress, task_ids
+from codeduet.benchmarks.config import load_config, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean
 from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
-from codeduet.envs.errors import make_folder
+from codeduet.envs.files import make_folder, write_whole
 
 Protocol = Literal["sound", "paper"]
 
@@ -127,8 +128,15 @@ class Part(NamedTuple):
 
 
 def plan(config: ReproduceConfig) -> list[Part]:
-    """Return what is to be done, in order: MAGRPO before GRPO, whose token budget it sets."""
+    """Return what is to be done, in order: MAGRPO before GRPO, whose token budget it sets.
+
+    Raises:
+        InputError: a part of it cannot be done; said before the first one is begun.
+    """
     problems = len(choose_problems(bench_config(config, "single")))
+    for row in ("magrpo", "grpo"):
+        of_row = train_config(config, row)
+        check_training(of_row, load_algorithm(row, of_row.options))
     parts = []
     for row in ("single", "multi_agent", "magrpo", "grpo"):
         agents = 1 if row in ("single", "grpo") else 2
@@ -215,15 +223,9 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
         InputError: the run folder holds a run of another config, or a part of it cannot be run.
     """
     console = console or Console()
-    run = Path(config.out)
-    make_folder(run)
-    saved, text = run / "config.yaml", to_yaml(config)
-    if saved.is_file() and saved.read_text(encoding="utf-8") != text:
-        raise InputError(f"{run} holds a run of another config: choose another --out, or delete it")
-    saved.write_text(text, encoding="utf-8")
     parts = plan(config)
+    config = open_run(config)
     rows: dict[str, dict[str, Any]] = {}
-    began = time.perf_counter()
     with make_progress(console, PlanProgress) as progress:
         progress.begin(parts)
         for number, part in enumerate(parts):
@@ -231,9 +233,28 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
             _do(config, part, rows.setdefault(part.row, {}), progress)
         progress.start_part(len(parts))
     results = summarise(config, rows)
-    results["seconds"] = round(time.perf_counter() - began, 1)
-    (run / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def open_run(config: ReproduceConfig) -> ReproduceConfig:
+    """Make the run folder, or go on in it; return the config with the folder's name as it was at the start.
+
+    Raises:
+        InputError: the folder holds samples or checkpoints of another config, or was begun elsewhere.
+    """
+    run = Path(config.out)
+    make_folder(run)
+    saved = run / "config.yaml"
+    if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
+        before = load_config(ReproduceConfig, str(saved))
+        if replace(before, out=config.out) != config:
+            raise InputError(f"{run} holds a run of another config: choose another --out, or delete it")
+        if Path(before.out).resolve() != run.resolve():
+            raise InputError(f"{run} was begun as {before.out}: a run goes on only where it was begun")
+        return before
+    write_whole(saved, to_yaml(config))
+    return config
 
 
 class PlanProgress(Progress):
@@ -267,27 +288,37 @@ def _do(config: ReproduceConfig, part: Part, row: dict[str, Any], progress: Prog
     if part.what == "train":
         budget = 0
         if part.row == "grpo" and config.protocol == "sound":
-            budget = int(read_metrics(Path(train_config(config, "magrpo").out))[-1]["tokens"])
-        chosen = train_config(config, part.row, budget)
-        train(chosen, progress)
-        metrics = read_metrics(Path(chosen.out))
-        row["training"] = {"steps": metrics[-1]["step"], "tokens": int(metrics[-1]["tokens"])}
+            budget = trained(Path(train_config(config, "magrpo").out))["tokens"]
+        row["training"] = train(train_config(config, part.row, budget), progress)
     else:
         row[part.what] = bench(bench_config(config, part.row, greedy=part.what == "greedy"), progress=progress)
 
 
-def train(config: TrainConfig, progress: Progress) -> None:
-    """Train from wherever the run folder stands."""
+def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
+    """Train from wherever the run folder stands, and return what :func:`trained` does."""
     run = Path(config.out)
-    resume = latest_checkpoint(run) is not None
-    if not resume:  # cut off before its first checkpoint: from the start
+    done = trained(run)
+    if not done:  # cut off before its first checkpoint, if at all: from the start
         for name in ("metrics.jsonl", "completions.jsonl"):
             (run / name).unlink(missing_ok=True)
-    trainer = Trainer(config)
-    trainer.open(resume=resume)
-    (run / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
-    trainer.train(progress)
-    trainer.engine.close()
+    if not is_over(config, done.get("steps", 0), done.get("tokens", 0)):
+        trainer = Trainer(config)
+        with contextlib.closing(trainer.engine):
+            trainer.open(resume=bool(done))
+            write_whole(run / "config.yaml", to_yaml(config))
+            trainer.train(progress)
+    return trained(run)
+
+
+def trained(run: Path) -> dict[str, Any]:
+    """Return how far a training has come, by its newest checkpoint: steps, tokens, seconds; nothing without one."""
+    newest = latest_checkpoint(run)
+    if newest is None:
+        return {}
+    state = read_state(newest)
+    rows = [row for row in read_metrics(run) if row["kind"] == "train" and row["step"] <= state["step"]]
+    seconds = sum(row["seconds/rollout"] + row["seconds/learn"] for row in rows)
+    return {"steps": state["step"], "tokens": state["tokens"], "seconds": round(seconds, 1)}
 
 
 def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -302,7 +333,7 @@ def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[
             "rates": results["rates"],
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
-            "training": parts.get("training"),
+            "training": {key: parts["training"][key] for key in ("steps", "tokens")} if "training" in parts else None,
             "paper": {str(k): value for k, value in PAPER[row].items()},
         }
     return {
@@ -314,8 +345,15 @@ def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[
         "training problems": len(task_ids(EnvConfig(problems=config.problems), "train")),
         "rows": {row: table[row] for row in TITLES},
         "pass@1 differences": {f"{a} - {b}": paired_difference(table[a], table[b], config)._asdict() for a, b in PAIRS},
+        "seconds": {row: _seconds(parts) for row, parts in rows.items()},
         "versions": versions(),
     }
+
+
+def _seconds(parts: dict[str, Any]) -> dict[str, float]:
+    """Return what a row's training and evaluation took, loading aside."""
+    evaluating = sum(parts[what]["seconds"] for what in ("sample", "greedy") if what in parts)
+    return {"train": parts.get("training", {}).get("seconds", 0.0), "evaluate": round(evaluating, 1)}
 
 
 def paired_difference(a: dict[str, Any], b: dict[str, Any], config: ReproduceConfig) -> Interval:

@@ -19,7 +19,7 @@ from rich.console import Console
 from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
-from codeduet.benchmarks.config import load_config, packaged_configs
+from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
 from codeduet.benchmarks.memory import Shape, memory_plan
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.reproduce import (
@@ -28,6 +28,7 @@ from codeduet.benchmarks.reproduce import (
     Training,
     bench_config,
     needs,
+    open_run,
     paired_difference,
     plan,
     reproduce,
@@ -144,20 +145,72 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     played = load_config(BenchConfig, str(run / "ablations/main_frozen/samples/config.yaml"))
     assert "main_frozen" in played.checkpoint
     blanked = load_config(BenchConfig, str(run / "ablations/helper_blanked/samples/config.yaml"))
-    assert blanked.blank == ["helper_code"]
+    assert blanked.blank == ["helper_0"]
     assert "run/magrpo/train" in blanked.checkpoint
     assert ablation_table(results).row_count == len(ABLATIONS)
     assert ablate(run, console=quiet) == results  # read, not played again
     run.rename(run.with_name("elsewhere"))
-    with pytest.raises(InputError, match="start from the folder it was made in"):
+    with pytest.raises(InputError, match="goes on only where it was begun"):
         ablate(run.with_name("elsewhere"))
 
 
-def test_a_run_of_another_config_is_refused(config: ReproduceConfig) -> None:
+def test_a_run_of_another_config_is_refused_once_there_is_something_to_lose(config: ReproduceConfig) -> None:
     Path(config.out).mkdir()
-    (Path(config.out) / "config.yaml").write_text("seed: 7\n")
+    saved = Path(config.out) / "config.yaml"
+    for left in (
+        "",
+        to_yaml(replace(config, seed=7)),
+    ):  # cut off while it was written, or failed before its first sample
+        saved.write_text(left)
+        assert open_run(config) == config
+        assert load_config(ReproduceConfig, str(saved)) == config
+    samples = Path(config.out) / "single/samples/samples.jsonl"
+    samples.parent.mkdir(parents=True)
+    samples.write_text("")
     with pytest.raises(InputError, match="holds a run of another config"):
-        reproduce(config)
+        reproduce(replace(config, seed=7))
+    assert load_config(ReproduceConfig, str(saved)) == config
+
+
+def test_a_run_goes_on_under_another_name_of_its_folder(
+    config: ReproduceConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = Path(config.out) / "single/samples/samples.jsonl"
+    samples.parent.mkdir(parents=True)
+    open_run(config)
+    samples.write_text("")
+    monkeypatch.chdir(Path(config.out).parent)
+    assert open_run(replace(config, out="run")) == config
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"options": {"credit": "nested", "mains": 3}}, "makes no tree of 3 mains"),
+        ({"options": {"credit": "nestled"}}, "option credit must be"),
+        ({"options": {"main": 3}}, "unexpected keyword argument 'main'"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_anything_is_sampled(
+    config: ReproduceConfig, changed: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        reproduce(replace(config, magrpo=replace(config.magrpo, **changed)))
+    assert not Path(config.out).exists()
+    with pytest.raises(InputError, match="temperature is 0"):
+        plan(replace(config, sampling=SamplingConfig(temperature=0.0)))
+
+
+def test_a_finished_training_is_not_opened_again(config: ReproduceConfig) -> None:
+    """Its checkpoint says all there is to know, whatever became of its metrics."""
+    quiet = Console(quiet=True)
+    results = reproduce(config, console=quiet)
+    assert results["seconds"]["magrpo"]["train"] > 0
+    (Path(config.out) / "magrpo/train/metrics.jsonl").write_text("")
+    again = reproduce(config, console=quiet)
+    assert again["rows"] == results["rows"]
+    assert again["seconds"]["single"] == results["seconds"]["single"]
+    assert (Path(config.out) / "magrpo/train/metrics.jsonl").read_text() == ""
 
 
 def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
