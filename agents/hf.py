@@ -169,6 +169,10 @@ def sample(
     # over 150,000 tokens drifts by more than the rarest of them weighs.
     blocks = weights.view(len(weights), -1, _BLOCK)
     sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)  # [B, V / block]
+    if not torch.isfinite(sums[:, -1]).all():
+        raise FloatingPointError(
+            "a policy's logits are not finite: its training diverged, or the temperature is too small"
+        )
     goal = _below(draws[:, None] * sums[:, -1:], sums[:, -1:])
     block = torch.searchsorted(sums, goal, right=True)  # [B, 1]
     inside = blocks[torch.arange(len(blocks), device=blocks.device), block[:, 0]].cumsum(-1, dtype=torch.float64)

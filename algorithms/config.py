@@ -133,8 +133,8 @@ class TrainConfig:
         sampling: how completions are drawn.
         optim: how weights change.
         steps: batches of episodes to learn from, at most.
-        token_budget: tokens generated to learn from, at most, so that algorithms can be compared at equal cost; the step
-            that reaches it is the last. 0 is no limit.
+        token_budget: tokens generated to learn from, so that algorithms can be compared at equal cost; the step that
+            reaches it is the last. 0 is no limit.
         problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
         group_size: episodes G of each problem.
         frozen: agents that act and do not learn.

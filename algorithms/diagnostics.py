@@ -29,6 +29,7 @@ class Sign(NamedTuple):
 FEW_STEPS = 20
 _ENTROPY_LEFT = 0.1
 _DRIFT = 2.0
+_SURE = 2.0  # standard errors
 _LIMITS = {
     "dead_groups": (0.8, "groups whose returns are all equal teach nothing: a larger group, or other problems"),
     "repeated": (0.5, "completions of a group repeat each other: diversity is gone, pass@k for large k falls"),
@@ -46,17 +47,23 @@ def signs(rows: Sequence[Mapping[str, Any]]) -> list[Sign]:
     if len(steps) < FEW_STEPS:
         return []
     found = []
-    for name in steps[-1]:
+    for name in dict.fromkeys(name for row in steps for name in row):  # some are missing where nothing was learnt
         values = [float(row[name]) for row in steps if isinstance(row.get(name), int | float)]
         if len(values) < FEW_STEPS:
             continue
         first, last = float(np.mean(values[:tenth])), float(np.mean(values[-tenth:]))
-        if text := _sign(name, first, last):
+        if text := _sign(name, first, last, _noise(values) / np.sqrt(tenth)):
             found.append(Sign(name, text))
     return found + _helper_signs(steps, tenth)
 
 
-def _sign(name: str, first: float, last: float) -> str:
+def _noise(values: Sequence[float]) -> float:
+    """Return the standard deviation of single steps, from neighbours, so that a trend is none of it."""
+    return float(np.std(np.diff(values)) / np.sqrt(2))
+
+
+def _sign(name: str, first: float, last: float, error: float) -> str:
+    """Return what is wrong with a metric's first and last mean, each with its standard error, or nothing."""
     kind = name.rpartition("/")[2]
     change = f"{name} went from {first:.3g} to {last:.3g}"
     if kind in _LIMITS and last > _LIMITS[kind][0]:
@@ -68,8 +75,10 @@ def _sign(name: str, first: float, last: float) -> str:
     drifted = first > 0 and not 1 / _DRIFT <= last / first <= _DRIFT
     if kind == "tokens" and name != "tokens" and drifted:
         return f"{change}: the length of completions drifts"
-    if name == "reward" and last < first:
+    if name == "reward" and last < first - _SURE * np.sqrt(2) * error:
         return f"{change}: training made it worse"
+    if name == "helper_gain" and last < -_SURE * error:
+        return f"{change}: programs score lower for calling {HELPER}'s code"
     return ""
 
 

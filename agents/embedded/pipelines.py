@@ -67,7 +67,7 @@ class Pipeline:
 
     @property
     def instance(self) -> Instance:
-        """What it computes, whatever it is called: two pipelines of one instance are the same problem."""
+        """What it computes, whatever it is called: two of one instance are the same problem."""
         return self.steps, self.last
 
 
@@ -245,7 +245,7 @@ def write_check(pipeline: Pipeline, rng: random.Random, count: int) -> str | Non
 def draw_distinct(rng: random.Random, count: int, depths: Sequence[int]) -> list[tuple[Pipeline, str]]:
     """Draw ``count`` pipelines with their tests, depths in turn.
 
-    No two compute the same, every step of each is needed, and none holds ten words in a row of HumanEval.
+    No two have the same steps, every step of each is needed, and none holds ten words in a row of HumanEval.
     """
     found: dict[Instance, tuple[Pipeline, str]] = {}
     while len(found) < count:

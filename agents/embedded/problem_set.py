@@ -1,6 +1,6 @@
 """Write the embedded problem set, which ``load_problems("embedded")`` reads: ``python -m`` this module.
 
-1,023 pipelines in HumanEval format, drawn by a fixed seed. No two compute the same, every step of each is needed to pass
+1,023 pipelines in HumanEval format, drawn by a fixed seed. No two have the same steps, every step of each is needed to pass
 its tests, and the documents the embedded model is pre-trained on are about others.
 """
 

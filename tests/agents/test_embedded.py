@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,8 @@ def test_the_weights_are_those_of_the_recipe() -> None:
     weights = (MODEL_DIR / "model.safetensors").read_bytes()
     recipe = json.loads((MODEL_DIR / "recipe.json").read_text())
     assert hashlib.sha256(weights).hexdigest() == recipe["weights_sha256"] == WEIGHTS_SHA256
+    assert asdict(Recipe()).items() <= recipe.items()
+    assert len(recipe["stages"]) == 4
     assert sum(path.stat().st_size for path in MODEL_DIR.iterdir()) < 4_000_000
 
 

@@ -170,6 +170,11 @@ def test_the_smallest_and_the_largest_draw_take_tokens_that_have_a_probability()
     assert logprobs.tolist() == pytest.approx([math.log(0.5)] * 2)
 
 
+def test_logits_that_are_no_numbers_are_named() -> None:
+    with pytest.raises(FloatingPointError, match="not finite"):
+        sample(torch.tensor([[0.0, math.nan]]), torch.tensor([0.5], dtype=torch.float64), Sampling(temperature=1.0))
+
+
 def test_temperature_divides_the_logits_before_anything_else() -> None:
     # p^2 renormalised: (1/4, 1/16, 0, 1/16) * 16/6 = (2/3, 1/6, 0, 1/6).
     draws = torch.tensor([0.66, 0.67, 0.83, 0.84], dtype=torch.float64)

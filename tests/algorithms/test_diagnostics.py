@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
@@ -19,6 +20,7 @@ HEALTHY = {
     "tokens": (1000.0, 50_000.0),
     "helper_called": (0.3, 0.9),
     "helper_nonempty": (0.9, 1.0),
+    "helper_gain": (-0.1, 0.2),
 }
 
 
@@ -46,12 +48,33 @@ def test_a_healthy_run_fires_nothing() -> None:
         ("main_0__tokens", (40.0, 150.0), "drifts"),
         ("main_0__tokens", (40.0, 5.0), "drifts"),
         ("helper_called", (0.3, 0.0), "learns nothing from helping"),
+        ("helper_gain", (0.0, -0.5), "score lower for calling"),
     ],
 )
 def test_each_sign_fires_alone(name: str, ends: tuple[float, float], words: str) -> None:
     (sign,) = signs(run(**{name: ends}))
     assert sign.name == name.replace("__", "/")
     assert words in sign.text
+
+
+def test_a_metric_that_the_last_steps_lack_still_fires() -> None:
+    """Where every group is dead nothing is learnt, and the learner says nothing."""
+    rows = run(60) + [{"step": 60, "kind": "train", "reward": 0.6}] * 2
+    for row in rows[:60]:
+        row["policy/entropy"] = 1.0 if row["step"] < 10 else 0.001
+    assert [sign.name for sign in signs(rows)] == ["policy/entropy"]
+
+
+def test_noise_alone_seldom_fires() -> None:
+    rng = np.random.default_rng(0)
+    fired = 0
+    for _ in range(200):
+        rows = run(80)
+        for row in rows:
+            row["reward"] = 0.4 + 0.1 * rng.standard_normal()
+            row["helper_gain"] = 0.05 * rng.standard_normal()
+        fired += bool(signs(rows))
+    assert fired <= 20  # two standard errors on one side: 2.3 % each
 
 
 def test_a_short_run_and_rows_of_evaluation_say_nothing() -> None:

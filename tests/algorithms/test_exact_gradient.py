@@ -8,6 +8,7 @@ times the exact gradient of the expected return: the group's own mean as baselin
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -59,7 +60,7 @@ def sequence_logprobs(
 
 
 def gradient(model: Qwen2ForCausalLM, scalar: torch.Tensor) -> torch.Tensor:
-    return torch.cat([g.flatten() for g in torch.autograd.grad(scalar, list(model.parameters()))])
+    return torch.cat([g.flatten() for g in torch.autograd.grad(scalar, list(model.parameters()), retain_graph=True)])
 
 
 def action(agent: str, completion: tuple[int, ...], reward: float) -> Action:
@@ -131,11 +132,39 @@ def test_expected_update_of_each_agent_is_its_policy_gradient(model: Qwen2ForCau
     for agent, log in ((HELPER, helper_log), (MAIN, main_log)):
         # The score-function gradient of this agent's policy alone, the other's held fixed.
         weighted = [probability[pair] * reward[pair] * log[pair] for pair in joint]
-        exact = torch.cat(
-            [
-                g.flatten()
-                for g in torch.autograd.grad(-torch.stack(weighted).sum(), list(model.parameters()), retain_graph=True)
-            ]
+        exact = gradient(model, -torch.stack(weighted).sum())
+        assert exact.norm().item() > 1e-3
+        assert (expected[agent] - 0.5 * exact).abs().max().item() < 1e-9
+
+
+def test_expected_update_of_nested_credit_is_each_agents_policy_gradient(model: Qwen2ForCausalLM) -> None:
+    """Every tree of two helper answers with two mains each; a shared answer is one sample, as the trainer counts it."""
+    tokens = [(0,), (1,), (EOS,)]
+    joint = list(itertools.product(tokens, repeat=2))
+    reward = dict(zip(joint, [1.0, 0.0, 0.4, 0.2, 0.8, 0.1, 0.6, 0.3, 0.9], strict=True))
+    first = sequence_logprobs(model, tokens)
+    second = sequence_logprobs(model, [b for _, b in joint], [PROMPT + a for a, _ in joint])
+    logs = {HELPER: dict(zip(tokens, first, strict=True)), MAIN: dict(zip(joint, second, strict=True))}
+    scores = {agent: {key: gradient(model, log) for key, log in of_agent.items()} for agent, of_agent in logs.items()}
+    odds = {agent: {key: log.exp().item() for key, log in of_agent.items()} for agent, of_agent in logs.items()}
+    expected = {agent: torch.zeros_like(scores[HELPER][tokens[0]]) for agent in (HELPER, MAIN)}
+    algorithm = MAGRPO(credit="nested", mains=2)
+    for helpers in itertools.product(tokens, repeat=2):
+        for mains in itertools.product(tokens, repeat=4):
+            pairs = [(helpers[i // 2], b) for i, b in enumerate(mains)]
+            group = Group(
+                "task", [Trajectory("task", [action(HELPER, a, reward[a, b]), action(MAIN, b, reward[a, b])]) for a, b in pairs]
+            )  # fmt: skip
+            (advantages,) = algorithm.advantages([group])
+            weight = math.prod(odds[HELPER][a] for a in helpers) * math.prod(odds[MAIN][pair] for pair in pairs)
+            for a, (of_helper, _) in zip(helpers, advantages[::2], strict=True):
+                expected[HELPER] -= weight * of_helper / 2 * scores[HELPER][a]
+            for pair, (_, of_main) in zip(pairs, advantages, strict=True):
+                expected[MAIN] -= weight * of_main / 4 * scores[MAIN][pair]
+    for agent in (HELPER, MAIN):
+        exact = -sum(
+            odds[HELPER][a] * odds[MAIN][a, b] * reward[a, b] * scores[agent][a if agent == HELPER else (a, b)]
+            for a, b in joint
         )
         assert exact.norm().item() > 1e-3
         assert (expected[agent] - 0.5 * exact).abs().max().item() < 1e-9
