@@ -32,7 +32,7 @@ _DRIFT = 2.0
 _SURE = 2.0  # standard errors
 _LIMITS = {
     "dead_groups": (0.8, "groups whose returns are all equal teach nothing: a larger group, or other problems"),
-    "repeated": (0.5, "completions of a group repeat each other: diversity is gone, pass@k for large k falls"),
+    "repeated": (0.9, "completions of a group repeat each other: diversity goes, and pass@k for large k with it"),
     "truncated": (0.5, "completions are cut off by the length limit: raise max_new_tokens, or reward short ones"),
 }
 _LEAST = {

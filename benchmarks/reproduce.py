@@ -363,28 +363,26 @@ def paired_difference(a: dict[str, Any], b: dict[str, Any], config: ReproduceCon
 
 
 def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Return the table with 95 % intervals beside the paper's figures, and the paired differences."""
+    """Return the table with 95 % intervals above the paper's figures, and the paired differences."""
+    rows = results["rows"].values()
     table = Table(
         title=f"{results['test problems']} test problems, n = {results['n']}, protocol {results['protocol']}, "
-        f"seed {results['seed']}; in %, 95 % intervals over problems"
+        f"seed {results['seed']}; in %, 95 % intervals over problems",
+        caption="paper: Qwen2.5-Coder-3B on 40 problems of HumanEval",
     )
     table.add_column("")
-    ks = list(results["rows"]["single"]["pass@k"])
-    for k in ks:
-        table.add_column(f"pass@{k}", justify="right")
-    greedy = results["rows"]["single"]["greedy"] is not None
-    if greedy:
-        table.add_column("greedy", justify="right")
-    table.add_column("extracted", justify="right")
-    table.add_column("paper, 3B, 40 problems", justify="right")
-    for row in results["rows"].values():
-        paper = " / ".join(str(row["paper"].get(k, "-")) for k in ks)
-        cells = [interval_cell(row["pass@k"][k]) for k in ks]
-        if greedy:
-            cells.append(f"{100 * row['greedy']['mean']:.1f}")
-        table.add_row(row["title"], *cells, f"{100 * row['rates']['extracted']['mean']:.1f}", paper)
+    for row in rows:
+        table.add_column(row["title"], justify="right")
+    for k in results["rows"]["single"]["pass@k"]:
+        table.add_row(f"pass@{k}", *(interval_cell(row["pass@k"][k], digits=0) for row in rows))
+        if k in results["rows"]["single"]["paper"]:
+            table.add_row("  paper", *(str(row["paper"][k]) for row in rows), style="dim")
+    table.add_section()
+    if results["rows"]["single"]["greedy"] is not None:
+        table.add_row("greedy pass@1", *(f"{100 * row['greedy']['mean']:.1f}" for row in rows))
+    table.add_row("extracted", *(f"{100 * row['rates']['extracted']['mean']:.1f}" for row in rows))
     yield table
-    differences = Table(title="pass@1, paired by problem: difference in points, 95 % bootstrap interval")
+    differences = Table(title="pass@1, paired by problem: points, 95 % bootstrap interval")
     differences.add_column("")
     differences.add_column("difference", justify="right")
     differences.add_column("")
@@ -395,7 +393,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     yield differences
 
 
-def interval_cell(value: dict[str, float], sign: str = "") -> str:
-    """Return a mean and its interval in per cent."""
+def interval_cell(value: dict[str, float], sign: str = "", digits: int = 1) -> str:
+    """Return a mean and its interval, with so many decimals, in per cent."""
     mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
-    return f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+    return f"{mean:{sign}.1f} ({low:{sign}.{digits}f}{' to ' if sign else '-'}{high:{sign}.{digits}f})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -70,12 +71,12 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
     assert grpo["tokens"] - magrpo["tokens"] <= 4 * 12
     assert results["rows"]["single"]["training"] is None
     assert all(row["greedy"]["mean"] <= 1 for row in results["rows"].values())
-    console = Console(width=200, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     for table in tables(results):
         console.print(table)
     text = console.export_text()
     assert "protocol sound" in text
-    assert "44 / 65" in text
+    assert re.search(r"pass@1 .*\n.*paper .*29 .*24 .*15 .*44 ", text)
     assert "MAGRPO less GRPO" in text
     assert reproduce(config, console=Console(quiet=True))["rows"] == results["rows"]  # read, not played again
 
