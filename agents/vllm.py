@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ class VLLMEngine:
         self.policies: dict[str, Policy] = {policy.name: policy for policy in team.policies}
         self.versions = {name: policy.version for name, policy in self.policies.items()}
         self._folder = Path(tempfile.mkdtemp(prefix="codeduet-adapters-"))
+        # Also where nobody comes to close the engine, as after a failure in the rest of this constructor.
+        self._clean_up = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._ids = itertools.count(1)
         self._adapters: dict[str, Any] = {}
         if not self._on_gpu:  # there the share is one of the machine's memory, and far too much
@@ -102,7 +105,7 @@ class VLLMEngine:
                 **options,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._clean_up()
             raise InputError(f"vLLM cannot load {model!r}: {' '.join(str(error).split())[:300]}") from None
         for policy in adapted:
             self.sync(policy, policy.version)
@@ -163,7 +166,7 @@ class VLLMEngine:
 
     def close(self) -> None:
         """End the engine and delete the adapters it wrote."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._clean_up()
         self.llm.llm_engine.engine_core.shutdown()
 
     def _parameters(self, sampling: Sampling, policy: Policy, seed: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,14 +53,15 @@ def train(
     quieten_libraries()
     resolved = load_config(TrainConfig, config, overrides or ())
     trainer = Trainer(resolved, console=console)
-    if dry_run:
-        show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
-        return
-    trainer.open(resume=resume)
-    if resume:
-        check_same_run(resolved)
-    (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
-    metrics = trainer.train()
+    with closing(trainer.engine):
+        if dry_run:
+            show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
+            return
+        trainer.open(resume=resume)
+        if resume:
+            check_same_run(resolved)
+        (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
+        metrics = trainer.train()
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
     say_signs(trainer.run)
     say(f"trained {trainer.step} steps: {reward}run folder {trainer.run}")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +19,7 @@ import pytest
 pytest.importorskip("openai")
 
 from codeduet.agents import MessageFormatter, Request, Sampling
-from codeduet.agents.openai import OpenAIEngine
+from codeduet.agents.openai import Api, OpenAIEngine
 from codeduet.agents.team import Policy, Team, load_team, load_weightless
 from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.config import TeamConfig
@@ -26,12 +30,21 @@ SAMPLING = Sampling(temperature=0.8, max_new_tokens=30, stop=("\ndef ",))
 
 @dataclass
 class Server:
-    """Answers every prompt with its seed; notes what it was asked; refuses after ``lives`` answers."""
+    """Answers every prompt with its seed; notes what it was asked; refuses after ``lives`` answers.
+
+    Seed ``hang`` gets no answer before the test ends, and seed ``deny`` is told that its key is wrong. ``body`` is sent
+    in place of any answer, as of type ``kind``.
+    """
 
     url: str = ""
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     lives: int = 10**9
     lock: threading.Lock = field(default_factory=threading.Lock)
+    hang: int = -1
+    deny: int = -1
+    over: threading.Event = field(default_factory=threading.Event)
+    body: bytes | None = None
+    kind: str = "application/json"
 
 
 @pytest.fixture
@@ -48,24 +61,29 @@ def server() -> Iterator[Server]:
             if dead:
                 self.connection.close()
                 return
+            if body["seed"] == state.hang:
+                state.over.wait()
             text = f"    return {body['seed']}\ndef g(): pass"
             choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "stop_reason": "\ndef "}
             choice |= {"message": {"role": "assistant", "content": text}} if "chat" in self.path else {"text": text}
             answer = json.dumps({"id": "1", "object": "x", "created": 0, "model": "m", "choices": [choice]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
+            answer = answer if state.body is None else state.body
+            self.send_response(401 if body["seed"] == state.deny else 200)
+            self.send_header("Content-Type", state.kind)
             self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            with contextlib.suppress(OSError):  # nobody waits for it any more
+                self.end_headers()
+                self.wfile.write(answer)
 
         def log_message(self, *_: Any) -> None:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
     yield state
+    state.over.set()
     http.shutdown()
     http.server_close()
 
@@ -104,6 +122,7 @@ def test_chat_sends_the_message_as_text_and_needs_no_tokenizer(server: Server) -
     ids = formatter.encode(MAIN, observation)
     ((answer,),) = engine.generate([Request("base", ids, (7,), Sampling())])
     assert answer.text.startswith("    return 7")
+    assert answer.token_ids == tuple(b"    return 7\ndef g(): pass")
     path, body = server.asked[0]
     assert path == "/v1/chat/completions"
     assert body["messages"] == [{"role": "user", "content": formatter.render(MAIN, observation)}]
@@ -118,9 +137,123 @@ def test_a_server_that_dies_is_named(server: Server) -> None:
     engine.close()
 
 
+CHOICE = (
+    b'{"id": "1", "object": "x", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", %s}]}'
+)
+
+
+@pytest.mark.parametrize("api", ["completions", "chat"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [',
+        b"\xff",
+        b"",
+        b"null",
+        b"[1]",
+        b"{}",
+        b'{"error": {"message": "no such model"}}',
+        b'{"choices": []}',
+        b'{"choices": 3}',
+        b'{"choices": [null]}',
+        CHOICE % b'"text": null, "message": null',
+        CHOICE % b'"text": 5, "message": {"role": "assistant", "content": 5}',
+        CHOICE % b'"logprobs": null',
+    ],
+)
+def test_an_answer_that_is_none_is_one_line(server: Server, api: Api, body: bytes) -> None:
+    server.body = body
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, api=api, retries=0)
+    with pytest.raises(InputError, match=f"^server {server.url} \\(hosted\\): .*") as raised:
+        engine.generate([Request("base", (40,), (1,), Sampling())])
+    assert "\n" not in str(raised.value)
+    engine.close()
+
+
+def test_a_web_page_is_shown_in_part(server: Server) -> None:
+    server.body, server.kind = b"<html>\n<p>nginx</p>" + b"." * 1000, "text/html"
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url)
+    with pytest.raises(InputError, match=r"its answer is no completion: <html> <p>nginx</p>\.{281}$"):
+        engine.generate([Request("base", (40,), (1,), Sampling())])
+    engine.close()
+
+
+def test_a_chat_answer_without_words_is_an_empty_one(server: Server) -> None:
+    server.body = CHOICE.replace(b"stop", b"length") % b'"message": {"role": "assistant", "content": null}'
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, api="chat")
+    ((answer,),) = engine.generate([Request("base", (40,), (1,), Sampling())])
+    assert (answer.text, answer.token_ids, answer.finish_reason) == ("", (), "length")
+    engine.close()
+
+
+@pytest.mark.parametrize("ids", [b"", b', "token_ids": null', b', "token_ids": 5', b', "token_ids": ["a"]'])
+def test_text_alone_is_enough_of_an_answer(server: Server, ids: bytes) -> None:
+    server.body = b'{"choices": [{"text": "ab"%s}]}' % ids
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url)
+    ((answer,),) = engine.generate([Request("base", (40,), (1,), Sampling())])
+    assert (answer.text, answer.token_ids, answer.finish_reason) == ("ab", (97, 98), "eos")
+    engine.close()
+
+
+def test_an_error_does_not_wait_for_calls_under_way(server: Server) -> None:
+    server.hang, server.deny = 1, 2
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url)
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="Error code: 401"):
+        engine.generate([Request("base", (40,), (1, 2), SAMPLING)])
+    engine.close()
+    engine.close()  # the second time it is nothing
+    assert time.perf_counter() - began < 10  # the other call would take 600 s
+    assert len(server.asked) == 2
+
+
+def test_ctrl_c_does_not_wait_for_calls_under_way_nor_does_the_end_of_python(server: Server) -> None:
+    server.hang = 1
+    program = f"""
+import os, signal, threading
+from codeduet.agents import Request, Sampling
+from codeduet.agents.openai import OpenAIEngine
+from codeduet.agents.team import Policy, Team
+from codeduet.envs import ByteTokenizer
+engine = OpenAIEngine(Team(dict(a=Policy("base", None, ByteTokenizer()))), "hosted", {server.url!r})
+threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+try:
+    engine.generate([Request("base", (40,), (1,), Sampling())])
+except KeyboardInterrupt:
+    engine.close()
+    print("closed")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("closed\n", "", 0)
+
+
+def test_at_most_batch_size_calls_are_under_way(server: Server) -> None:
+    server.hang = 1
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, batch_size=1)
+    threading.Timer(0.5, server.over.set).start()
+    ((first, second),) = engine.generate([Request("base", (40,), (1, 2), SAMPLING)])
+    assert [body["seed"] for _, body in server.asked] == [1, 2]
+    assert (first.text, second.text) == ("    return 1", "    return 2")
+    engine.close()
+
+
+def test_an_empty_key_is_none(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url)
+    assert engine.generate([Request("base", (40,), (1,), SAMPLING)])
+    engine.close()
+
+
 def test_what_it_cannot_do_is_refused_in_one_line(server: Server, model_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="base_url=http"):
         OpenAIEngine(bytes_team(), "hosted", "localhost:80")
+    with pytest.raises(InputError, match="cannot use base_url='http://localhost:notaport/v1'"):
+        OpenAIEngine(bytes_team(), "hosted", "http://localhost:notaport/v1")
+    chat = OpenAIEngine(bytes_team(), "hosted", server.url, api="chat")
+    with pytest.raises(InputError, match="chat has no top_k"):
+        chat.generate([Request("base", (40,), (1,), Sampling(top_k=5))])
+    assert not server.asked
+    chat.close()
     with pytest.raises(InputError, match="adapters are not sent there"):
         OpenAIEngine(load_team(str(model_dir), lora_rank=2), "hosted", server.url)
     with pytest.raises(InputError, match="engine=openai is for evaluation"):

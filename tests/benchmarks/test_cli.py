@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from codeduet.agents.hf import HFEngine
+
 Command = Callable[..., Any]
 
 
@@ -137,6 +139,17 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
     for name in ("weights", "gradients", "optimiser"):
         assert f"{name}: 0." in ran.out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [[], ["--dry-run"], ["--resume"]])
+def test_train_closes_its_engine_however_it_ends(
+    codeduet: Command, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: list[str]
+) -> None:
+    closed: list[HFEngine] = []
+    monkeypatch.setattr(HFEngine, "close", lambda engine: closed.append(engine))
+    ran = codeduet(*tiny, f"out={tmp_path / 'run'}", *ending)
+    assert ran.status == (2 if ending == ["--resume"] else 0)  # nothing to resume
+    assert len(closed) == 1
 
 
 def test_judge_scores_saved_samples(codeduet: Command, problem_file: Path, tmp_path: Path) -> None:
