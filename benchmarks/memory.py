@@ -13,8 +13,13 @@ GIB = 2**30
 _HALF, _SINGLE = 2, 4
 """Bytes of a bfloat16 and of a float32 number."""
 
-_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 10, 4
-"""Numbers a layer keeps for the backward pass, for each of its hidden and of its feed-forward width."""
+_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 44, 10
+"""Bytes of a token a layer keeps for the backward pass, for each of its hidden and of its feed-forward width.
+
+Hidden: 24 for the float32 inputs of six adapters, each with a copy of its own; 8 for two norms in float32; 8 for query, key
+and value of all heads and what attention makes of them; 4 for a prompt's keys and values, repeated beside each completion,
+where both are about as long. Feed-forward: 4 for the float32 input of the seventh adapter, 6 for gate and up.
+"""
 
 _LOGITS_GIB = 0.5
 """A chunk of logits in float32, its softmax and its gradient (see ``logprobs.CHUNK_ELEMENTS``)."""
@@ -66,8 +71,7 @@ class Shape:
     @property
     def kept_bytes(self) -> int:
         """Bytes a token of a micro-batch keeps for the backward pass, about."""
-        width = _KEPT_PER_HIDDEN * self.hidden + _KEPT_PER_FEED_FORWARD * self.feed_forward
-        return self.layers * width * _HALF
+        return self.layers * (_KEPT_PER_HIDDEN * self.hidden + _KEPT_PER_FEED_FORWARD * self.feed_forward)
 
 
 class MemoryPlan(NamedTuple):
@@ -102,14 +106,14 @@ def memory_plan(shape: Shape, team: TeamConfig, optim: OptimConfig, gpu_gib: flo
 
     Args:
         shape: of the base.
-        team: engine, rank and batch size.
+        team: agents, engine, rank and batch size.
         optim: the size of a micro-batch.
         gpu_gib: memory of the GPU.
         tokens: of a prompt and its completion, at most.
     """
     weights = shape.weights * _HALF / GIB
     # A number, its gradient and two moments.
-    adapters = 2 * shape.adapter_weights(team.lora_rank) * 4 * _SINGLE / GIB
+    adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * 4 * _SINGLE / GIB
     learning = optim.micro_batch_tokens * shape.kept_bytes / GIB + _LOGITS_GIB
     if team.engine == "vllm":
         engine = team.gpu_share * gpu_gib

@@ -153,21 +153,25 @@ def plan(config: ReproduceConfig) -> list[Part]:
 
 
 def needs(config: ReproduceConfig) -> MemoryPlan | None:
-    """Return what MAGRPO, the larger training, needs of a GPU, where the preset says which model and which GPU.
+    """Return what the training with the larger micro-batch needs of a GPU, where the preset says which model and GPU.
 
     Raises:
-        InputError: it does not fit.
+        InputError: one of them does not fit.
     """
     if config.shape is None or not config.gpu_gib:
         return None
-    team = team_config(config, "magrpo")
-    made = memory_plan(config.shape, team, config.magrpo.optim, config.gpu_gib, team.context or 2048)
-    if made.peak > config.gpu_gib or made.cache_tokens < (team.context or 2048):
-        raise InputError(
-            f"the plan needs {made.peak:.1f} GiB of {config.gpu_gib:.0f}, with room for {made.cache_tokens} tokens of cache: "
-            "lower team.batch_size, team.gpu_share or optim.micro_batch_tokens"
-        )
-    return made
+    plans = []
+    for row, training in (("magrpo", config.magrpo), ("grpo", config.grpo)):
+        team = team_config(config, row)
+        tokens = team.context or 2048
+        made = memory_plan(config.shape, team, training.optim, config.gpu_gib, tokens)
+        if made.peak > config.gpu_gib or made.cache_tokens < tokens:
+            raise InputError(
+                f"the plan of {row} needs {made.peak:.1f} GiB of {config.gpu_gib:.0f}, with room for {made.cache_tokens} "
+                f"tokens of cache: lower team.batch_size, team.gpu_share or {row}.optim.micro_batch_tokens"
+            )
+        plans.append(made)
+    return max(plans, key=lambda made: made.learning)  # of equals the first: MAGRPO has more adapters
 
 
 def team_config(config: ReproduceConfig, row: str) -> TeamConfig:
