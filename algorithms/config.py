@@ -69,7 +69,7 @@ class EnvConfig:
     """The game.
 
     Attributes:
-        problems: ``humaneval`` or the path of a HumanEval-format JSONL file.
+        problems: ``humaneval``, ``embedded``, or the path of a HumanEval-format JSONL file.
         reward: reward scheme.
         max_turns: turns H of an episode.
     """

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about runs: tables, curves, signs of collapse, and every transcript to browse.
+"""One self-contained HTML page about runs: tables, curves, signs of collapse, and transcripts to browse.
 
 The page holds its own data, pictures, style and script, and asks nothing of the network; ``page.html`` is its frame.
 """
@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
-from codeduet.algorithms.metrics import read_metrics
+from codeduet.algorithms.metrics import read_metrics, read_rows
 from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.envs import HELPER, MAIN, load_problems
-from codeduet.envs.problems import read_rows
 
 SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
@@ -54,12 +53,14 @@ def write_page(out: Path, sections: Sequence[Section], runs: Sequence[Path], sam
     prompts: dict[str, dict[str, str]] = {}
     for run in runs:
         for path in sorted(run.rglob("samples.jsonl")):
+            if not (path.parent / "config.yaml").is_file():  # no run's: nothing says what problems these are of
+                continue
             config = load_config(BenchConfig, str(path.parent / "config.yaml"))
             source = config.env.problems
             known = prompts.setdefault(source, {})
             known.update({problem.task_id: problem.prompt for problem in load_problems(source) if not known})
-            name = _name(path.parent, runs)
-            transcripts += [_transcript(row, name, source) for _, row in read_rows(path) if row["sample"] < samples]
+            name = _name(path.parent, run, runs)
+            transcripts += [_transcript(row, name, source) for row in read_rows(path) if row["sample"] < samples]
     used = {(row["problems"], row["task"]) for row in transcripts}
     data = {
         "sections": [_section(section) for section in sections],
@@ -88,16 +89,21 @@ def sign_section(runs: Sequence[Path]) -> Section:
     return Section("Signs of collapse", "Last tenth of training beside the first.", signs=[*found, *calm])
 
 
-def _name(folder: Path, runs: Sequence[Path]) -> str:
+def _name(folder: Path, run: Path, runs: Sequence[Path]) -> str:
     """Return what to call a folder of samples: its place below the run it belongs to."""
-    for run in runs:
-        if folder.is_relative_to(run):
-            inner = folder.relative_to(run).as_posix()
-            parts = [
-                part for part in (run.name if len(runs) > 1 or inner == "." else "", inner) if part not in ("", ".")
-            ]
-            return "/".join(parts) or folder.name
-    return folder.name
+    inner = folder.relative_to(run).as_posix()
+    if inner == ".":
+        return run_label(run, runs)
+    return f"{run_label(run, runs)}/{inner}" if len(runs) > 1 else inner
+
+
+def run_label(run: Path, runs: Sequence[Path]) -> str:
+    """Return the shortest name that tells a run from the others: its folder's, or with those above."""
+    own = run.resolve().parts
+    for length in range(1, len(own)):
+        if sum(other.resolve().parts[-length:] == own[-length:] for other in runs) == 1:
+            return "/".join(own[-length:])
+    return str(run)
 
 
 def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, Any]:

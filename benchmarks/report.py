@@ -10,10 +10,11 @@ import numpy as np
 from rich.table import Table
 
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks import reproduce
+from codeduet.benchmarks import ablations, reproduce
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
-from codeduet.benchmarks.page import Section, sign_section, write_page
+from codeduet.benchmarks.page import Section, run_label, sign_section, write_page
 from codeduet.envs import InputError
+from codeduet.envs.files import make_folder
 
 CURVES = (
     "reward", "syntax", "runnable", "tests", "solved", "dead_groups", "helper_nonempty", "helper_called", "helper_gain",
@@ -50,7 +51,7 @@ def learning_curve(runs: list[Path], out: Path) -> None:
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
             window = max(1, len(values) // 10)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=_label(run, runs))
+            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=run_label(run, runs))
         axis.set_title(name.replace("_", " "))
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
@@ -61,15 +62,6 @@ def learning_curve(runs: list[Path], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120, format="png")
     plt.close(figure)
-
-
-def _label(run: Path, runs: list[Path]) -> str:
-    """Return the shortest name that tells a run from the others: its folder's, or with those above."""
-    own = run.resolve().parts
-    for length in range(1, len(own)):
-        if sum(other.resolve().parts[-length:] == own[-length:] for other in runs) == 1:
-            return "/".join(own[-length:])
-    return str(run)
 
 
 def pass_at_k_curves(results: dict[str, dict[str, Any]], out: Path) -> None:
@@ -116,6 +108,15 @@ def results_of(run: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def results_by_name(runs: list[Path]) -> dict[str, dict[str, Any]]:
+    """Return the benchmark results of run folders, each by a name that no other has."""
+    return {
+        (f"{run_label(run, runs)}/{name}" if len(runs) > 1 else name): result
+        for run in runs
+        for name, result in results_of(run).items()
+    }
+
+
 def table_of(run: Path) -> dict[str, Any] | None:
     """Return the table a ``reproduce`` run ended with, or None."""
     path = run / "results.json"
@@ -136,20 +137,21 @@ def write_report(runs: list[Path], out: Path) -> list[Path]:
         out: a folder.
 
     Raises:
-        InputError: a folder holds nothing to report.
+        InputError: a folder holds nothing to report, or ``out`` cannot be made.
     """
     for run in runs:
         check_run(run)
-    several = len(runs) > 1
-    results = {
-        (f"{run.name}/{name}" if several else name): result for run in runs for name, result in results_of(run).items()
-    }
+    make_folder(out)
+    results = results_by_name(runs)
     trained = [training for run in runs for training in trainings_of(run)]
     sections: list[Section] = []
     written: list[Path] = []
     for run in runs:
         if table := table_of(run):
             sections += [_as_section(shown, str(run)) for shown in reproduce.tables(table)]
+        taken_away = run / "ablations" / "results.json"
+        if taken_away.is_file():
+            sections.append(_as_section(ablations.table(json.loads(taken_away.read_text(encoding="utf-8"))), str(run)))
     sampled = {name: result for name, result in results.items() if result["n"] > 1}
     if sampled:
         written.append(out / "pass_at_k.png")

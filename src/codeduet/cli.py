@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from codeduet.envs import Executor, InputError, load_problems
+from codeduet.envs.errors import nearest
 
 try:
     import typer
@@ -32,6 +34,9 @@ _UsageError: Any = typer.BadParameter.__base__
 """An unknown option, command or value. Typer brings this class along under an address that moves."""
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="dotted config overrides")]
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors that say nothing of this program: no space, no permission."""
+
 ConfigName = Annotated[
     str | None, typer.Option("--config", "-c", help="a YAML file, or single, multi_agent, grpo, magrpo, quickstart")
 ]
@@ -100,12 +105,16 @@ def reproduce(
     from codeduet.benchmarks.config import load_config, packaged_configs
 
     quieten_libraries()
-    source = f"presets/{preset}" if preset in packaged_configs("presets") else preset
+    presets = packaged_configs("presets")
+    if preset not in presets and not Path(preset).is_file():
+        raise InputError(f"no preset {preset!r}: {', '.join(presets)}, or a YAML file{nearest(preset, presets)}")
+    source = f"presets/{preset}" if preset in presets else preset
     extra = [f"protocol={protocol}"] if protocol else []
     config = load_config(reproducing.ReproduceConfig, source, [*(overrides or ()), *extra])
-    if out or "out" not in {override.partition("=")[0] for override in overrides or ()}:
-        default = Path("runs") / f"reproduce-{Path(preset).stem}-{config.protocol}-seed{config.seed}"
-        config = replace(config, out=str(out or default))
+    if out:
+        config = replace(config, out=str(out))
+    elif config.out == reproducing.ReproduceConfig.out:  # neither the file nor an override names one
+        config = replace(config, out=f"runs/reproduce-{Path(preset).stem}-{config.protocol}-seed{config.seed}")
     say(
         f"protocol {config.protocol}, preset {preset}, run folder {config.out}"
         + (f". {config.note}" if config.note else "")
@@ -160,7 +169,7 @@ def evaluate(
 def judge(
     samples: Annotated[Path, typer.Argument(help="JSONL of task_id and main_code/helper_code, or completion")],
     out: Annotated[Path, typer.Option(help="JSONL that gets every row with its outcome")],
-    problems: Annotated[str, typer.Option(help="humaneval, or a HumanEval-format JSONL file")] = "humaneval",
+    problems: Annotated[str, typer.Option(help="humaneval, embedded, or a HumanEval-format JSONL file")] = "humaneval",
     workers: Annotated[
         int | None, typer.Option(min=1, help="programs judged side by side; default one per core")
     ] = None,
@@ -183,7 +192,7 @@ def judge(
 @app.command()
 def doctor(
     problems: Annotated[
-        str | None, typer.Option(help="humaneval or a JSONL file: also judge each problem's own reference")
+        str | None, typer.Option(help="humaneval, embedded or a JSONL file: also judge each problem's own reference")
     ] = None,
 ) -> None:
     """Say what isolation this machine gives programs that are judged, and try it."""
@@ -229,12 +238,7 @@ def report(
             told = "cannot be told from under 20 steps"
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
-    results = {
-        (name if len(runs) == 1 else f"{run.name}/{name}"): result
-        for run in runs
-        for name, result in reporting.results_of(run).items()
-    }
-    if results:
+    if results := reporting.results_by_name(runs):
         console.print(reporting.comparison_table(results))
 
 
@@ -336,6 +340,12 @@ def main(arguments: list[str] | None = None) -> None:
         status = _complain(str(error))
     except _UsageError as error:
         status = _complain(f"{error.format_message()} (see codeduet --help)")
+    except FloatingPointError as error:  # a training that diverged
+        status = _complain(str(error))
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        status = _complain(f"{error.filename or 'writing'}: {error.strerror}; what was written before is kept")
     except typer.Abort:  # Ctrl-C, as older versions of Typer tell it; newer ones return 130
         status = 130
     if status == 130:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from codeduet.agents.hf import HFEngine
+from codeduet.cli import main
 
 Command = Callable[..., Any]
 
@@ -264,6 +266,40 @@ def test_an_algorithm_that_cannot_work_is_one_line(
     codeduet: Command, tiny: list[str], tmp_path: Path, override: str, message: str
 ) -> None:
     assert_refused(codeduet(*tiny, f"out={tmp_path / 'run'}", override), message)
+
+
+def test_a_preset_that_is_none_names_those_there_are(codeduet: Command) -> None:
+    ran = codeduet("reproduce", "--preset", "smok", "--dry-run")
+    assert_refused(ran, "embedded, paper, qwen-0.5b, smoke")
+    assert_refused(ran, "did you mean 'smoke'")
+
+
+def test_a_preset_file_names_its_own_folder(codeduet: Command, tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text(f"problems: embedded\nteam: {{model: embedded}}\nout: {tmp_path / 'here'}\n")
+    for extra, folder in (
+        ([], tmp_path / "here"),
+        ([f"out={tmp_path / 'there'}"], tmp_path / "there"),
+        (["--out", tmp_path / "yonder", f"out={tmp_path / 'there'}"], tmp_path / "yonder"),
+    ):
+        ran = codeduet("reproduce", "--preset", preset, "--dry-run", *extra)
+        assert ran.status == 0
+        assert f"run folder {folder}" in ran.out.replace("\n", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_full_or_read_only_disk_is_one_line(
+    codeduet: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / "config.yaml"))
+
+    monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", fail)
+    ran = codeduet("reproduce", "--preset", "smoke", "--out", tmp_path / "run")
+    assert_refused(ran, f"{tmp_path / 'config.yaml'}: {os.strerror(number)}")
+    monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # a mistake of ours keeps its traceback
+        main(["reproduce", "--preset", "smoke", "--out", str(tmp_path / "run")])
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_line(codeduet: Command, tiny: list[str], tmp_path: Path) -> None:

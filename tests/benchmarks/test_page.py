@@ -88,6 +88,32 @@ def test_the_page_holds_tables_curves_signs_and_transcripts(run: Path, tmp_path:
     assert "![Learning curves](learning_curve.png)" in text
 
 
+def test_runs_of_one_name_stay_apart(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere" / run.name
+    shutil.copytree(run, other)
+    write_report([run, other], tmp_path / "out")
+    data = data_of((tmp_path / "out" / "report.html").read_text())
+    rows = {row["row"] for row in data["samples"]}
+    assert len(rows) == 4
+    assert f"elsewhere/{run.name}/team" in rows
+    assert len({(row["row"], row["task"], row["sample"]) for row in data["samples"]}) == len(data["samples"])
+    (table,) = [section for section in data["sections"] if section["title"].startswith("pass@k and rates")]
+    assert len(set(table["table"]["columns"])) == 5
+
+
+def test_a_torn_samples_file_and_one_of_no_run_leave_a_page_of_the_rest(run: Path, tmp_path: Path) -> None:
+    samples = run / "team" / "samples.jsonl"
+    whole = samples.read_text()
+    samples.write_text(whole[: len(whole) // 2])
+    (run / "strange").mkdir()
+    (run / "strange" / "samples.jsonl").write_text(whole)
+    write_report([run], tmp_path / "new" / "out")
+    data = data_of((tmp_path / "new" / "out" / "report.html").read_text())
+    count = {name: sum(row["row"] == name for row in data["samples"]) for name in ("team", "other", "strange")}
+    assert 0 < count["team"] < count["other"]
+    assert count["strange"] == 0
+
+
 ACTIONS = """
 <script>
   const wait = what => new Promise(done => setTimeout(done, what));
