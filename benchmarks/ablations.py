@@ -1,15 +1,13 @@
 """Is it coordination? MAGRPO with one agent frozen, and without helper's code, beside a finished reproduction.
 
-    python -m codeduet.benchmarks.ablations runs/reproduce-embedded-sound-seed0
+    codeduet ablate runs/reproduce-embedded-sound-seed0
 
 Writes ``ablations/`` in the run folder: what is trained anew, samples, and ``results.json``. Started again, it goes on.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,18 +115,3 @@ def table(results: dict[str, Any]) -> Table:
             f"{row['rates']['helper_gain']['mean']:+.3f}",
         )
     return made
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the ablations of a reproduction and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("run", type=Path, help="folder of a finished reproduction")
-    console = Console()
-    try:
-        console.print(table(ablate(parser.parse_args(arguments).run, console=console)))
-    except InputError as error:
-        parser.exit(2, f"codeduet: {error}\n")
-
-
-if __name__ == "__main__":
-    main()

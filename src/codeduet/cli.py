@@ -1,4 +1,4 @@
-"""The command line: ``codeduet reproduce | train | eval | bench | judge | report | doctor``."""
+"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | report | doctor``."""
 
 from __future__ import annotations
 
@@ -134,6 +134,16 @@ def reproduce(
     for row in ("grpo", "magrpo"):
         say_signs(Path(config.out) / row / "train")
     say(f"protocol {config.protocol}; run folder {config.out}")
+
+
+@app.command()
+def ablate(run: Annotated[Path, typer.Argument(help="run folder of a finished reproduce")]) -> None:
+    """Tell whether it is coordination: MAGRPO with helper or main frozen, and with helper silent at evaluation."""
+    from codeduet.benchmarks import ablations
+
+    quieten_libraries()
+    console.print(ablations.table(ablations.ablate(run, console=console)))
+    say(f"run folder {run / 'ablations'}")
 
 
 @app.command(name="eval")

@@ -117,6 +117,7 @@ def test_a_problem_file_with_a_malformed_row(codeduet: Command, settings: list[s
         (["bench", "env.reward=grop", "team.model=TINY", "out=OUT"], "unknown reward 'grop'"),
         (["eval", "nowhere"], "nowhere is no training run: config.yaml is missing"),
         (["report", "nowhere"], "no run folder nowhere"),
+        (["ablate", "nowhere"], "nowhere holds no finished reproduction"),
     ],
 )
 def test_other_mistakes(codeduet: Command, arguments: list[str], words: str, model_dir: Path, tmp_path: Path) -> None:
