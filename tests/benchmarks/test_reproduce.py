@@ -153,7 +153,7 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     assert (trained.frozen, trained.algorithm, trained.steps) == (["main_0"], "magrpo", 2)
     played = load_config(BenchConfig, str(run / "ablations/main_frozen/samples/config.yaml"))
     assert "main_frozen" in played.checkpoint
-    blanked = load_config(BenchConfig, str(run / "ablations/helper_blanked/samples/config.yaml"))
+    blanked = load_config(BenchConfig, str(run / "ablations/helper_silent/samples/config.yaml"))
     assert blanked.blank == ["helper_0"]
     assert "run/magrpo/train" in blanked.checkpoint
     assert ablation_table(results).row_count == len(ABLATIONS)
