@@ -69,6 +69,7 @@ class VLLMEngine:
                 )
         self._vllm = vllm
         self._on_gpu = torch.cuda.is_available()
+        self.context = context or _positions(model)
         self.policies: dict[str, Policy] = {policy.name: policy for policy in team.policies}
         self.versions = {name: policy.version for name, policy in self.policies.items()}
         self._folder = Path(tempfile.mkdtemp(prefix="codeduet-adapters-"))
@@ -78,6 +79,9 @@ class VLLMEngine:
         self._adapters: dict[str, Any] = {}
         if not self._on_gpu:  # there the share is one of the machine's memory, and far too much
             options.setdefault("kv_cache_memory_bytes", int(cache_gib * 2**30))
+            # A prompt cut in two takes its seeded draw back, which a CPU's generator cannot: "does not use offset".
+            options.setdefault("enable_chunked_prefill", False)
+            options.setdefault("max_num_batched_tokens", max(4096, self.context))
         adapted = [policy for policy in team.policies if policy.adapter is not None]
         if adapted:
             rank = max(policy.model.peft_config[policy.adapter].r for policy in adapted)
@@ -89,7 +93,6 @@ class VLLMEngine:
         own = next((policy.model for policy in team.policies if policy.model is not None), None)
         if dtype == "auto" and own is not None:
             dtype = str(next(own.parameters()).dtype).removeprefix("torch.")
-        self.context = context or _positions(model)
         try:
             self.llm = vllm.LLM(
                 model=model_path(model),

@@ -114,7 +114,8 @@ def reproduce(
     if out:
         config = replace(config, out=str(out))
     elif config.out == reproducing.ReproduceConfig.out:  # neither the file nor an override names one
-        config = replace(config, out=f"runs/reproduce-{Path(preset).stem}-{config.protocol}-seed{config.seed}")
+        name = preset if preset in presets else Path(preset).stem
+        config = replace(config, out=f"runs/reproduce-{name}-{config.protocol}-seed{config.seed}")
     say(
         f"protocol {config.protocol}, preset {preset}, run folder {config.out}"
         + (f". {config.note}" if config.note else "")
