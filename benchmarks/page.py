@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
-from codeduet.algorithms.metrics import read_metrics, read_rows
+from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig
-from codeduet.envs import HELPER, MAIN, load_problems
+from codeduet.envs import HELPER, MAIN, InputError, load_problems
 
 SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
+
+_FIELDS = {"task_id", "sample", "texts", "outcome", "passed", "reward"}
+"""What the page needs of a sample."""
 
 
 class Section(NamedTuple):
@@ -40,35 +43,66 @@ class Section(NamedTuple):
     signs: Sequence[tuple[str, bool]] = ()
 
 
-def write_page(out: Path, sections: Sequence[Section], runs: Sequence[Path], samples: int = SAMPLES) -> None:
+class Transcripts(NamedTuple):
+    """What the page has to browse.
+
+    Attributes:
+        samples: an entry of each.
+        prompts: problem set -> task id -> prompt, of the tasks in ``samples``.
+        note: which samples are there, if not all.
+        left_out: a line on each samples file that cannot be shown.
+    """
+
+    samples: list[dict[str, Any]]
+    prompts: dict[str, dict[str, str]]
+    note: str
+    left_out: list[str]
+
+
+def read_transcripts(runs: Sequence[Path], samples: int = SAMPLES) -> Transcripts:
+    """Read the samples of runs; one file that cannot be read does not cost the others.
+
+    Args:
+        runs: folders that hold ``samples.jsonl``, themselves or somewhere below.
+        samples: of each problem in each of them, at most; 0 is all.
+    """
+    shown: list[dict[str, Any]] = []
+    prompts: dict[str, dict[str, str]] = {}
+    left_out: list[str] = []
+    for run in runs:
+        for path in sorted(run.rglob("samples.jsonl")):
+            name = name_of(path.parent, run, runs)
+            try:
+                source = _problems_of(path)
+                if source not in prompts:
+                    prompts[source] = {problem.task_id: problem.prompt for problem in load_problems(source)}
+                rows = _read_samples(path)
+            except InputError as error:
+                left_out.append(f"transcripts of {path} are left out: {error}")
+                continue
+            shown += [_transcript(row, name, source) for row in rows if not samples or row["sample"] < samples]
+    used = {(row["problems"], row["task"]) for row in shown}
+    needed = {
+        source: {task: text for task, text in known.items() if (source, task) in used}
+        for source, known in prompts.items()
+    }
+    note = f"At most {samples} of each problem: codeduet report --samples shows more." if samples else ""
+    return Transcripts(shown, needed, note, left_out)
+
+
+def write_page(out: Path, sections: Sequence[Section], transcripts: Transcripts) -> None:
     """Write the page.
 
     Args:
         out: the HTML file.
         sections: what stands on it, in order.
-        runs: folders that hold ``samples.jsonl``, themselves or somewhere below.
-        samples: of each problem in each of them, at most.
+        transcripts: what can be browsed below them.
     """
-    transcripts: list[dict[str, Any]] = []
-    prompts: dict[str, dict[str, str]] = {}
-    for run in runs:
-        for path in sorted(run.rglob("samples.jsonl")):
-            if not (path.parent / "config.yaml").is_file():  # no run's: nothing says what problems these are of
-                continue
-            config = load_config(BenchConfig, str(path.parent / "config.yaml"))
-            source = config.env.problems
-            known = prompts.setdefault(source, {})
-            known.update({problem.task_id: problem.prompt for problem in load_problems(source) if not known})
-            name = _name(path.parent, run, runs)
-            transcripts += [_transcript(row, name, source) for row in read_rows(path) if row["sample"] < samples]
-    used = {(row["problems"], row["task"]) for row in transcripts}
     data = {
         "sections": [_section(section) for section in sections],
-        "prompts": {
-            source: {task: text for task, text in known.items() if (source, task) in used}
-            for source, known in prompts.items()
-        },
-        "samples": transcripts,
+        "prompts": transcripts.prompts,
+        "samples": transcripts.samples,
+        "note": transcripts.note,
     }
     # Inside a script element nothing but its end tag is special.
     text = json.dumps(data).replace("</", "<\\/").replace("<!--", "<\\u0021--")
@@ -89,21 +123,54 @@ def sign_section(runs: Sequence[Path]) -> Section:
     return Section("Signs of collapse", "Last tenth of training beside the first.", signs=[*found, *calm])
 
 
-def _name(folder: Path, run: Path, runs: Sequence[Path]) -> str:
-    """Return what to call a folder of samples: its place below the run it belongs to."""
-    inner = folder.relative_to(run).as_posix()
-    if inner == ".":
-        return run_label(run, runs)
-    return f"{run_label(run, runs)}/{inner}" if len(runs) > 1 else inner
-
-
-def run_label(run: Path, runs: Sequence[Path]) -> str:
+def label(run: Path, runs: Sequence[Path]) -> str:
     """Return the shortest name that tells a run from the others: its folder's, or with those above."""
     own = run.resolve().parts
     for length in range(1, len(own)):
         if sum(other.resolve().parts[-length:] == own[-length:] for other in runs) == 1:
             return "/".join(own[-length:])
     return str(run)
+
+
+def name_of(folder: Path, run: Path, runs: Sequence[Path]) -> str:
+    """Return what to call a benchmark in a run folder: its place there, behind the run's label if there are several."""
+    place = folder.relative_to(run).as_posix().removesuffix("/samples")
+    if place == ".":
+        return label(run, runs)
+    return f"{label(run, runs)}/{place}" if len(runs) > 1 else place
+
+
+def _problems_of(path: Path) -> str:
+    """Return which problems a samples file answers.
+
+    Raises:
+        InputError: its folder does not say.
+    """
+    config = path.parent / "config.yaml"
+    if not config.is_file():
+        raise InputError("no config.yaml beside it says which problems it answers")
+    return load_config(BenchConfig, str(config)).env.problems
+
+
+def _read_samples(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a samples file; a last line cut off half way is dropped.
+
+    Raises:
+        InputError: another line is no sample.
+    """
+    rows = []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            if number == len(lines):
+                break
+            raise InputError(f"line {number} is not JSON") from None
+        if not isinstance(row, dict) or not row.keys() >= _FIELDS:
+            raise InputError(f"line {number} is no sample")
+        rows.append(row)
+    return rows
 
 
 def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, Any]:

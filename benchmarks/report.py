@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, reproduce
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
-from codeduet.benchmarks.page import Section, run_label, sign_section, write_page
+from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
 from codeduet.envs import InputError
 from codeduet.envs.files import make_folder
 
@@ -51,7 +52,7 @@ def learning_curve(runs: list[Path], out: Path) -> None:
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
             window = max(1, len(values) // 10)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=run_label(run, runs))
+            axis.plot(steps[window - 1 :], smooth, color=line.get_color(), label=label(run, runs))
         axis.set_title(name.replace("_", " "))
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
@@ -90,38 +91,50 @@ def pass_at_k_curves(results: dict[str, dict[str, Any]], out: Path) -> None:
     plt.close(figure)
 
 
-def results_of(run: Path) -> dict[str, dict[str, Any]]:
-    """Return the benchmark results in a run folder and below it, oldest first: place below the folder -> results.
+def results_of(run: Path, runs: Sequence[Path] = ()) -> dict[str, dict[str, Any]]:
+    """Return the benchmark results in a run folder and below it, oldest first: name -> results.
 
     Of a ``reproduce`` run these are its rows; its table is :func:`table_of`.
+
+    Args:
+        run: the folder.
+        runs: it and those it stands beside; names are told apart from theirs.
     """
     found = {}
     paths = sorted(run.rglob("results.json"), key=lambda path: path.stat().st_mtime)
     for path in paths:
-        try:
-            results = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path} is not JSON: {error}") from None
+        results = _read_json(path)
         if "pass@k" in results:
-            place = path.parent.relative_to(run).as_posix()
-            found[path.parent.name if place == "." else place.removesuffix("/samples")] = results
+            found[name_of(path.parent, run, runs or [run])] = results
     return found
 
 
-def results_by_name(runs: list[Path]) -> dict[str, dict[str, Any]]:
-    """Return the benchmark results of run folders, each by a name that no other has."""
-    return {
-        (f"{run_label(run, runs)}/{name}" if len(runs) > 1 else name): result
-        for run in runs
-        for name, result in results_of(run).items()
-    }
+def all_results(runs: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the benchmark results of several runs, each under a name of its own."""
+    return {name: results for run in runs for name, results in results_of(run, runs).items()}
 
 
 def table_of(run: Path) -> dict[str, Any] | None:
     """Return the table a ``reproduce`` run ended with, or None."""
     path = run / "results.json"
-    table: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    return table if table and "rows" in table else None
+    table = _read_json(path) if path.is_file() else {}
+    return table if "rows" in table else None
+
+
+def ablations_of(run: Path) -> dict[str, Any] | None:
+    """Return the results of a ``reproduce`` run's ablations, or None."""
+    path = run / "ablations" / "results.json"
+    results = _read_json(path) if path.is_file() else {}
+    # A benchmark may have been run into a folder of that name.
+    return results if results and "pass@k" not in results else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON: {error}") from None
+    return read
 
 
 def trainings_of(run: Path) -> list[Path]:
@@ -129,12 +142,16 @@ def trainings_of(run: Path) -> list[Path]:
     return sorted(path.parent for path in run.rglob("metrics.jsonl") if read_metrics(path.parent))
 
 
-def write_report(runs: list[Path], out: Path) -> list[Path]:
+def write_report(
+    runs: list[Path], out: Path, *, samples: int = SAMPLES, say: Callable[[str], None] = lambda line: None
+) -> list[Path]:
     """Write ``report.html``, ``report.md`` and the pictures into ``out``; return what was written.
 
     Args:
         runs: folders of trainings, benchmarks or ``reproduce`` runs; several are laid over each other.
-        out: a folder.
+        out: a folder; made where there is none.
+        samples: of each problem, at most, among the page's transcripts; 0 is all.
+        say: called with a line on each samples file that had to be left out.
 
     Raises:
         InputError: a folder holds nothing to report, or ``out`` cannot be made.
@@ -142,16 +159,16 @@ def write_report(runs: list[Path], out: Path) -> list[Path]:
     for run in runs:
         check_run(run)
     make_folder(out)
-    results = results_by_name(runs)
+    results = all_results(runs)
     trained = [training for run in runs for training in trainings_of(run)]
     sections: list[Section] = []
     written: list[Path] = []
     for run in runs:
         if table := table_of(run):
             sections += [_as_section(shown, str(run)) for shown in reproduce.tables(table)]
-        taken_away = run / "ablations" / "results.json"
-        if taken_away.is_file():
-            sections.append(_as_section(ablations.table(json.loads(taken_away.read_text(encoding="utf-8"))), str(run)))
+        if ablated := ablations_of(run):
+            shown = ablations.table(ablated)
+            sections.append(_as_section(shown, f"{run}: {shown.title}")._replace(title="Ablations"))
     sampled = {name: result for name, result in results.items() if result["n"] > 1}
     if sampled:
         written.append(out / "pass_at_k.png")
@@ -165,8 +182,13 @@ def write_report(runs: list[Path], out: Path) -> list[Path]:
         note = "Each metric of training over steps, and its moving average."
         sections.append(Section("Learning curves", note, image=written[-1]))
         sections.append(sign_section(trained))
+    transcripts = read_transcripts(runs, samples)
+    if transcripts.left_out:
+        sections.append(Section("Left out", signs=[(line, False) for line in transcripts.left_out]))
+    for line in transcripts.left_out:
+        say(line)
     (out / "report.md").write_text(_markdown(sections, out), encoding="utf-8")
-    write_page(out / "report.html", sections, runs)
+    write_page(out / "report.html", sections, transcripts)
     return [*written, out / "report.md", out / "report.html"]
 
 

@@ -235,12 +235,14 @@ def doctor(
 def report(
     runs: Annotated[list[Path], typer.Argument(help="run folders of train, bench or reproduce; several overlay")],
     out: Annotated[Path | None, typer.Option(help="folder for the report; default the first run folder")] = None,
+    samples: Annotated[int, typer.Option(min=0, help="transcripts of each problem on the page; 0 is all")] = 3,
 ) -> None:
     """Make one page about runs: tables, curves, signs of collapse, transcripts; print the results."""
     from codeduet.algorithms.metrics import read_metrics
     from codeduet.benchmarks import report as reporting
 
-    for path in reporting.write_report(runs, out or runs[0]):
+    runs = list({run.resolve(): run for run in runs}.values())  # named twice, it is still one run
+    for path in reporting.write_report(runs, out or runs[0], samples=samples, say=say):
         say(f"{path.stem.replace('_', ' ')} in {path}")
     for training in (training for run in runs for training in reporting.trainings_of(run)):
         gain = reporting.reward_gain(read_metrics(training))
@@ -249,7 +251,7 @@ def report(
             told = "cannot be told from under 20 steps"
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
-    if results := reporting.results_by_name(runs):
+    if results := reporting.all_results(runs):
         console.print(reporting.comparison_table(results))
 
 
@@ -356,7 +358,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in _OF_THE_MACHINE:
             raise
-        status = _complain(f"{error.filename or 'writing'}: {error.strerror}; what was written before is kept")
+        status = _complain(f"cannot write {error.filename or 'on'}: {error.strerror}; what was written before is kept")
     except typer.Abort:  # Ctrl-C, as older versions of Typer tell it; newer ones return 130
         status = 130
     if status == 130:

@@ -269,6 +269,16 @@ def test_an_algorithm_that_cannot_work_is_one_line(
     assert_refused(codeduet(*tiny, f"out={tmp_path / 'run'}", override), message)
 
 
+def test_a_run_named_twice_is_reported_once(codeduet: Command, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    value = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    (run / "results.json").write_text(json.dumps({"n": 1, "pass@k": {"1": value}, "rates": {}}))
+    ran = codeduet("report", run, run / ".." / "run", "--out", tmp_path / "out")
+    assert (ran.status, ran.err) == (0, "")
+    assert "|  | run |\n" in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_a_preset_that_is_none_names_those_there_are(codeduet: Command) -> None:
     ran = codeduet("reproduce", "--preset", "smok", "--dry-run")
     assert_refused(ran, "embedded, paper, qwen-0.5b, smoke")
@@ -297,7 +307,7 @@ def test_a_full_or_read_only_disk_is_one_line(
 
     monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", fail)
     ran = codeduet("reproduce", "--preset", "smoke", "--out", tmp_path / "run")
-    assert_refused(ran, f"{tmp_path / 'config.yaml'}: {os.strerror(number)}")
+    assert_refused(ran, f"cannot write {tmp_path / 'config.yaml'}: {os.strerror(number)}")
     monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # a mistake of ours keeps its traceback
         main(["reproduce", "--preset", "smoke", "--out", str(tmp_path / "run")])

@@ -88,30 +88,54 @@ def test_the_page_holds_tables_curves_signs_and_transcripts(run: Path, tmp_path:
     assert "![Learning curves](learning_curve.png)" in text
 
 
-def test_runs_of_one_name_stay_apart(run: Path, tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere" / run.name
-    shutil.copytree(run, other)
-    write_report([run, other], tmp_path / "out")
-    data = data_of((tmp_path / "out" / "report.html").read_text())
-    rows = {row["row"] for row in data["samples"]}
-    assert len(rows) == 4
-    assert f"elsewhere/{run.name}/team" in rows
-    assert len({(row["row"], row["task"], row["sample"]) for row in data["samples"]}) == len(data["samples"])
-    (table,) = [section for section in data["sections"] if section["title"].startswith("pass@k and rates")]
-    assert len(set(table["table"]["columns"])) == 5
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    """The transcripts a report holds."""
+    rows: list[dict[str, Any]] = data_of((out / "report.html").read_text())["samples"]
+    return rows
 
 
-def test_a_torn_samples_file_and_one_of_no_run_leave_a_page_of_the_rest(run: Path, tmp_path: Path) -> None:
-    samples = run / "team" / "samples.jsonl"
-    whole = samples.read_text()
-    samples.write_text(whole[: len(whole) // 2])
-    (run / "strange").mkdir()
-    (run / "strange" / "samples.jsonl").write_text(whole)
-    write_report([run], tmp_path / "new" / "out")
-    data = data_of((tmp_path / "new" / "out" / "report.html").read_text())
-    count = {name: sum(row["row"] == name for row in data["samples"]) for name in ("team", "other", "strange")}
-    assert 0 < count["team"] < count["other"]
-    assert count["strange"] == 0
+def test_transcripts_of_runs_whose_folders_have_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
+    runs = [Path(shutil.copytree(run, tmp_path / seed / "run")) for seed in ("s0", "s1")]
+    write_report(runs, tmp_path / "out")
+    rows = rows_of(tmp_path / "out")
+    assert {row["row"] for row in rows} == {f"{seed}/run/{name}" for seed in ("s0", "s1") for name in ("team", "other")}
+    assert len({(row["row"], row["task"], row["sample"]) for row in rows}) == len(rows)
+
+
+def test_the_page_shows_as_many_samples_as_it_is_asked_to(run: Path, tmp_path: Path) -> None:
+    for samples, shown in ((0, 4), (1, 1), (9, 4)):
+        write_report([run], tmp_path / "out", samples=samples)
+        of_team = [row for row in rows_of(tmp_path / "out") if (row["row"], row["task"]) == ("team", "Toy/0")]
+        assert [row["sample"] for row in of_team] == list(range(shown))
+
+
+def test_a_sample_that_a_kill_cut_off_costs_no_other(run: Path, tmp_path: Path) -> None:
+    lines = (run / "team" / "samples.jsonl").read_text().splitlines()
+    (run / "team" / "samples.jsonl").write_text("\n".join([*lines[:5], lines[5][:40]]))
+    said: list[str] = []
+    write_report([run], tmp_path / "out", samples=0, say=said.append)
+    assert sum(row["row"] == "team" for row in rows_of(tmp_path / "out")) == 5
+    assert said == []
+
+
+def test_samples_that_cannot_be_shown_are_left_out_in_a_line(run: Path, tmp_path: Path) -> None:
+    def said() -> list[str]:
+        lines: list[str] = []
+        write_report([run], tmp_path / "out", say=lines.append)
+        assert {row["row"] for row in rows_of(tmp_path / "out")} == {"other"}
+        return lines
+
+    path = run / "team" / "samples.jsonl"
+    rows = path.read_text().splitlines()
+    for line, words in ((rows[0][:40], "is not JSON"), ("{}", "is no sample"), ("3", "is no sample")):
+        path.write_text("\n".join([rows[0], line, rows[1]]))
+        assert said() == [f"transcripts of {path} are left out: line 2 {words}"]
+    (run / "team" / "config.yaml").write_text("env: {problems: nowhere.jsonl}\n")
+    assert said() == [f"transcripts of {path} are left out: no such file: nowhere.jsonl"]
+    (run / "team" / "config.yaml").unlink()
+    (line,) = said()
+    assert line == f"transcripts of {path} are left out: no config.yaml beside it says which problems it answers"
+    assert f"## Left out\n\n- {line}\n" in (tmp_path / "out" / "report.md").read_text()
 
 
 ACTIONS = """
@@ -124,6 +148,7 @@ ACTIONS = """
     said.images = [...document.images].map(image => image.complete && image.naturalWidth);
     said.tables = document.querySelectorAll("table").length;
     said.all = all().length;
+    said.note = field("note").textContent;
     set("verdict", "pass"); said.passed = all().length;
     set("verdict", "fail"); said.failed = all().length;
     set("verdict", ""); set("row", "other"); said.other = all().length;
@@ -161,6 +186,7 @@ def test_a_browser_shows_filters_and_expands_it_without_an_error(run: Path, tmp_
     assert all(width > 300 for width in said["images"])
     assert len(said["images"]) == 2
     assert said["tables"] == 1
+    assert said["note"] == "At most 3 of each problem: codeduet report --samples shows more."
     assert (said["all"], said["passed"], said["failed"]) == (len(samples), passed, len(samples) - passed)
     assert said["other"] == sum(row["row"] == "other" for row in samples)
     assert said["task"] == sum(row["task"] == "Toy/1" for row in samples)

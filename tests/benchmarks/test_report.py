@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from codeduet.benchmarks.report import check_run, comparison_table, learning_curve, results_of, reward_gain
+from codeduet.benchmarks.report import (
+    all_results,
+    check_run,
+    comparison_table,
+    learning_curve,
+    results_of,
+    reward_gain,
+    write_report,
+)
 from codeduet.envs import InputError
 
 
@@ -26,7 +34,13 @@ def write_run(folder: Path, rows: list[dict[str, Any]]) -> Path:
 
 def results(mean: float) -> dict[str, Any]:
     value = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
-    return {"pass@k": {"1": value}, "rates": {"reward": value, "helper_called": value}}
+    return {"n": 1, "pass@k": {"1": value}, "rates": {"reward": value, "helper_called": value, "helper_gain": value}}
+
+
+def write_results(folder: Path, result: dict[str, Any]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(result))
+    return folder
 
 
 def test_the_gain_is_the_last_tenth_less_the_first() -> None:
@@ -62,9 +76,46 @@ def test_a_learning_curve_is_a_png_whatever_the_length(tmp_path: Path, count: in
 
 def test_results_are_found_in_a_run_and_below(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "before", tmp_path / "after", tmp_path / "magrpo" / "samples"):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(json.dumps(results(0.5)))
+        write_results(folder, results(0.5))
     assert set(results_of(tmp_path)) == {tmp_path.name, "before", "after", "magrpo"}
+
+
+def test_runs_whose_folders_have_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = [write_results(tmp_path / seed / "run", results(mean)) for seed, mean in (("s0", 0.25), ("s1", 0.75))]
+    write_results(runs[1] / "magrpo" / "samples", results(0.5))
+    means = {name: result["pass@k"]["1"]["mean"] for name, result in all_results(runs).items()}
+    assert means == {"s0/run": 0.25, "s1/run": 0.75, "s1/run/magrpo": 0.5}
+    text = write_report(runs, tmp_path / "out")[0].read_text()
+    assert "|  | s0/run | s1/run | s1/run/magrpo |" in text
+    assert "| pass@1 | 25.0  (15.0 - 35.0) | 75.0  (65.0 - 85.0) | 50.0  (40.0 - 60.0) |" in text
+
+
+def test_a_report_without_pictures_makes_its_folder(tmp_path: Path) -> None:
+    run = write_results(tmp_path / "greedy", results(0.5))
+    out = tmp_path / "made" / "here"
+    assert write_report([run], out) == [out / "report.md", out / "report.html"]
+    assert (out / "report.html").is_file()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot make the folder"):
+        write_report([run], tmp_path / "file")
+
+
+def test_ablations_of_a_reproduction_have_their_table(tmp_path: Path) -> None:
+    write_results(tmp_path / "magrpo" / "samples", results(0.5))
+    less = {"mean": -0.2, "low": -0.3, "high": -0.1}
+    frozen = {"title": "helper frozen", **results(0.3), "pass@1 less MAGRPO's": less}
+    write_results(tmp_path / "ablations", {"helper_frozen": frozen})
+    text = write_report([tmp_path], tmp_path / "out")[0].read_text()
+    section = text.split("## Ablations")[1]
+    assert "|  | pass@1 | less MAGRPO's | called | gain |" in section
+    row = "| helper frozen | 30.0 (20-40) | -20.0 (-30 to -10) | 30.0 | +0.300 |"
+    assert row in section
+    assert row.split("|")[1].strip() in (tmp_path / "out" / "report.html").read_text()
+    write_results(tmp_path / "ablations", results(0.5))  # a benchmark, in a folder of that name
+    assert "## Ablations" not in write_report([tmp_path], tmp_path / "out")[0].read_text()
+    (tmp_path / "ablations" / "results.json").write_text("{")
+    with pytest.raises(InputError, match=r"ablations/results\.json is not JSON: "):
+        write_report([tmp_path], tmp_path / "out")
 
 
 def test_before_and_after_stand_side_by_side_in_per_cent() -> None:
