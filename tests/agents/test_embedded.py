@@ -47,7 +47,7 @@ def test_the_corpus_follows_from_its_seed() -> None:
 
 def test_the_script_makes_a_model_that_loads(tmp_path: Path) -> None:
     size = {"vocabulary": 320, "hidden": 32, "layers": 1, "heads": 2, "feed_forward": 64}
-    recipe = Recipe(plain=80, leaning=40, pipelines=40, more_pipelines=40, reminders=20, **size)
+    recipe = Recipe(threads=1, plain=80, leaning=40, pipelines=40, more_pipelines=40, reminders=20, **size)
     report = pretrain(recipe, tmp_path)
     assert len(report["stages"]) == 4
     team = load_untrained(str(tmp_path), (MAIN,))
