@@ -18,8 +18,8 @@ from torch.utils.checkpoint import checkpoint
 
 from codeduet.agents.padding import Side, pad, positions
 
-CHUNK_ELEMENTS = 2**25
-"""Logits that exist at once, at most: 128 MiB of float32."""
+CHUNK_ELEMENTS = (2**21, 2**25)
+"""Logits that exist at once, at most: 8 MiB of float32 on a CPU, which its caches hold, and 128 MiB on a GPU."""
 
 
 def completion_logprobs(
@@ -29,7 +29,7 @@ def completion_logprobs(
     temperatures: Sequence[float],
     *,
     padding_side: Side = "right",
-    chunk_elements: int = CHUNK_ELEMENTS,
+    chunk_elements: int = 0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Score completions under a causal language model.
 
@@ -40,7 +40,7 @@ def completion_logprobs(
         temperatures: `[N]` what each was sampled at: logits are divided by it, as the sampler did. 0 (greedy) scores
             at 1.
         padding_side: where shorter prompts are padded; the result is the same.
-        chunk_elements: logits that exist at once, at most.
+        chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
 
     Returns:
         Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), and the mask ``[N, L]``.
@@ -52,13 +52,12 @@ def completion_logprobs(
     scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)
     scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
-    size = max(1, chunk_elements // model.config.vocab_size)
-    scored = torch.cat(
-        [
-            _score(head, hidden[k : k + size], targets[k : k + size], scale[k : k + size], len(targets) > size)
-            for k in range(0, len(targets), size)
-        ]
-    )
+    size = max(1, (chunk_elements or CHUNK_ELEMENTS[device.type != "cpu"]) // model.config.vocab_size)
+    if type(head) is torch.nn.Linear and head.bias is None:
+        scored: torch.Tensor = _LinearLogprobs.apply(hidden, head.weight, targets, scale, size)
+    else:  # an adapter on the head, say
+        parts = (slice(k, k + size) for k in range(0, len(targets), size))
+        scored = torch.cat([_score(head, hidden[part], targets[part], scale[part]) for part in parts])
     mask = written.to(scored.dtype)
     return torch.zeros_like(mask).masked_scatter(written.bool(), scored), mask
 
@@ -101,19 +100,58 @@ def _hidden(
     return torch.cat([first, rest], 1)
 
 
-def _score(
-    head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, recompute: bool
-) -> torch.Tensor:
-    """Return the log-probability at each position ``[K]``; with ``recompute`` the backward pass makes logits anew."""
+def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability at each position ``[K]``; the backward pass makes logits anew."""
 
     def run(hidden: torch.Tensor) -> torch.Tensor:
-        logits = head(hidden)
-        # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        logits /= scale[:, None].to(logits.dtype)  # in place: the largest tensor of all
-        return -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        return -torch.nn.functional.cross_entropy(_scaled(head(hidden), scale), targets, reduction="none")
 
-    if recompute and torch.is_grad_enabled():
-        scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False)
-        return scored
-    return run(hidden)
+    scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False) if torch.is_grad_enabled() else run(hidden)
+    return scored
+
+
+def _scaled(logits: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Return logits ``[K, V]`` over the temperatures, in place where their precision allows."""
+    # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits /= scale[:, None].to(logits.dtype)
+    return logits
+
+
+class _LinearLogprobs(torch.autograd.Function):
+    """Log-probabilities of ``targets`` under a linear head, whose logits exist a chunk at a time, in both passes.
+
+    With p the probabilities at one position, T its temperature and y its target, the gradient of log p_y over the logits is
+    (onehot(y) - p) / T. Both passes write into the chunk's logits in place, so that nothing as large is kept or filled.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, size: int
+    ) -> torch.Tensor:
+        scored, totals = [], []
+        for k in range(0, len(targets), size):
+            part = slice(k, k + size)
+            logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
+            totals.append(logits.logsumexp(-1))
+            scored.append(logits.gather(-1, targets[part, None])[:, 0] - totals[-1])
+        ctx.save_for_backward(hidden, weight, targets, scale, torch.cat(totals))
+        ctx.size = size
+        return torch.cat(scored)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (gradient,) = gradients
+        hidden, weight, targets, scale, totals = ctx.saved_tensors
+        of_hidden = torch.empty_like(hidden)
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        for k in range(0, len(targets), ctx.size):
+            part = slice(k, k + ctx.size)
+            logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
+            share = gradient[part, None] / scale[part, None].to(gradient.dtype)
+            of_logits = logits.sub_(totals[part, None]).exp_().mul_(-share)
+            of_logits = of_logits.scatter_add_(-1, targets[part, None], share).to(weight.dtype)
+            torch.mm(of_logits, weight, out=of_hidden[part])
+            if of_weight is not None:
+                of_weight.addmm_(of_logits.T, hidden[part])
+        return of_hidden, of_weight, None, None, None

@@ -22,7 +22,7 @@ where both are about as long. Feed-forward: 4 for the float32 input of the seven
 """
 
 _LOGITS_GIB = 0.5
-"""A chunk of logits in float32, its softmax and its gradient (see ``logprobs.CHUNK_ELEMENTS``)."""
+"""A chunk of logits in float32, with what else it takes (see ``logprobs.CHUNK_ELEMENTS``)."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
