@@ -104,13 +104,22 @@ def test_expected_update_is_the_policy_gradient(model: Qwen2ForCausalLM, size: i
     assert (expected - (size - 1) / size * exact).abs().max().item() < 1e-9
 
 
+# Two agents: helper writes a token, main sees it and writes one.
+TOKENS = [(0,), (1,), (EOS,)]
+JOINT = list(itertools.product(TOKENS, repeat=2))
+JOINT_REWARD = dict(zip(JOINT, [1.0, 0.0, 0.4, 0.2, 0.8, 0.1, 0.6, 0.3, 0.9], strict=True))
+
+
+def pair_logprobs(model: Qwen2ForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the log-probabilities of helper's tokens, and of main's in the order of the pairs."""
+    second = sequence_logprobs(model, [b for _, b in JOINT], [PROMPT + a for a, _ in JOINT])
+    return sequence_logprobs(model, TOKENS), second
+
+
 def test_expected_update_of_each_agent_is_its_policy_gradient(model: Qwen2ForCausalLM) -> None:
     """Two agents of one policy each: helper writes a token, main sees it and writes one; the reward is joint."""
-    tokens = [(0,), (1,), (EOS,)]
-    joint = list(itertools.product(tokens, repeat=2))
-    reward = dict(zip(joint, [1.0, 0.0, 0.4, 0.2, 0.8, 0.1, 0.6, 0.3, 0.9], strict=True))
-    first = sequence_logprobs(model, tokens)
-    second = sequence_logprobs(model, [b for _, b in joint], [PROMPT + a for a, _ in joint])
+    tokens, joint, reward = TOKENS, JOINT, JOINT_REWARD
+    first, second = pair_logprobs(model)
     helper_log = {pair: first[tokens.index(pair[0])] for pair in joint}
     main_log = dict(zip(joint, second, strict=True))
     probability = {pair: (helper_log[pair] + main_log[pair]).exp().item() for pair in joint}
@@ -139,11 +148,8 @@ def test_expected_update_of_each_agent_is_its_policy_gradient(model: Qwen2ForCau
 
 def test_expected_update_of_nested_credit_is_each_agents_policy_gradient(model: Qwen2ForCausalLM) -> None:
     """Every tree of two helper answers with two mains each; a shared answer is one sample, as the trainer counts it."""
-    tokens = [(0,), (1,), (EOS,)]
-    joint = list(itertools.product(tokens, repeat=2))
-    reward = dict(zip(joint, [1.0, 0.0, 0.4, 0.2, 0.8, 0.1, 0.6, 0.3, 0.9], strict=True))
-    first = sequence_logprobs(model, tokens)
-    second = sequence_logprobs(model, [b for _, b in joint], [PROMPT + a for a, _ in joint])
+    tokens, joint, reward = TOKENS, JOINT, JOINT_REWARD
+    first, second = pair_logprobs(model)
     logs = {HELPER: dict(zip(tokens, first, strict=True)), MAIN: dict(zip(joint, second, strict=True))}
     scores = {agent: {key: gradient(model, log) for key, log in of_agent.items()} for agent, of_agent in logs.items()}
     odds = {agent: {key: log.exp().item() for key, log in of_agent.items()} for agent, of_agent in logs.items()}
