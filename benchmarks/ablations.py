@@ -106,8 +106,8 @@ def table(results: dict[str, Any]) -> Table:
     In per cent, reward aside, with intervals of 95 %.
     """
     first, *others = next(iter(results.values()))["pass@k"]
-    made = Table(
-        title="What MAGRPO's pass@1 loses; silent: helper's answers are blanked at evaluation", box=SIMPLE_HEAD
+    made = Table(  # of 80 columns
+        title="Ablations: what MAGRPO's pass@1 loses (silent: helper blanked)", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     made.add_column("")
     for column in (f"pass@{first}", *(f"@{k}" for k in others[-1:]), "less MAGRPO's", "called", "gain"):

@@ -24,6 +24,9 @@ where both are about as long. Feed-forward: 4 for the float32 input of the seven
 _LOGITS_GIB = 0.5
 """A chunk of logits in float32, with what else it takes (see ``logprobs.CHUNK_ELEMENTS``)."""
 
+_CUDA_GIB = 1.0
+"""CUDA's context and kernels, and what its allocator holds in pieces too small to use; an allowance, not computed."""
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Shape:
@@ -83,6 +86,7 @@ class MemoryPlan(NamedTuple):
         engine: the engine's own copy of the base and its cache; with transformers the cache alone.
         cache_tokens: tokens of keys and values the engine has room for.
         learning: what a micro-batch and its logits take.
+        cuda: an allowance for what is nobody's tensor.
         generating_peak: all that is held while generating.
         learning_peak: all that is held while learning; vLLM sleeps then and holds nothing.
     """
@@ -92,6 +96,7 @@ class MemoryPlan(NamedTuple):
     engine: float
     cache_tokens: int
     learning: float
+    cuda: float
     generating_peak: float
     learning_peak: float
 
@@ -121,5 +126,7 @@ def memory_plan(shape: Shape, team: TeamConfig, optim: OptimConfig, gpu_gib: flo
     else:
         cache_tokens = team.batch_size * tokens
         engine = cache_tokens * shape.cache_bytes / GIB
-    held = weights + adapters
-    return MemoryPlan(weights, adapters, engine, max(cache_tokens, 0), learning, held + engine, held + learning)
+    held = weights + adapters + _CUDA_GIB
+    return MemoryPlan(
+        weights, adapters, engine, max(cache_tokens, 0), learning, _CUDA_GIB, held + engine, held + learning
+    )

@@ -23,6 +23,9 @@ CURVES = (
 )  # fmt: skip
 """Metrics that are drawn: the reward, its components, and what tells of a collapse."""
 
+_LABEL_WIDTH, _RESULT_WIDTH = 20, 22
+"""Characters of a comparison's first column and of each other."""
+
 
 def reward_gain(rows: list[dict[str, Any]]) -> Interval:
     """Return mean reward of the last tenth of training less that of the first, with a 95 % bootstrap interval.
@@ -92,17 +95,26 @@ def pass_at_k_curves(results: dict[str, dict[str, Any]], out: Path) -> None:
 
 
 def results_of(run: Path, runs: Sequence[Path] = ()) -> dict[str, dict[str, Any]]:
-    """Return the benchmark results in a run folder and below it, oldest first: name -> results.
+    """Return the benchmark results in a run folder and below it: name -> results.
 
-    Of a ``reproduce`` run these are its rows; its table is :func:`table_of`.
+    The oldest comes first. Of a ``reproduce`` run these are its rows, in the order of its table; ablations, which have a
+    table of their own, are left out.
 
     Args:
         run: the folder.
         runs: it and those it stands beside; names are told apart from theirs.
     """
     found = {}
-    paths = sorted(run.rglob("results.json"), key=lambda path: path.stat().st_mtime)
-    for path in paths:
+    rows = list(reproduce.TITLES)
+
+    def place(path: Path) -> tuple[bool, int, float]:
+        folder = path.relative_to(run).parts[0]
+        return path.parent != run, rows.index(folder) if folder in rows else len(rows), path.stat().st_mtime
+
+    ablated = run / "ablations" if ablations_of(run) else None
+    for path in sorted(run.rglob("results.json"), key=place):
+        if ablated in path.parents:
+            continue
         results = _read_json(path)
         if "pass@k" in results:
             found[name_of(path.parent, run, runs or [run])] = results
@@ -127,6 +139,12 @@ def ablations_of(run: Path) -> dict[str, Any] | None:
     results = _read_json(path) if path.is_file() else {}
     # A benchmark may have been run into a folder of that name.
     return results if results and "pass@k" not in results else None
+
+
+def tables_of(run: Path) -> list[Table]:
+    """Return the tables of a ``reproduce`` run and of its ablations, as far as it has them."""
+    table, ablated = table_of(run), ablations_of(run)
+    return [*(reproduce.tables(table) if table else []), *([ablations.table(ablated)] if ablated else [])]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -164,11 +182,7 @@ def write_report(
     sections: list[Section] = []
     written: list[Path] = []
     for run in runs:
-        if table := table_of(run):
-            sections += [_as_section(shown, str(run)) for shown in reproduce.tables(table)]
-        if ablated := ablations_of(run):
-            shown = ablations.table(ablated)
-            sections.append(_as_section(shown, f"{run}: {shown.title}")._replace(title="Ablations"))
+        sections += [_as_section(shown, str(run)) for shown in tables_of(run)]
     sampled = {name: result for name, result in results.items() if result["n"] > 1}
     if sampled:
         written.append(out / "pass_at_k.png")
@@ -239,6 +253,16 @@ def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
             table.add_row(label, *cells)
         table.add_section()
     return table
+
+
+def comparison_tables(results: dict[str, dict[str, Any]], width: int) -> list[Table]:
+    """Return :func:`comparison_table` as several, each with as many results as ``width`` characters have room for."""
+    at_once = max(1, (width - _LABEL_WIDTH) // _RESULT_WIDTH)
+    names = list(results)
+    return [
+        comparison_table({name: results[name] for name in names[start : start + at_once]})
+        for start in range(0, len(names), at_once)
+    ]
 
 
 def check_run(run: Path) -> None:

@@ -123,7 +123,8 @@ def reproduce(
     if memory := reproducing.needs(config):
         say(
             f"memory plan in GiB of {config.gpu_gib:.0f}: weights {memory.weights:.1f}, adapters {memory.adapters:.1f}, engine "
-            f"{memory.engine:.1f} ({memory.cache_tokens} tokens of cache), micro-batch {memory.learning:.1f}; generating "
+            f"{memory.engine:.1f} ({memory.cache_tokens} tokens of cache), micro-batch {memory.learning:.1f}, CUDA "
+            f"{memory.cuda:.1f}; generating "
             f"{memory.generating_peak:.1f}, learning {memory.learning_peak:.1f}: it fits"
         )
     if dry_run:
@@ -251,8 +252,12 @@ def report(
             told = "cannot be told from under 20 steps"
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
-    if results := reporting.all_results(runs):
-        console.print(reporting.comparison_table(results))
+    for run in runs:
+        if tables := reporting.tables_of(run):
+            console.print(str(run), *tables, sep="\n")
+    results = reporting.all_results([run for run in runs if not reporting.table_of(run)])
+    for table in reporting.comparison_tables(results, console.width):
+        console.print(table)
 
 
 def check_same_run(config: TrainConfig) -> None:

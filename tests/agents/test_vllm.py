@@ -111,6 +111,16 @@ def test_an_adapter_is_registered_once_a_version_and_old_ones_are_dropped(pair: 
         assert len(list(pair.vllm._folder.iterdir())) == 2
 
 
+def test_seeded_prompts_of_more_tokens_than_a_batch_holds_are_not_cut_in_two(pair: Pair) -> None:
+    # Different from the first token on, so that the prefix cache saves none of the 6,300.
+    requests = [Request(HELPER, (97 + number, *PROMPT * 7), (number,), SAMPLING) for number in range(15)]
+    assert sum(len(request.prompt_ids) for request in requests) > 4096
+    together = pair.vllm.generate(requests)
+    assert [answers[0].token_ids for answers in together] == [
+        pair.vllm.generate([request])[0][0].token_ids for request in requests
+    ]
+
+
 def test_greedy_tokens_are_those_of_transformers(pair: Pair) -> None:
     greedy = replace(SAMPLING, temperature=0)
     for agent in (HELPER, MAIN):

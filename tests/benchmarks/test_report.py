@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from codeduet.benchmarks.report import (
     all_results,
     check_run,
     comparison_table,
+    comparison_tables,
     learning_curve,
     results_of,
     reward_gain,
@@ -111,6 +113,8 @@ def test_ablations_of_a_reproduction_have_their_table(tmp_path: Path) -> None:
     row = "| helper frozen | 30.0 (20-40) | -20.0 (-30 to -10) | 30.0 | +0.300 |"
     assert row in section
     assert row.split("|")[1].strip() in (tmp_path / "out" / "report.html").read_text()
+    write_results(tmp_path / "ablations" / "helper_frozen" / "samples", results(0.3))
+    assert list(results_of(tmp_path)) == ["magrpo"]  # the ablation stands in the table, and there alone
     write_results(tmp_path / "ablations", results(0.5))  # a benchmark, in a folder of that name
     assert "## Ablations" not in write_report([tmp_path], tmp_path / "out")[0].read_text()
     (tmp_path / "ablations" / "results.json").write_text("{")
@@ -129,6 +133,20 @@ def test_before_and_after_stand_side_by_side_in_per_cent() -> None:
     assert "50.0  (40.0 - 60.0)" in lines["pass@1"]
     assert "0.250  (0.150 - 0.350)" in lines["reward"]
     assert lines["helper called"].split("│")[2].strip() == "-"
+
+
+def test_rows_of_a_reproduction_come_in_the_tables_order_and_other_results_by_age(tmp_path: Path) -> None:
+    for name in ("after", "grpo/samples", "before", "single/samples"):
+        write_results(tmp_path / name, results(0.5))
+    os.utime(tmp_path / "before" / "results.json", (0, 0))
+    assert list(results_of(tmp_path)) == ["single", "grpo", "before", "after"]
+
+
+@pytest.mark.parametrize(("width", "sizes"), [(10, [1, 1, 1]), (80, [2, 1]), (200, [3])])
+def test_many_results_are_split_over_tables_as_wide_as_the_terminal(width: int, sizes: list[int]) -> None:
+    tables = comparison_tables({name: results(0.5) for name in ("single", "grpo", "magrpo")}, width)
+    assert [len(table.columns) - 1 for table in tables] == sizes
+    assert all(Console(width=500).measure(table).maximum <= max(width, 80) for table in tables)
 
 
 def test_a_folder_with_nothing_to_report_is_refused(tmp_path: Path) -> None:

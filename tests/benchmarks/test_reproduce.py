@@ -156,7 +156,9 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     blanked = load_config(BenchConfig, str(run / "ablations/helper_silent/samples/config.yaml"))
     assert blanked.blank == ["helper_0"]
     assert "run/magrpo/train" in blanked.checkpoint
-    assert ablation_table(results).row_count == len(ABLATIONS)
+    shown = ablation_table(results)
+    assert shown.row_count == len(ABLATIONS)
+    assert Console(width=500).measure(shown).maximum <= 80
     assert ablate(run, console=quiet) == results  # read, not played again
     run.rename(run.with_name("elsewhere"))
     with pytest.raises(InputError, match="goes on only where it was begun"):
