@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from codeduet.agents.team import Team
 from codeduet.envs import InputError
@@ -21,6 +24,9 @@ def save_checkpoint(
     """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
 
     It holds a transformers or PEFT folder for each policy, so other programs can load what was trained.
+
+    Raises:
+        OSError: there is no space or no permission; the checkpoints before it are kept.
     """
     folder = run / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,9 +36,11 @@ def save_checkpoint(
     partial.mkdir()
     try:
         for policy in team.policies:
-            policy.save(partial / policy.name)
-            if policy.name in optimizers:
-                torch.save(optimizers[policy.name].state_dict(), partial / f"{policy.name}.optimizer.pt")
+            with _os_errors(final):
+                policy.save(partial / policy.name)
+                if policy.name in optimizers:
+                    with (partial / f"{policy.name}.optimizer.pt").open("wb") as file:
+                        torch.save(optimizers[policy.name].state_dict(), file)
         state = {
             "step": step,
             "tokens": tokens,
@@ -48,6 +56,23 @@ def save_checkpoint(
     for old in _checkpoints(run)[:-keep]:
         shutil.rmtree(old)
     return final
+
+
+@contextlib.contextmanager
+def _os_errors(path: Path) -> Iterator[None]:
+    """Let what goes wrong with the disk be an ``OSError`` of ``path``, which torch and safetensors tell otherwise."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, SafetensorError):
+            told = re.search(r"\(os error (\d+)\)", str(error))
+            code = int(told[1]) if told else None
+        else:  # torch closes its file after a failed write, and raises what is wrong with that
+            cause = error if isinstance(error, OSError) else error.__context__
+            code = cause.errno if isinstance(cause, OSError) else None
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
 
 
 def latest_checkpoint(run: Path) -> Path | None:

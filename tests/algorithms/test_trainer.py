@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -295,3 +296,22 @@ def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:
 def test_only_the_newest_checkpoints_are_kept_and_none_is_half(config: TrainConfig) -> None:
     trainer = trained(replace(config, steps=6, checkpoint_every=1, keep_checkpoints=2))
     assert sorted(p.name for p in (trainer.run / "checkpoints").iterdir()) == ["step_000005", "step_000006"]
+
+
+@pytest.mark.parametrize("file", ["helper_0/adapter_model.safetensors", "helper_0.optimizer.pt"])
+def test_a_checkpoint_that_finds_no_space_is_an_oserror_and_keeps_the_one_before(
+    config: TrainConfig, file: str
+) -> None:
+    resource = pytest.importorskip("resource")
+    trainer = trained(replace(config, steps=2))
+    (before,) = (trainer.run / "checkpoints").iterdir()
+    trainer.step += 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((before / file).stat().st_size - 1, hard))
+    try:
+        with pytest.raises(OSError, match=r"File too large.*step_000003") as raised:
+            trainer.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.errno == errno.EFBIG
+    assert list((trainer.run / "checkpoints").iterdir()) == [before]
