@@ -34,20 +34,21 @@ programmer sees them and then writes `{entry_point}` below, calling what you wro
 Write one or two auxiliary functions that make `{entry_point}` easy to write. Do not write `{entry_point}` itself. \
 Answer with one Python code block and nothing else."""
 
-_MAIN = """Complete the function `{entry_point}` below. These auxiliary functions are defined already; call them where \
-they help, and do not write them again.
-
-```python
-{helper_code}
-```
-
-The function to complete:
+_MAIN = """Complete the following Python function `{entry_point}`.
 
 ```python
 {prompt}
 ```
 
-Answer with the whole function `{entry_point}`, imports included, in one Python code block and nothing else."""
+Another programmer has written these auxiliary functions in the same file. Call them where they help; do not import them \
+or write them again.
+
+```python
+{helper_code}
+```
+
+Answer with the whole function `{entry_point}` in one Python code block and nothing else. Use the standard library only."""
+"""The task comes first: a small model that reads the auxiliary functions first copies them instead of solving it."""
 
 _AFTER_HELPER = ("\nif __name__", "\nprint(", "\nassert ", "\n```")
 

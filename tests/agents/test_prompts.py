@@ -75,22 +75,23 @@ def test_what_helper_reads() -> None:
 
 def test_what_main_reads() -> None:
     assert chat_message(MAIN, observation(helper_code=HELPER_CODE), team=True) == (
-        "Complete the function `area` below. These auxiliary functions are defined already; call them where they "
-        "help, and do not write them again.\n"
-        "\n"
-        "```python\n"
-        "def square(x):\n"
-        "    return x * x\n"
-        "```\n"
-        "\n"
-        "The function to complete:\n"
+        "Complete the following Python function `area`.\n"
         "\n"
         "```python\n"
         "def area(r):\n"
         '    """Area of a circle."""\n'
         "```\n"
         "\n"
-        "Answer with the whole function `area`, imports included, in one Python code block and nothing else."
+        "Another programmer has written these auxiliary functions in the same file. Call them where they help; do not "
+        "import them or write them again.\n"
+        "\n"
+        "```python\n"
+        "def square(x):\n"
+        "    return x * x\n"
+        "```\n"
+        "\n"
+        "Answer with the whole function `area` in one Python code block and nothing else. Use the standard library "
+        "only."
     )
 
 
