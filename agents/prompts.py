@@ -11,18 +11,25 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from codeduet.envs import HELPER
-from codeduet.envs.text import stop_strings
+from codeduet.envs.text import stop_strings, without_definition
 from codeduet.envs.token_step import ByteTokenizer, Tokenizer
 
 Style = Literal["auto", "chat", "base"]
 Observation = Mapping[str, Any]
 
-_SINGLE = """Complete the following Python function. Answer with the whole function, imports included, in one Python \
-code block and nothing else.
+_ANSWER = """Answer with the whole function `{entry_point}`, its imports included, in one Python code block and nothing \
+else. Use the standard library only."""
+
+_SINGLE = (
+    """Complete the following Python function.
 
 ```python
 {prompt}
-```"""
+```
+
+"""
+    + _ANSWER
+)
 
 _HELPER = """You and another programmer write one Python program together. You write auxiliary functions; the other \
 programmer sees them and then writes `{entry_point}` below, calling what you wrote.
@@ -34,7 +41,8 @@ programmer sees them and then writes `{entry_point}` below, calling what you wro
 Write one or two auxiliary functions that make `{entry_point}` easy to write. Do not write `{entry_point}` itself. \
 Answer with one Python code block and nothing else."""
 
-_MAIN = """Complete the following Python function `{entry_point}`.
+_MAIN = (
+    """Complete the following Python function `{entry_point}`.
 
 ```python
 {prompt}
@@ -47,7 +55,9 @@ or write them again.
 {helper_code}
 ```
 
-Answer with the whole function `{entry_point}` in one Python code block and nothing else. Use the standard library only."""
+"""
+    + _ANSWER
+)
 """The task comes first: a small model that reads the auxiliary functions first copies them instead of solving it."""
 
 _AFTER_HELPER = ("\nif __name__", "\nprint(", "\nassert ", "\n```")
@@ -150,10 +160,12 @@ def base_prompt(agent: str, observation: Observation) -> str:
 
 
 def chat_message(agent: str, observation: Observation, *, team: bool) -> str:
-    """Return the user message of ``agent`` for a chat model."""
-    template = _HELPER if agent == HELPER else (_MAIN if team else _SINGLE)
+    """Return the user message of ``agent`` for a chat model; main without anything to call reads what a single model does."""
     fields = {key: str(value).strip("\n") for key, value in observation.items()}
-    if agent != HELPER and team and not fields["helper_code"].strip():
-        fields["helper_code"] = "# none"
+    if team:
+        # Of helper's code main reads what it is to call. Helper's own try at the target function, which small models
+        # write in every other answer, it would copy, mistakes and all.
+        fields["helper_code"] = without_definition(fields["helper_code"], fields["entry_point"]).strip("\n")
+    template = _HELPER if agent == HELPER else _MAIN if team and fields["helper_code"] else _SINGLE
     text = template.format(**fields)
     return text + _AGAIN.format(**fields) if fields["feedback"] else text

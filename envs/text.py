@@ -45,6 +45,7 @@ _TAIL = re.compile(
     r"|(?:example|usage|output)s?\b",
     re.IGNORECASE,
 )
+_IMPORT = re.compile(r"(?:from|import)\b")
 _RETURN = re.compile(r"return\b")
 _CALL = re.compile(r"(?<!\w)(\w+)[ \t]*\(")
 
@@ -99,6 +100,27 @@ def join_body(body: str, problem: Problem) -> str:
 def stop_strings() -> tuple[str, ...]:
     """Strings at which a base model that completes a body has left the function."""
     return ("\ndef ", "\nclass ", "\nif __name__", "\nprint(", "\nassert ", "\n#", "\n@", "\n```")
+
+
+def without_definition(code: str, name: str) -> str:
+    """Return ``code`` less its top-level definitions of ``name``; ``""`` where only imports and comments are left."""
+    lines = code.split("\n")
+    kept: list[str] = []
+    decorators: list[str] = []
+    useful = dropping = False
+    for line, kind in zip(lines, _scan(lines), strict=True):
+        if kind == "code" and not _depth(line):
+            if line.startswith("@"):
+                decorators.append(line)
+                continue
+            match = _DEFINITION.match(line)
+            dropping = match is not None and match.group(1) == name
+            kept += [] if dropping else decorators
+            decorators = []
+            useful = useful or not (dropping or _IMPORT.match(line))
+        if not dropping:
+            kept.append(line)
+    return "\n".join(_stripped(kept)) if useful else ""
 
 
 def _code(text: str, entry_point: str | None) -> list[str]:

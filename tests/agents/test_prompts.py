@@ -46,15 +46,21 @@ def tokenizer() -> Any:
     return made
 
 
+ANSWER = (
+    "Answer with the whole function `area`, its imports included, in one Python code block and nothing else. Use the "
+    "standard library only."
+)
+
+
 def test_what_a_single_chat_model_reads() -> None:
     assert chat_message(MAIN, observation(), team=False) == (
-        "Complete the following Python function. Answer with the whole function, imports included, in one Python code "
-        "block and nothing else.\n"
+        "Complete the following Python function.\n"
         "\n"
         "```python\n"
         "def area(r):\n"
         '    """Area of a circle."""\n'
-        "```"
+        "```\n"
+        "\n" + ANSWER
     )
 
 
@@ -89,14 +95,22 @@ def test_what_main_reads() -> None:
         "def square(x):\n"
         "    return x * x\n"
         "```\n"
-        "\n"
-        "Answer with the whole function `area` in one Python code block and nothing else. Use the standard library "
-        "only."
+        "\n" + ANSWER
     )
 
 
-def test_main_is_told_where_helper_wrote_nothing() -> None:
-    assert "```python\n# none\n```" in chat_message(MAIN, observation(helper_code=" \n"), team=True)
+@pytest.mark.parametrize(
+    "helper_code", [" \n", "# nothing to do\n", "import math\n\ndef area(r):\n    return math.pi * r * r\n"]
+)
+def test_main_without_anything_to_call_reads_the_single_prompt(helper_code: str) -> None:
+    alone = chat_message(MAIN, observation(), team=False)
+    assert chat_message(MAIN, observation(helper_code=helper_code), team=True) == alone
+
+
+def test_main_does_not_read_helpers_own_target_function() -> None:
+    target = '@cache\ndef area(\n    r,\n):\n    """Area\nof a circle."""\n    return square(r) * 3\n'
+    told = chat_message(MAIN, observation(helper_code=f"{target}\n{HELPER_CODE}"), team=True)
+    assert told == chat_message(MAIN, observation(helper_code=HELPER_CODE), team=True)
 
 
 def test_a_later_turn_shows_ones_own_answer_and_what_became_of_it() -> None:
@@ -179,7 +193,7 @@ def test_a_tokenizer_without_a_template_reads_as_a_base_model() -> None:
 def test_a_model_that_plays_alone_reads_the_single_prompt(tokenizer: Any) -> None:
     alone = PromptFormatter(tokenizer, team=False).render(MAIN, observation())
     assert "auxiliary" not in alone
-    assert "auxiliary" in PromptFormatter(tokenizer).render(MAIN, observation())
+    assert "auxiliary" in PromptFormatter(tokenizer).render(MAIN, observation(helper_code=HELPER_CODE))
 
 
 def test_stop_strings_end_a_base_models_answer_and_leave_a_chat_models_alone(tokenizer: Any) -> None:
