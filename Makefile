@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml
 
 quickstart: install
 	$(BIN)/codeduet bench --config quickstart_bench out=$(RUN)/before
-	$(BIN)/codeduet train --config quickstart out=$(RUN) $(if $(wildcard $(RUN)/checkpoints),--resume)
+	$(BIN)/codeduet train --config quickstart out=$(RUN) $(if $(wildcard $(RUN)/metrics.jsonl),--resume)
 	$(BIN)/codeduet bench --config quickstart_bench checkpoint=$(RUN) out=$(RUN)/after
 	$(BIN)/codeduet report $(RUN)
 

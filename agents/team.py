@@ -195,7 +195,7 @@ def load_team(
     Raises:
         InputError: no such model, or settings that make no team.
     """
-    whole = sharing == "separate" or (sharing == "shared" and lora_rank == 0)
+    whole = trains_whole(sharing, lora_rank)
     if sharing == "adapter" and lora_rank < 1:
         raise InputError(f"sharing=adapter needs lora_rank of at least 1, not {lora_rank}")
     where = resolve_device(device)
@@ -221,6 +221,11 @@ def load_team(
         adapted = _adapt(base, names, lora_rank, lora_alpha, seed)
         policies = {name: Policy(name, adapted, tokenizer, adapter=name) for name in names}
     return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity)
+
+
+def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
+    """Tell whether whole models are trained, and not adapters on one."""
+    return sharing == "separate" or (sharing == "shared" and lora_rank == 0)
 
 
 def load_untrained(model: str, agents: tuple[str, ...], *, device: str = "auto", dtype: str = "auto") -> Team:
@@ -315,7 +320,9 @@ def _load_tokenizer(model: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_path(model))
     except (OSError, ValueError) as error:
-        raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
+        raise InputError(
+            f"model {model!r} cannot be loaded; 'embedded' and folders need no network: {_brief(error)}"
+        ) from None
     if tokenizer.eos_token_id is None:
         raise InputError(f"the tokenizer of {model!r} has no end-of-sequence token")
     return tokenizer

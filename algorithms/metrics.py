@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,32 @@ import numpy as np
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, Program, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.files import write_whole
+from codeduet.envs.files import read_run_rows, write_whole
 
 
-def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
+def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:
     """Return means over all episodes, and the shares of groups and completions that say how learning goes.
 
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
     ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
     function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal. Of each agent:
-    ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
+    ``dead_groups`` where groups are trees, since each agent is compared with its own siblings; ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
     ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helper: it defines one)
     and ``repeated`` (another sample of the group is the same text).
+
+    Args:
+        groups: what was played.
+        mains: episodes of a group that share each first answer; more than 1 is a tree.
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     metrics = {
         "reward": float(np.mean([episode.team_return for episode in episodes])),
-        "dead_groups": float(np.mean([np.ptp([t.team_return for t in g.trajectories]) < 1e-6 for g in groups])),
+        "dead_groups": _dead([[t.team_return for t in g.trajectories] for g in groups]),
     }
+    if mains > 1:
+        trees = np.array([[t.team_return for t in g.trajectories] for g in groups]).reshape(len(groups), -1, mains)
+        metrics[f"{HELPER}/dead_groups"] = _dead(trees.mean(2))
+        metrics[f"{MAIN}/dead_groups"] = _dead(trees.reshape(-1, mains))
     outcomes = [episode.outcome for episode in episodes if episode.outcome is not None]
     if outcomes:
         metrics |= {
@@ -62,19 +70,26 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
 def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
     """Return by how much helper raises each program's score: what it earned, less what main's code earns alone.
 
-    Where main's code calls nothing of helper's that is nothing, and is not judged again.
+    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again.
     """
     problems = {problem.task_id: problem for problem in game.problems}
-    called = {
-        i: t.outcome for i, t in enumerate(trajectories) if t.outcome is not None and t.outcome.structure.calls_helper
+    mattered = {
+        i: t.outcome
+        for i, t in enumerate(trajectories)
+        if t.outcome is not None and (t.outcome.structure.calls_helper or not t.outcome.runnable)
     }
     alone = (game.executor or shared_executor()).judge_many(
-        Program(problems[trajectories[i].task_id], "", trajectories[i].state[f"{MAIN}_code"]) for i in called
+        Program(problems[trajectories[i].task_id], "", trajectories[i].state[f"{MAIN}_code"]) for i in mattered
     )
     gains = [0.0] * len(trajectories)
-    for (i, together), outcome in zip(called.items(), alone, strict=True):
+    for (i, together), outcome in zip(mattered.items(), alone, strict=True):
         gains[i] = game.reward_fn(together) - game.reward_fn(outcome)
     return gains
+
+
+def _dead(returns: Iterable[Sequence[float] | np.ndarray]) -> float:
+    """Return the share of groups whose returns are all equal: nobody learns from them."""
+    return float(np.mean([np.ptp(of_group) < 1e-6 for of_group in returns]))
 
 
 def generated_tokens(groups: Sequence[Group]) -> int:
@@ -133,25 +148,12 @@ class MetricsLog:
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Read the rows of a run's ``metrics.jsonl``."""
-    return read_rows(folder / "metrics.jsonl")
+    return read_run_rows(folder / "metrics.jsonl")
 
 
 def keep_until(path: Path, step: int) -> None:
     """Drop the rows of steps after ``step``, left by a run that was cut off after its last checkpoint."""
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step))
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read lines of JSON, up to one that was cut off half way."""
-    rows: list[dict[str, Any]] = []
-    if not path.is_file():
-        return rows
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in read_run_rows(path) if row["step"] <= step))
 
 
 def _summary_writer(folder: Path) -> Any:

@@ -40,7 +40,7 @@ from codeduet.algorithms.metrics import (
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.envs import InputError, env, load_problems, raw_env
 from codeduet.envs.errors import nearest
-from codeduet.envs.files import make_folder
+from codeduet.envs.files import locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 
@@ -111,22 +111,23 @@ class Trainer:
         """Make the run folder, or continue in it.
 
         Args:
-            resume: continue from the run folder's newest checkpoint.
+            resume: continue from the run folder's newest checkpoint; a run cut off before its first starts over.
 
         Raises:
-            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is no checkpoint, or one
-                of another model.
+            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is none, or one of
+                another model.
         """
         make_folder(self.run)
         newest = latest_checkpoint(self.run)
-        if resume:
-            if newest is None:
-                raise InputError(f"nothing to resume: no checkpoint in {self.run}")
+        begun = (self.run / "metrics.jsonl").exists()
+        if resume and newest is None and not begun:
+            raise InputError(f"nothing to resume: no run in {self.run}")
+        if resume and newest is not None:
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
             self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
             for policy in self.team.policies:
                 self.engine.sync(policy, policy.version)
-        elif (self.run / "metrics.jsonl").exists():
+        elif begun and not resume:
             raise InputError(f"{self.run} holds a run already: continue it with --resume, or choose another out=")
 
     def over(self) -> bool:
@@ -140,29 +141,28 @@ class Trainer:
             progress: gets a bar; by default one of this run's own is shown.
         """
         make_folder(self.run)
-        log = MetricsLog(self.run, self.step)
-        keep_until(self.run / "completions.jsonl", self.step)
         metrics: dict[str, float] = {}
-        try:
-            with contextlib.ExitStack() as stack:
-                progress = progress or stack.enter_context(make_progress(self.console))
-                budget = self.config.token_budget
-                total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
-                bar = progress.add_task("train", total=total, completed=done, shown="")
-                while not self.over():
-                    metrics, groups = self.train_step()
-                    log.write(self.step, metrics)
-                    self._keep_completions(groups)
-                    progress.update(bar, completed=self.tokens if budget else self.step, shown=_shown(metrics))
-                    if self.config.show_every and self.step % self.config.show_every == 0:
-                        progress.console.print(completions_table(groups[0], self.step))
-                    if self.config.eval_every and self.step % self.config.eval_every == 0:
-                        log.write(self.step, self.evaluate(), kind="eval")
-                    if self.step % self.config.checkpoint_every == 0 or self.over():
-                        self.save()
-                progress.remove_task(bar)
-        finally:
-            log.close()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(locked(self.run))
+            log = MetricsLog(self.run, self.step)
+            stack.callback(log.close)
+            keep_until(self.run / "completions.jsonl", self.step)
+            progress = progress or stack.enter_context(make_progress(self.console))
+            budget = self.config.token_budget
+            total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
+            bar = progress.add_task("train", total=total, completed=done, shown="")
+            while not self.over():
+                metrics, groups = self.train_step()
+                log.write(self.step, metrics)
+                self._keep_completions(groups)
+                progress.update(bar, completed=self.tokens if budget else self.step, shown=_shown(metrics))
+                if self.config.show_every and self.step % self.config.show_every == 0:
+                    progress.console.print(completions_table(groups[0], self.step))
+                if self.config.eval_every and self.step % self.config.eval_every == 0:
+                    log.write(self.step, self.evaluate(), kind="eval")
+                if self.step % self.config.checkpoint_every == 0 or self.over():
+                    self.save()
+            progress.remove_task(bar)
         return metrics
 
     def train_step(self) -> tuple[dict[str, float], list[Group]]:
@@ -172,7 +172,7 @@ class Trainer:
             self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
         )
         played = perf_counter()
-        metrics = episode_metrics(groups)
+        metrics = episode_metrics(groups, mains_of(self.algorithm))
         game = self.envs[0].unwrapped
         if isinstance(game, raw_env) and "helper_called" in metrics:
             # Of one episode a group: judging all of them twice would take longer than learning from them.

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from codeduet.algorithms.trainer import make_progress
-from codeduet.benchmarks.config import load_config
+from codeduet.benchmarks.config import command_of, load_config
 from codeduet.benchmarks.pass_at_k import bench
 from codeduet.benchmarks.reproduce import (
     ReproduceConfig,
@@ -69,7 +69,7 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
     Raises:
         InputError: the folder holds no finished reproduction, or was moved.
     """
-    if not (run / "results.json").is_file():
+    if command_of(run) != "reproduce" or not (run / "results.json").is_file():
         raise InputError(f"{run} holds no finished reproduction: codeduet reproduce --out {run}")
     config = open_run(replace(load_config(ReproduceConfig, str(run / "config.yaml")), out=str(run)))
     rows: dict[str, dict[str, Any]] = {}

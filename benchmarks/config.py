@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,13 @@ from codeduet.envs import InputError
 from codeduet.envs.errors import nearest
 
 T = TypeVar("T")
+
+
+_MARKS = {
+    "protocol": "reproduce", "magrpo": "reproduce", "algorithm": "train", "steps": "train", "checkpoint": "bench",
+    "split": "bench",
+}  # fmt: skip
+"""Keys that only one command's configs have."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -82,6 +89,49 @@ def plain(config: Any) -> dict[str, Any]:
     return tree
 
 
+def check_free(run: Path, command: str) -> None:
+    """Check that a run folder is not another command's.
+
+    Args:
+        run: the folder.
+        command: who wants it: ``"train"``, ``"bench"`` or ``"reproduce"``.
+
+    Raises:
+        InputError: it holds a run of another command.
+    """
+    owner = command_of(run)
+    if owner not in (None, command) and any(path.name != "config.yaml" for path in run.iterdir()):
+        raise InputError(f"{run} holds a run of codeduet {owner}: choose another out=")
+
+
+def command_of(run: Path) -> str | None:
+    """Return the command whose config a run folder holds: ``"train"``, ``"bench"``, ``"reproduce"``, or None."""
+    saved = run / "config.yaml"
+    return _command(_read_yaml(str(saved))) if saved.is_file() else None
+
+
+def difference(before: Any, after: Any) -> str:
+    """Return the first key in which two configs of one kind differ, with both values; ``""`` where none does."""
+    return _difference(plain(before), plain(after))
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any], path: str = "") -> str:
+    for key, value in before.items():
+        other, name = after.get(key), f"{path}{key}"
+        if isinstance(value, dict) and isinstance(other, dict):
+            if found := _difference(value, other, f"{name}."):
+                return found
+        elif value != other:
+            return f"{name} is {value!r} there and {other!r} here"
+    added = next((key for key in after if key not in before), None)
+    return f"{path}{added} is {after[added]!r} here only" if added else ""
+
+
+def _command(keys: Iterable[str]) -> str | None:
+    known = set(keys)
+    return next((command for key, command in _MARKS.items() if key in known), None)
+
+
 def _read_yaml(source: str) -> dict[str, Any]:
     path = Path(source)
     if not path.is_file():
@@ -130,6 +180,9 @@ def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
         for key in path[:-1]:
             owner = typing.get_type_hints(owner).get(key, owner)
         known = [field.name for field in dataclasses.fields(owner)]
+        mine, theirs = _command(field.name for field in dataclasses.fields(kind)), _command(path[:1])
+        if source and theirs not in (None, mine):
+            return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
         return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"config key {'.'.join(path)!r}{where}: {message}, not {first['input']!r}"

@@ -37,10 +37,10 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def bootstrap_mean(values: Sequence[float], *, seed: int = 0, resamples: int = 10_000) -> Interval:
-    """Return the mean of ``values`` with its 95 % percentile-bootstrap interval."""
+    """Return the mean of ``values`` with its 95 % percentile-bootstrap interval; one value alone has none (NaN)."""
     data = np.asarray(values, dtype=np.float64)
-    if data.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+    if data.size < 2:
+        return Interval(float(data.mean()) if data.size else float("nan"), float("nan"), float("nan"))
     means = _resampled_means(data, np.random.default_rng(derive_seed(seed, "bootstrap")), resamples)
     return Interval(float(data.mean()), *_percentiles(means))
 

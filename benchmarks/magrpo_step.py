@@ -5,7 +5,8 @@
 
 Two random Qwen2 models trained whole (hidden 64, 2 layers, vocabulary 32,768), a prompt of 138 tokens, 128 new tokens,
 G = 4, a trivial reward, one thread. ``--against`` runs another command in turn with this one, A B A B, each ``--rounds``
-times; that command prints a JSON line with ``step_s_median`` last, and the ratio of the medians is printed.
+times; that command prints a JSON line with ``step_s_median`` last. Printed are the seconds of each round, and the median of the
+rounds' ratios.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "ours_s": statistics.median(ours),
         "theirs_s": statistics.median(theirs),
         "ratio": round(statistics.median([b / a for a, b in zip(ours, theirs, strict=True)]), 2),
-        "rounds": options.rounds,
+        "rounds": [{"ours_s": a, "theirs_s": b} for a, b in zip(ours, theirs, strict=True)],
     }
 
 

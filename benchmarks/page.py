@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
+from codeduet.envs.files import read_run_rows
 
 SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
@@ -78,7 +80,7 @@ def read_transcripts(runs: Sequence[Path], samples: int = SAMPLES) -> Transcript
                     prompts[source] = {problem.task_id: problem.prompt for problem in load_problems(source)}
                 rows = _read_samples(path)
             except InputError as error:
-                left_out.append(f"transcripts of {path} are left out: {error}")
+                left_out.append(f"transcripts of {path} are left out: {str(error).removeprefix(f'{path} ')}")
                 continue
             shown += [_transcript(row, name, source) for row in rows if not samples or row["sample"] < samples]
     used = {(row["problems"], row["task"]) for row in shown}
@@ -105,7 +107,8 @@ def write_page(out: Path, sections: Sequence[Section], transcripts: Transcripts)
         "note": transcripts.note,
     }
     # Inside a script element nothing but its end tag is special.
-    text = json.dumps(data).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    # And JSON has no NaN, though Python writes it: a reward may be one, an interval of one problem is.
+    text = json.dumps(_finite(data), allow_nan=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
     frame = (resources.files("codeduet.benchmarks") / "page.html").read_text(encoding="utf-8")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(frame.replace("__DATA__", text), encoding="utf-8")
@@ -158,18 +161,10 @@ def _read_samples(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: another line is no sample.
     """
-    rows = []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(lines):
-                break
-            raise InputError(f"line {number} is not JSON") from None
-        if not isinstance(row, dict) or not row.keys() >= _FIELDS:
+    rows = read_run_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if not row.keys() >= _FIELDS:
             raise InputError(f"line {number} is no sample")
-        rows.append(row)
     return rows
 
 
@@ -196,6 +191,15 @@ def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for agent in agents:
             if turn < len(texts[agent]):
                 yield agent + (f", turn {turn + 1}" if turns > 1 else ""), texts[agent][turn]
+
+
+def _finite(value: Any) -> Any:
+    """Return ``value`` with None for every number in it that is none."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _section(section: Section) -> dict[str, Any]:

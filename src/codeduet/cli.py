@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from codeduet.envs import Executor, InputError, load_problems
 from codeduet.envs.errors import nearest
+from codeduet.envs.files import write_whole
 
 try:
     import typer
@@ -37,8 +38,12 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """Errors that say nothing of this program: no space, no permission."""
 
-ConfigName = Annotated[
-    str | None, typer.Option("--config", "-c", help="a YAML file, or single, multi_agent, grpo, magrpo, quickstart")
+TrainConfigName = Annotated[
+    str | None,
+    typer.Option("--config", "-c", help="a YAML file, or grpo, magrpo (a model of 3 billion weights), quickstart"),
+]
+BenchConfigName = Annotated[
+    str | None, typer.Option("--config", "-c", help="a YAML file, or single, multi_agent, quickstart_bench")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show config, first prompts and memory; do nothing")]
 
@@ -46,17 +51,18 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="show config, first prom
 @app.command()
 def train(
     overrides: Overrides = None,
-    config: ConfigName = "magrpo",
+    config: TrainConfigName = "magrpo",
     resume: Annotated[bool, typer.Option("--resume", help="go on from the run folder's newest checkpoint")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train a team on the train split."""
     from codeduet.algorithms.config import TrainConfig
     from codeduet.algorithms.trainer import Trainer
-    from codeduet.benchmarks.config import load_config, to_yaml
+    from codeduet.benchmarks.config import check_free, load_config, to_yaml
 
     quieten_libraries()
     resolved = load_config(TrainConfig, config, overrides or ())
+    check_free(Path(resolved.out), "train")
     trainer = Trainer(resolved, console=console)
     with closing(trainer.engine):
         if dry_run:
@@ -65,7 +71,9 @@ def train(
         trainer.open(resume=resume)
         if resume:
             check_same_run(resolved)
-        (trainer.run / "config.yaml").write_text(to_yaml(resolved), encoding="utf-8")
+        write_whole(trainer.run / "config.yaml", to_yaml(resolved))
+        if resume and not trainer.step:
+            say(f"{trainer.run} was cut off before its first checkpoint: from the start")
         metrics = trainer.train()
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
     say_signs(trainer.run)
@@ -73,7 +81,7 @@ def train(
 
 
 @app.command()
-def bench(overrides: Overrides = None, config: ConfigName = None, dry_run: DryRun = False) -> None:
+def bench(overrides: Overrides = None, config: BenchConfigName = None, dry_run: DryRun = False) -> None:
     """Measure pass@k of a team on the test split."""
     from codeduet.benchmarks import pass_at_k
     from codeduet.benchmarks.config import load_config
@@ -157,11 +165,12 @@ def evaluate(
     """Measure a trained run: bench with the team, game and sampling it was trained with."""
     from codeduet.algorithms.config import TrainConfig
     from codeduet.benchmarks import pass_at_k
-    from codeduet.benchmarks.config import load_config
+    from codeduet.benchmarks.config import command_of, load_config
 
     quieten_libraries()
-    if not (run / "config.yaml").is_file():
-        raise InputError(f"{run} is no training run: config.yaml is missing")
+    if (owner := command_of(run)) != "train":
+        held = f"it holds a run of codeduet {owner}" if owner else "config.yaml is missing"
+        raise InputError(f"{run} is no training run: {held}")
     trained = load_config(TrainConfig, str(run / "config.yaml"))
     base = pass_at_k.BenchConfig(
         out=str(out or run / "eval"),
@@ -342,10 +351,13 @@ def say_signs(run: Path) -> None:
 
 def quieten_libraries() -> None:
     """Silence transformers' progress bars and advice: here, and not for those who use the package as a library."""
-    from transformers.utils import logging
+    import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from transformers.utils import logging as of_transformers
+
+    of_transformers.set_verbosity_error()
+    of_transformers.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # every retry of a hub that is not there
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import Any
 import pytest
 import torch
 
-from codeduet.agents import ScriptedEngine
+from codeduet.agents import Completion, ScriptedEngine
 from codeduet.agents.team import Team
-from codeduet.algorithms import MAGRPO, Group, TrainConfig, Trainer
+from codeduet.algorithms import MAGRPO, Group, TrainConfig, Trainer, Trajectory
 from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.losses import LossBatch
-from codeduet.algorithms.metrics import read_metrics
+from codeduet.algorithms.metrics import episode_metrics, read_metrics
+from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
+from codeduet.envs.files import locked
 
 LONG = SamplingConfig(max_new_tokens=2000)
 TIMES = ("seconds/", "tokens_per_second", "peak_memory")
@@ -284,6 +287,45 @@ def test_a_run_folder_in_use_is_not_overwritten(config: TrainConfig) -> None:
     trained(config)
     with pytest.raises(InputError, match="--resume"):
         Trainer(config, algorithm=LetterReward()).open()
+
+
+def test_a_run_cut_off_before_its_first_checkpoint_starts_over(config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to resume: no run in"):
+        Trainer(config, algorithm=LetterReward()).open(resume=True)
+    unbroken = trained(replace(config, out=str(tmp_path / "unbroken")))
+    trained(config)
+    shutil.rmtree(Path(config.out) / "checkpoints")
+    again = Trainer(config, algorithm=LetterReward())
+    again.open(resume=True)
+    again.train()
+    assert numbers(again) == numbers(unbroken)
+
+
+def test_a_run_folder_is_one_process_at_a_time(config: TrainConfig) -> None:
+    trainer = Trainer(config, algorithm=LetterReward())
+    trainer.open()
+    with locked(trainer.run), pytest.raises(InputError, match=r"another process is at work in .*run: wait for it"):
+        trainer.train()
+    trainer.train()
+    assert trainer.step == 4
+
+
+def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
+    def group(*returns: float) -> Group:
+        made = []
+        for value in returns:
+            completion = Completion((1,), (-1.0,), "", "eos", 0)
+            actions = [Action(agent, 0, (1,), completion, 1.0, value) for agent in (HELPER, MAIN)]
+            made.append(Trajectory("Toy/0", actions))
+        return Group("Toy/0", made)
+
+    groups = [group(0, 0, 1, 1), group(0, 1, 1, 0), group(1, 1, 1, 1)]
+    told = episode_metrics(groups, mains=2)
+    assert told["dead_groups"] == pytest.approx(1 / 3)
+    # Helper's means differ in the first alone; main's siblings differ in the second alone.
+    assert told["helper_0/dead_groups"] == pytest.approx(2 / 3)
+    assert told["main_0/dead_groups"] == pytest.approx(4 / 6)
+    assert "main_0/dead_groups" not in episode_metrics(groups)
 
 
 def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:

@@ -215,6 +215,44 @@ def test_train_resume_evaluate_and_report(
     assert "cannot be told from under 20 steps" in reported.out
 
 
+def test_a_run_folder_of_another_command_is_refused_and_loses_nothing(
+    codeduet: Command, tiny: list[str], tmp_path: Path
+) -> None:
+    trained, measured, table = tmp_path / "trained", tmp_path / "measured", tmp_path / "table"
+    bench = ["bench", *tiny[1:5], "n=1", "k=[1]"]
+    assert codeduet(*tiny, f"out={trained}").status == 0
+    assert codeduet(*bench, f"out={measured}").status == 0
+    table.mkdir()
+    (table / "config.yaml").write_text("protocol: sound\n")
+    (table / "results.json").write_text("{}")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for command, run, owner in (
+        (bench, trained, "train"),
+        (bench, table, "reproduce"),
+        (tiny, measured, "bench"),
+        (tiny, table, "reproduce"),
+        (["reproduce", "--preset", "smoke"], measured, "bench"),
+        (["reproduce", "--preset", "smoke"], trained, "train"),
+    ):
+        assert_refused(codeduet(*command, f"out={run}"), f"{run} holds a run of codeduet {owner}: choose another out=")
+    assert_refused(codeduet("eval", table), f"{table} is no training run: it holds a run of codeduet reproduce")
+    assert_refused(codeduet("eval", tmp_path), f"{tmp_path} is no training run: config.yaml is missing")
+    assert_refused(codeduet("ablate", measured), f"{measured} holds no finished reproduction")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_training_cut_off_before_its_first_checkpoint_says_that_it_starts_over(
+    codeduet: Command, tiny: list[str], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text("")
+    assert_refused(codeduet(*tiny, f"out={run}"), "holds a run already: continue it with --resume")
+    ran = codeduet(*tiny, f"out={run}", "--resume")
+    assert (ran.status, ran.err) == (0, "")
+    assert f"{run} was cut off before its first checkpoint: from the start\n" in ran.out
+
+
 # In a process of its own.
 
 

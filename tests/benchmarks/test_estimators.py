@@ -44,6 +44,12 @@ def test_the_interval_of_equal_values_has_no_width() -> None:
     assert bootstrap_mean([0.5] * 7) == (0.5, 0.5, 0.5)
 
 
+def test_one_value_has_no_interval() -> None:
+    assert bootstrap_mean([0.4])[0] == 0.4
+    assert all(map(math.isnan, bootstrap_mean([0.4])[1:]))
+    assert all(map(math.isnan, bootstrap_mean([])))
+
+
 def test_the_interval_of_two_values_spans_both() -> None:
     # Of the four resamples of (0, 1) one has mean 0 and one mean 1: both percentiles lie among those.
     assert bootstrap_mean([0.0, 1.0]) == (0.5, 0.0, 1.0)

@@ -88,6 +88,18 @@ def test_the_page_holds_tables_curves_signs_and_transcripts(run: Path, tmp_path:
     assert "![Learning curves](learning_curve.png)" in text
 
 
+def test_a_reward_that_is_no_number_is_json_all_the_same(run: Path, tmp_path: Path) -> None:
+    path = run / "team" / "samples.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "reward": float("nan")}) + "\n" for row in rows))
+    write_report([run], tmp_path / "out")
+    assert (
+        "NaN"
+        not in (tmp_path / "out" / "report.html").read_text().split('type="application/json"')[1].split("</script>")[0]
+    )
+    assert {row["reward"] for row in rows_of(tmp_path / "out") if row["row"] == "team"} == {None}
+
+
 def rows_of(out: Path) -> list[dict[str, Any]]:
     """The transcripts a report holds."""
     rows: list[dict[str, Any]] = data_of((out / "report.html").read_text())["samples"]
@@ -127,7 +139,8 @@ def test_samples_that_cannot_be_shown_are_left_out_in_a_line(run: Path, tmp_path
 
     path = run / "team" / "samples.jsonl"
     rows = path.read_text().splitlines()
-    for line, words in ((rows[0][:40], "is not JSON"), ("{}", "is no sample"), ("3", "is no sample")):
+    torn, other = "is not JSON: mend or delete it", "is no JSON object: mend or delete it"
+    for line, words in ((rows[0][:40], torn), ("{}", "is no sample"), ("3", other)):
         path.write_text("\n".join([rows[0], line, rows[1]]))
         assert said() == [f"transcripts of {path} are left out: line 2 {words}"]
     (run / "team" / "config.yaml").write_text("env: {problems: nowhere.jsonl}\n")

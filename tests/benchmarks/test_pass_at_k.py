@@ -20,6 +20,7 @@ from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
 from codeduet.envs import HELPER, MAIN, InputError
+from codeduet.envs.files import locked
 
 N = 4
 BODIES = {"double": "2 * x", "triple": "3 * x", "square": "x * x"}
@@ -196,9 +197,28 @@ def test_another_config_in_the_same_folder_is_refused_and_nothing_is_lost(
 ) -> None:
     play()
     before = {path.name: path.read_bytes() for path in Path(config.out).iterdir()}
-    with pytest.raises(InputError, match="holds a run of another config: choose another out=, or delete it"):
+    with pytest.raises(
+        InputError, match=r"another config \(seed is 0 there and 1 here\): choose another out=, or delete it"
+    ):
         play(seed=1)
     assert {path.name: path.read_bytes() for path in Path(config.out).iterdir()} == before
+
+
+def test_a_samples_file_is_one_process_at_a_time_and_mended(
+    play: Callable[..., dict[str, Any]], config: BenchConfig
+) -> None:
+    results = play()
+    path = Path(config.out) / "samples.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff")
+    with locked(Path(config.out)), pytest.raises(InputError, match="another process is at work in"):
+        play()
+    assert {**play(), "seconds": 0} == {**results, "seconds": 0}
+    assert path.read_bytes() == whole
+    path.write_bytes(b"{\n" + whole)
+    with pytest.raises(InputError, match=r"samples\.jsonl line 1 is not JSON: mend or delete it"):
+        play()
+    assert path.read_bytes() == b"{\n" + whole
 
 
 def test_a_run_that_failed_before_its_first_sample_does_not_block_its_folder(

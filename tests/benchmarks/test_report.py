@@ -118,7 +118,7 @@ def test_ablations_of_a_reproduction_have_their_table(tmp_path: Path) -> None:
     write_results(tmp_path / "ablations", results(0.5))  # a benchmark, in a folder of that name
     assert "## Ablations" not in write_report([tmp_path], tmp_path / "out")[0].read_text()
     (tmp_path / "ablations" / "results.json").write_text("{")
-    with pytest.raises(InputError, match=r"ablations/results\.json is not JSON: "):
+    with pytest.raises(InputError, match=r"ablations/results\.json is not JSON "):
         write_report([tmp_path], tmp_path / "out")
 
 
@@ -154,6 +154,11 @@ def test_a_folder_with_nothing_to_report_is_refused(tmp_path: Path) -> None:
         check_run(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"holds neither metrics\.jsonl nor results\.json: nothing to report"):
         check_run(tmp_path)
-    (tmp_path / "results.json").write_text('{"pass@k": ')
-    with pytest.raises(InputError, match=r"results\.json is not JSON: "):
-        check_run(tmp_path)
+    for written in (b'{"pass@k": ', b"\xff"):
+        (tmp_path / "results.json").write_bytes(written)
+        with pytest.raises(InputError, match=r"results\.json is not JSON .*: delete it"):
+            check_run(tmp_path)
+    for written in (b"null", b'{"pass@k": {}}'):
+        (tmp_path / "results.json").write_bytes(written)
+        with pytest.raises(InputError, match=r"results\.json holds no results: delete it"):
+            check_run(tmp_path)

@@ -6,7 +6,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -41,18 +43,25 @@ from codeduet.envs import InputError
 QWEN_3B = Shape(hidden=2048, layers=36, heads=16, kv_heads=2, feed_forward=11008, vocabulary=151936)
 
 
+def samples_of(config: ReproduceConfig, place: str) -> list[dict[str, Any]]:
+    lines = (Path(config.out) / place / "samples.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in results.items() if key != "seconds"}
 
 
 @pytest.fixture
-def config(model_dir: Path, problem_file: Path, tmp_path: Path) -> ReproduceConfig:
+def config(tmp_path: Path) -> ReproduceConfig:
+    """The embedded model and problems, cut down: some samples pass and some do not."""
     training = Training(steps=2, problems_per_step=1, group_size=4, checkpoint_every=1)
     return ReproduceConfig(
         out=str(tmp_path / "run"),
-        team=TeamConfig(model=str(model_dir), sharing="separate", batch_size=8, threads=1),
-        problems=str(problem_file),
-        sampling=SamplingConfig(max_new_tokens=12),
+        team=TeamConfig(sharing="separate", batch_size=16, threads=1),
+        problems="embedded",
+        sampling=SamplingConfig(max_new_tokens=64),
+        limit=6,
         grpo=training,
         magrpo=replace(training, options={"credit": "nested", "mains": 2}),
         n=3,
@@ -68,9 +77,16 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
     assert magrpo["steps"] == 2
     # At equal tokens: GRPO's last step is the one that reached MAGRPO's number.
     assert grpo["tokens"] >= magrpo["tokens"] > 0
-    assert grpo["tokens"] - magrpo["tokens"] <= 4 * 12
+    assert grpo["tokens"] - magrpo["tokens"] <= 4 * 64
     assert results["rows"]["single"]["training"] is None
-    assert all(row["greedy"]["mean"] <= 1 for row in results["rows"].values())
+    for name, row in results["rows"].items():
+        passed = {
+            of: [sample["passed"] for sample in samples_of(config, f"{name}/{of}")] for of in ("samples", "greedy")
+        }
+        assert (len(passed["samples"]), len(passed["greedy"])) == (18, 6)
+        assert row["pass@k"]["1"]["mean"] == pytest.approx(statistics.mean(passed["samples"]))
+        assert row["greedy"]["mean"] == pytest.approx(statistics.mean(passed["greedy"]))
+    assert 0 < results["rows"]["multi_agent"]["pass@k"]["3"]["mean"] < 1  # so that there is something to get wrong
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     for table in tables(results):
         console.print(table)
@@ -149,6 +165,14 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     assert list(results) == list(ABLATIONS)
     assert results["magrpo"]["problems"] == table["rows"]["magrpo"]["problems"]
     assert results["magrpo"]["pass@1 less MAGRPO's"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert results["untrained"]["problems"] == table["rows"]["multi_agent"]["problems"]
+    called = {name: row["rates"]["helper_called"]["mean"] for name, row in results.items()}
+    assert min(called["untrained"], called["magrpo"]) > 0
+    assert called["untrained_silent"] == called["helper_silent"] == 0
+    silent = samples_of(config, "ablations/helper_silent/samples")
+    assert not any(sample["helper_code"] for sample in silent)
+    loss = results["untrained_silent"]["pass@k"]["1"]["mean"] - results["magrpo"]["pass@k"]["1"]["mean"]
+    assert results["untrained_silent"]["pass@1 less MAGRPO's"]["mean"] == pytest.approx(loss)
     trained = load_config(TrainConfig, str(run / "ablations/main_frozen/train/config.yaml"))
     assert (trained.frozen, trained.algorithm, trained.steps) == (["main_0"], "magrpo", 2)
     played = load_config(BenchConfig, str(run / "ablations/main_frozen/samples/config.yaml"))
@@ -178,7 +202,7 @@ def test_a_run_of_another_config_is_refused_once_there_is_something_to_lose(conf
     samples = Path(config.out) / "single/samples/samples.jsonl"
     samples.parent.mkdir(parents=True)
     samples.write_text("")
-    with pytest.raises(InputError, match="holds a run of another config"):
+    with pytest.raises(InputError, match=r"holds a run of another config \(seed is 0 there and 7 here\)"):
         reproduce(replace(config, seed=7))
     assert load_config(ReproduceConfig, str(saved)) == config
 
@@ -192,6 +216,14 @@ def test_a_run_goes_on_under_another_name_of_its_folder(
     samples.write_text("")
     monkeypatch.chdir(Path(config.out).parent)
     assert open_run(replace(config, out="run")) == config
+    relative = replace(config, out="run/inner")
+    samples = Path("run/inner/single/samples/samples.jsonl")
+    samples.parent.mkdir(parents=True)
+    open_run(relative)
+    samples.write_text("")
+    monkeypatch.chdir("run")
+    with pytest.raises(InputError, match=f"goes on only where it was begun; start it from {Path.cwd().parent}$"):
+        open_run(replace(config, out="inner"))
 
 
 @pytest.mark.parametrize(
@@ -224,28 +256,48 @@ def test_a_finished_training_is_not_opened_again(config: ReproduceConfig) -> Non
     assert (Path(config.out) / "magrpo/train/metrics.jsonl").read_text() == ""
 
 
+def test_samples_whose_training_is_gone_are_not_trained_over(config: ReproduceConfig) -> None:
+    quiet = Console(quiet=True)
+    reproduce(config, console=quiet)
+    training = Path(config.out) / "magrpo/train"
+    shutil.rmtree(training / "checkpoints")
+    before = (training / "metrics.jsonl").read_text()
+    with pytest.raises(InputError, match="checkpoints is gone, whose team wrote the samples beside it: put it back"):
+        reproduce(config, console=quiet)
+    assert (training / "metrics.jsonl").read_text() == before
+
+
+def test_the_plan_weighs_grpo_at_equal_tokens(config: ReproduceConfig) -> None:
+    def weights(config: ReproduceConfig) -> dict[str, float]:
+        return {part.row: part.weight for part in plan(config) if part.what == "train"}
+
+    # 2 steps of 4 episodes; of a tree of two mains a helper, 12 completions, and twice that with learning.
+    assert weights(config) == {"magrpo": 24, "grpo": 24}
+    assert weights(replace(config, protocol="paper")) == {"magrpo": 32, "grpo": 16}
+
+
 def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
-    """Five kills, anywhere in the plan; the preset is the one for this, cut down further."""
+    """Five kills, each a random part of the work after the one before; the preset is cut down further."""
     overrides = ["limit=4", "magrpo.steps=3", "magrpo.checkpoint_every=1", "grpo.checkpoint_every=1"]
 
-    def start(out: str) -> subprocess.Popen[bytes]:
+    def start(out: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "codeduet", "reproduce", "--preset", "smoke", "--out", str(tmp_path / out)]
-        return subprocess.Popen([*command, *overrides], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen([*command, *overrides, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    began = time.monotonic()
-    assert start("whole").wait(timeout=250) == 0
-    whole_s = time.monotonic() - began
-    rng = random.Random(0)
-    kills = 0
+    def seconds(out: str, *options: str) -> float:
+        began = time.monotonic()
+        assert start(out, *options).wait(timeout=250) == 0
+        return time.monotonic() - began
+
+    idle_s = seconds("idle", "--dry-run")
+    work_s = seconds("whole") - idle_s
+    rng = random.Random()
     for _ in range(5):
         running = start("cut")
-        try:
-            running.wait(timeout=rng.uniform(0.3, 1.0) * whole_s * 0.7)
-        except subprocess.TimeoutExpired:
-            running.send_signal(signal.SIGKILL)
-            running.wait()
-            kills += 1
-    assert kills >= 2
+        with pytest.raises(subprocess.TimeoutExpired):  # still at work, having had a sixth of its time at most
+            running.wait(timeout=idle_s + rng.uniform(0.05, 0.15) * work_s)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
     assert start("cut").wait(timeout=250) == 0
     left = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "cut")]
     assert without_times(left[1]) == without_times(left[0])
