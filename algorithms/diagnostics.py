@@ -78,7 +78,7 @@ def _sign(name: str, first: float, last: float, error: float) -> str:
     if name == "reward" and last < first - _SURE * np.sqrt(2) * error:
         return f"{change}: training made it worse"
     if name == "helper_gain" and last < -_SURE * error:
-        return f"{change}: programs score lower for calling {HELPER}'s code"
+        return f"{change}: programs score lower with {HELPER}'s code than without"
     return ""
 
 

@@ -22,9 +22,10 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
     ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
     function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal. Of each agent:
-    ``dead_groups`` where groups are trees, since each agent is compared with its own siblings; ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
-    ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helper: it defines one)
-    and ``repeated`` (another sample of the group is the same text).
+    ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
+    ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helper: it defines one),
+    ``repeated`` (another sample of the group is the same text) and, of trees, ``dead_groups`` among those it is compared
+    in: helper answers by the means of their mains, mains by their siblings.
 
     Args:
         groups: what was played.

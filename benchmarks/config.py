@@ -180,7 +180,8 @@ def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
         for key in path[:-1]:
             owner = typing.get_type_hints(owner).get(key, owner)
         known = [field.name for field in dataclasses.fields(owner)]
-        mine, theirs = _command(field.name for field in dataclasses.fields(kind)), _command(path[:1])
+        unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == first["type"]]
+        mine, theirs = _command(field.name for field in dataclasses.fields(kind)), _command(unknown)
         if source and theirs not in (None, mine):
             return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
         return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"

@@ -41,6 +41,7 @@ def test_a_healthy_run_fires_nothing() -> None:
     [
         ("reward", (0.6, 0.5), "made it worse"),
         ("dead_groups", (0.2, 0.95), "teach nothing"),
+        ("main_0__dead_groups", (0.2, 0.95), "teach nothing"),
         ("main_0__entropy", (1.0, 0.01), "stops exploring"),
         ("main_0__repeated", (0.0, 0.95), "diversity goes"),
         ("main_0__truncated", (0.1, 0.9), "cut off"),
@@ -48,7 +49,7 @@ def test_a_healthy_run_fires_nothing() -> None:
         ("main_0__tokens", (40.0, 150.0), "drifts"),
         ("main_0__tokens", (40.0, 5.0), "drifts"),
         ("helper_called", (0.3, 0.0), "learns nothing from helping"),
-        ("helper_gain", (0.0, -0.5), "score lower for calling"),
+        ("helper_gain", (0.0, -0.5), "score lower with"),
     ],
 )
 def test_each_sign_fires_alone(name: str, ends: tuple[float, float], words: str) -> None:
