@@ -17,8 +17,8 @@ from codeduet.envs.token_step import ByteTokenizer, Tokenizer
 Style = Literal["auto", "chat", "base"]
 Observation = Mapping[str, Any]
 
-_ANSWER = """Answer with the whole function `{entry_point}`, its imports included, in one Python code block and nothing \
-else. Use the standard library only."""
+_ANSWER = """Answer with the whole function `{entry_point}` in one Python code block and nothing else. Use the standard \
+library only."""
 
 _SINGLE = (
     """Complete the following Python function.

@@ -47,8 +47,7 @@ def tokenizer() -> Any:
 
 
 ANSWER = (
-    "Answer with the whole function `area`, its imports included, in one Python code block and nothing else. Use the "
-    "standard library only."
+    "Answer with the whole function `area` in one Python code block and nothing else. Use the standard library only."
 )
 
 
