@@ -320,9 +320,8 @@ def _load_tokenizer(model: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_path(model))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"model {model!r} cannot be loaded; 'embedded' and folders need no network: {_brief(error)}"
-        ) from None
+        hint = "" if Path(model_path(model)).is_dir() else " ('embedded' or a folder needs no network)"
+        raise InputError(f"model {model!r} cannot be loaded{hint}: {_brief(error)}") from None
     if tokenizer.eos_token_id is None:
         raise InputError(f"the tokenizer of {model!r} has no end-of-sequence token")
     return tokenizer
