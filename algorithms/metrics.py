@@ -32,12 +32,10 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
         mains: episodes of a group that share each first answer; more than 1 is a tree.
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
-    metrics = {
-        "reward": float(np.mean([episode.team_return for episode in episodes])),
-        "dead_groups": _dead([[t.team_return for t in g.trajectories] for g in groups]),
-    }
+    returns = [[trajectory.team_return for trajectory in group.trajectories] for group in groups]
+    metrics = {"reward": float(np.mean(returns)), "dead_groups": _dead(returns)}
     if mains > 1:
-        trees = np.array([[t.team_return for t in g.trajectories] for g in groups]).reshape(len(groups), -1, mains)
+        trees = np.array(returns).reshape(len(groups), -1, mains)
         metrics[f"{HELPER}/dead_groups"] = _dead(trees.mean(2))
         metrics[f"{MAIN}/dead_groups"] = _dead(trees.reshape(-1, mains))
     outcomes = [episode.outcome for episode in episodes if episode.outcome is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -32,17 +33,14 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process is at work there.
     """
-    import fcntl
-
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            os.close(handle)
-            raise InputError(f"another process is at work in {folder}: wait for it, or choose another out=") from None
-        # Some network file systems have no locks: there it is up to the user.
-    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:  # some network file systems have no locks: there it is up to the user
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                busy = f"another process is at work in {folder}: wait for it, or choose another out="
+                raise InputError(busy) from None
         yield
     finally:
         os.close(handle)
