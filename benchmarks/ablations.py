@@ -19,16 +19,9 @@ from rich.table import Table
 
 from codeduet.algorithms.trainer import make_progress
 from codeduet.benchmarks.config import command_of, load_config
+from codeduet.benchmarks.paper_table import ROWS, RowName, interval_cell, paired_difference
 from codeduet.benchmarks.pass_at_k import bench
-from codeduet.benchmarks.reproduce import (
-    ReproduceConfig,
-    bench_config,
-    interval_cell,
-    open_run,
-    paired_difference,
-    train,
-    train_config,
-)
+from codeduet.benchmarks.reproduce import ReproduceConfig, bench_config, open_run, train, train_config
 from codeduet.envs import HELPER, MAIN, InputError
 from codeduet.envs.files import write_whole
 
@@ -38,13 +31,13 @@ class Ablation(NamedTuple):
 
     Attributes:
         title: in the table.
-        row: whose weights play: ``"magrpo"`` or, untrained, ``"multi_agent"``.
+        row: whose weights play: ``"magrpo"``, or ``"multi_agent"``, which is untrained.
         frozen: agents that do not learn; none is the reproduction's own training.
         blank: what is emptied at evaluation; an agent is silent, its code neither seen nor joined.
     """
 
     title: str
-    row: str
+    row: RowName
     frozen: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
 
@@ -79,8 +72,9 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
     results = {
         name: {
             "title": ABLATIONS[name].title,
+            "tokens an answer": config.sampling.max_new_tokens,
             **{key: row[key] for key in ("pass@k", "rates", "problems")},
-            "pass@1 less MAGRPO's": paired_difference(row, rows["magrpo"], config)._asdict(),
+            "pass@1 less MAGRPO's": paired_difference(row, rows["magrpo"], seed=config.seed)._asdict(),
         }
         for name, row in rows.items()
     }
@@ -89,10 +83,10 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
 
 
 def _measure(config: ReproduceConfig, name: str, ablation: Ablation, progress: Progress) -> dict[str, Any]:
-    measured = bench_config(config, ablation.row)
+    measured = bench_config(config, ROWS[ablation.row])
     folder = Path(config.out) / "ablations" / name
     if ablation.frozen:
-        training = replace(train_config(config, ablation.row), out=str(folder / "train"), frozen=list(ablation.frozen))
+        training = replace(train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen))
         train(training, progress)
         measured = replace(measured, checkpoint=training.out)
     if ablation.frozen or ablation.blank:
@@ -104,10 +98,21 @@ def table(results: dict[str, Any]) -> Table:
     """Return the table: pass@k, what is lost, how often main calls helper's code and what that gains in reward.
 
     In per cent, reward aside, with intervals of 95 %.
+
+    Raises:
+        InputError: the results are of a version that did not write down budgets.
     """
-    first, *others = next(iter(results.values()))["pass@k"]
+    row = next(iter(results.values()))
+    if "tokens an answer" not in row:
+        raise InputError(
+            "these ablations were made before budgets were written down: codeduet ablate on their run folder makes the "
+            "table anew, and trains and samples nothing again"
+        )
+    first, *others = row["pass@k"]
     made = Table(  # of 80 columns
-        title="Ablations: what MAGRPO's pass@1 loses (silent: helper blanked)", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title=f"Ablations at {row['tokens an answer']} tokens an answer: what MAGRPO's pass@1 loses (silent: helper blanked)",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     made.add_column("")
     for column in (f"pass@{first}", *(f"@{k}" for k in others[-1:]), "less MAGRPO's", "called", "gain"):

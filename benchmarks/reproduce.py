@@ -3,9 +3,9 @@
     codeduet reproduce --preset embedded
 
 Two protocols. ``paper`` follows the paper to the letter: raw prompts, the ``grpo`` reward for GRPO and the ``magrpo``
-reward for MAGRPO, joint credit, equal steps. ``sound``, the default, is what a careful evaluator wants: a chat model's
-own template, one reward for both, equal generated tokens, greedy pass@1 and extraction rate beside pass@k, and every
-comparison paired by problem.
+reward for MAGRPO, joint credit, equal steps, four rows. ``sound``, the default, is what a careful evaluator wants: Single
+and GRPO at the budget of the team as well as at one agent's, a chat model's own template, one reward for all trainings,
+equal generated tokens, greedy pass@1 and extraction rate beside pass@k, and every comparison paired by problem.
 
 The run folder holds ``config.yaml``, ``results.json`` and a folder for each row, with its training and its samples. All
 of it can be cut off at any moment and goes on where it stopped.
@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from codeduet.algorithms import Trainer
 from codeduet.algorithms.algorithm import load_algorithm
@@ -33,25 +31,13 @@ from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingC
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.trainer import check_training, is_over, mains_of, make_progress, task_ids
 from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
-from codeduet.benchmarks.estimators import Interval, bootstrap_mean
 from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
+from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
 from codeduet.envs.files import locked, make_folder, write_whole
 
 Protocol = Literal["sound", "paper"]
-
-PAPER = {
-    "single": {1: 29, 3: 53, 5: 63, 10: 73},
-    "multi_agent": {1: 24, 3: 50, 5: 62, 10: 75},
-    "grpo": {1: 15, 3: 31, 5: 41, 10: 55},
-    "magrpo": {1: 44, 3: 65, 5: 72, 10: 80},
-}
-"""The paper's Table 1 in per cent: Qwen2.5-Coder-3B, 40 problems, 10 samples each."""
-
-TITLES = {"single": "Single Model", "multi_agent": "Multi-Agent", "grpo": "GRPO", "magrpo": "MAGRPO"}
-PAIRS = (("magrpo", "single"), ("magrpo", "multi_agent"), ("grpo", "single"), ("magrpo", "grpo"))
-
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
@@ -60,7 +46,7 @@ class Training:
     Attributes:
         options: keyword arguments of the algorithm, under the protocol ``sound``; ``paper`` has its own.
         optim: how weights change.
-        steps: batches of episodes; under ``sound`` GRPO stops at MAGRPO's number of generated tokens instead.
+        steps: batches of episodes; under ``sound`` every GRPO stops at MAGRPO's number of generated tokens instead.
         problems_per_step: problems of a batch.
         group_size: episodes of each.
         checkpoint_every: steps between checkpoints.
@@ -82,12 +68,14 @@ class ReproduceConfig:
         out: run folder.
         seed: everything random follows from it.
         protocol: ``sound`` or ``paper``.
+        rows: what the table holds under ``sound``; ``paper`` has the paper's four. A row named ``..._team_budget`` is one
+            agent whose answer holds as many tokens as all of the team's.
         note: what the output says about the preset.
         team: who plays; ``team.kind`` is each row's own.
         problems: the problem set.
         reward: what both trainings are paid under ``sound``, and what evaluations report; ``paper`` has its own.
-        sampling: how completions are drawn, in training and evaluation.
-        grpo: how the row GRPO is trained.
+        sampling: how completions are drawn, in training and evaluation; its tokens are those of one agent's answer.
+        grpo: how the rows GRPO are trained.
         magrpo: how the row MAGRPO is trained.
         limit: test problems, at most; 0 is all.
         n: samples of each test problem.
@@ -99,6 +87,7 @@ class ReproduceConfig:
     out: str = "runs/reproduce"
     seed: int = 0
     protocol: Protocol = "sound"
+    rows: list[RowName] = Field(default_factory=lambda: list(get_args(RowName)), min_length=1)
     note: str = ""
     team: TeamConfig = TeamConfig()
     problems: str = "humaneval"
@@ -119,41 +108,55 @@ class Part(NamedTuple):
     Attributes:
         row: the row of the table it is for.
         what: ``"train"``, ``"sample"`` or ``"greedy"``.
-        weight: its share of the work, in completions.
+        weight: its share of the work, in answers of one agent.
     """
 
-    row: str
+    row: Row
     what: Literal["train", "sample", "greedy"]
     weight: float
 
 
+def rows_of(config: ReproduceConfig) -> list[Row]:
+    """Return the rows of the table under the protocol, MAGRPO before each GRPO, whose token budget it sets.
+
+    Raises:
+        InputError: GRPO without MAGRPO.
+    """
+    names = list(TITLES) if config.protocol == "paper" else config.rows
+    if config.protocol == "sound" and "magrpo" not in names and any(ROWS[name].trained for name in names):
+        raise InputError("rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo")
+    order = ("single_team_budget", "single", "multi_agent", "magrpo", "grpo_team_budget", "grpo")
+    return [ROWS[name] for name in order if name in names]
+
+
 def plan(config: ReproduceConfig) -> list[Part]:
-    """Return what is to be done, in order: MAGRPO before GRPO, whose token budget it sets.
+    """Return what is to be done, in order.
 
     Raises:
         InputError: a part of it cannot be done; said before the first one is begun.
     """
-    problems = len(choose_problems(bench_config(config, "single")))
+    rows = rows_of(config)
+    problems = len(choose_problems(bench_config(config, rows[0])))
     mains = {}
-    for row in ("magrpo", "grpo"):
+    for row in filter(lambda row: row.trained, rows):
         of_row = train_config(config, row)
-        algorithm = load_algorithm(row, of_row.options)
+        algorithm = load_algorithm(row.system, of_row.options)
         check_training(of_row, algorithm)
-        mains[row] = mains_of(algorithm)
+        mains[row.system] = mains_of(algorithm)
     parts = []
-    for row in ("single", "multi_agent", "magrpo", "grpo"):
-        agents = 1 if row in ("single", "grpo") else 2
-        if row in ("magrpo", "grpo"):
-            like_magrpo = row == "magrpo" or config.protocol == "sound"  # GRPO at equal tokens
+    for row in rows:
+        length = row.budget(1).program
+        if row.trained:
+            like_magrpo = row.system == "magrpo" or config.protocol == "sound"  # GRPO at equal tokens
             training = config.magrpo if like_magrpo else config.grpo
             completions = training.steps * training.problems_per_step * training.group_size
             if like_magrpo:
                 completions += completions // mains["magrpo"]
             # Learning costs about as much as generating.
             parts.append(Part(row, "train", 2.0 * completions))
-        parts.append(Part(row, "sample", float(problems * config.n * agents)))
+        parts.append(Part(row, "sample", float(problems * config.n * length)))
         if config.protocol == "sound":
-            parts.append(Part(row, "greedy", float(problems * agents)))
+            parts.append(Part(row, "greedy", float(problems * length)))
     return parts
 
 
@@ -167,7 +170,7 @@ def needs(config: ReproduceConfig) -> MemoryPlan | None:
         return None
     plans = []
     for row, training in (("magrpo", config.magrpo), ("grpo", config.grpo)):
-        team = team_config(config, row)
+        team = team_config(config, ROWS[row])
         tokens = team.context or 2048
         made = memory_plan(config.shape, team, training.optim, config.gpu_gib, tokens)
         if made.peak > config.gpu_gib or made.cache_tokens < tokens:
@@ -179,25 +182,30 @@ def needs(config: ReproduceConfig) -> MemoryPlan | None:
     return max(plans, key=lambda made: made.learning)  # of equals the first: MAGRPO has more adapters
 
 
-def team_config(config: ReproduceConfig, row: str) -> TeamConfig:
+def team_config(config: ReproduceConfig, row: Row) -> TeamConfig:
     """Return the team of a row."""
-    kind: Literal["team", "single"] = "single" if row in ("single", "grpo") else "team"
+    kind: Literal["team", "single"] = "single" if row.agents == 1 else "team"
     return replace(config.team, kind=kind, prompt="base" if config.protocol == "paper" else config.team.prompt)
 
 
-def train_config(config: ReproduceConfig, row: str, token_budget: int = 0) -> TrainConfig:
+def sampling_config(config: ReproduceConfig, row: Row) -> SamplingConfig:
+    """Return how a row's answers are drawn: alike but for their length."""
+    return replace(config.sampling, max_new_tokens=row.budget(config.sampling.max_new_tokens).tokens)
+
+
+def train_config(config: ReproduceConfig, row: Row, token_budget: int = 0) -> TrainConfig:
     """Return the training of a trained row under the protocol."""
-    training = config.grpo if row == "grpo" else config.magrpo
+    training = config.grpo if row.system == "grpo" else config.magrpo
     sound = config.protocol == "sound"
     budgeted = bool(token_budget)
     return TrainConfig(
-        out=str(Path(config.out) / row / "train"),
+        out=str(Path(config.out) / row.name / "train"),
         seed=config.seed,
-        algorithm=row,
+        algorithm=row.system,
         options=training.options if sound else {},
         team=team_config(config, row),
-        env=EnvConfig(problems=config.problems, reward=config.reward if sound else row),
-        sampling=config.sampling,
+        env=EnvConfig(problems=config.problems, reward=config.reward if sound else row.system),
+        sampling=sampling_config(config, row),
         optim=training.optim,
         # An episode of one agent has half the tokens or less: the budget ends it, not the steps.
         steps=training.steps * (20 if budgeted else 1),
@@ -209,16 +217,17 @@ def train_config(config: ReproduceConfig, row: str, token_budget: int = 0) -> Tr
     )
 
 
-def bench_config(config: ReproduceConfig, row: str, *, greedy: bool = False) -> BenchConfig:
+def bench_config(config: ReproduceConfig, row: Row, *, greedy: bool = False) -> BenchConfig:
     """Return the evaluation of a row: n samples of each test problem, or one greedy answer."""
-    folder = Path(config.out) / row
+    folder = Path(config.out) / row.name
+    sampling = sampling_config(config, row)
     return BenchConfig(
         out=str(folder / ("greedy" if greedy else "samples")),
         seed=config.seed,
         team=team_config(config, row),
-        checkpoint=str(folder / "train") if row in ("grpo", "magrpo") else "",
+        checkpoint=str(folder / "train") if row.trained else "",
         env=EnvConfig(problems=config.problems, reward=config.reward if config.protocol == "sound" else "magrpo"),
-        sampling=replace(config.sampling, temperature=0.0) if greedy else config.sampling,
+        sampling=replace(sampling, temperature=0.0) if greedy else sampling,
         limit=config.limit,
         n=1 if greedy else config.n,
         k=[1] if greedy else config.k,
@@ -234,12 +243,12 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     console = console or Console()
     parts = plan(config)
     config = open_run(config)
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[RowName, dict[str, Any]] = {}
     with locked(Path(config.out)), make_progress(console, PlanProgress) as progress:
         progress.begin(parts)
         for number, part in enumerate(parts):
             progress.start_part(number)
-            _do(config, part, rows.setdefault(part.row, {}), progress)
+            _do(config, part, rows.setdefault(part.row.name, {}), progress)
         progress.start_part(len(parts))
     results = summarise(config, rows)
     write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
@@ -292,7 +301,8 @@ class PlanProgress(Progress):
         super().update(self.whole, completed=sum(part.weight for part in self.parts[:number]))
         if number < len(self.parts):
             part = self.parts[number]
-            super().update(self.whole, shown=f"{number + 1}/{len(self.parts)} {TITLES[part.row]}: {part.what}")
+            shown = f"{number + 1}/{len(self.parts)} {part.row.name.replace('_', ' ')}: {part.what}"
+            super().update(self.whole, shown=shown)
 
     def update(self, task_id: TaskID, **changes: Any) -> None:
         """Update a part's bar, and the plan's with it."""
@@ -307,8 +317,8 @@ class PlanProgress(Progress):
 def _do(config: ReproduceConfig, part: Part, row: dict[str, Any], progress: Progress) -> None:
     if part.what == "train":
         budget = 0
-        if part.row == "grpo" and config.protocol == "sound":
-            budget = trained(Path(train_config(config, "magrpo").out))["tokens"]
+        if part.row.system == "grpo" and config.protocol == "sound":
+            budget = trained(Path(train_config(config, ROWS["magrpo"]).out))["tokens"]
         row["training"] = train(train_config(config, part.row, budget), progress)
     else:
         row[part.what] = bench(bench_config(config, part.row, greedy=part.what == "greedy"), progress=progress)
@@ -346,20 +356,25 @@ def trained(run: Path) -> dict[str, Any]:
     return {"steps": state["step"], "tokens": state["tokens"], "seconds": round(seconds, 1)}
 
 
-def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) -> dict[str, Any]:
     """Return the table and the paired comparisons of rows whose samples are there."""
     table = {}
-    for row, parts in rows.items():
+    tokens = config.sampling.max_new_tokens
+    for name in (name for name in ROWS if name in parts_of):
+        row, parts = ROWS[name], parts_of[name]
         results = parts["sample"]
-        table[row] = {
-            "title": TITLES[row],
+        table[name] = {
+            "title": row.title(tokens),
+            "system": row.system,
+            "tokens an answer": row.budget(tokens).tokens,
+            "answers a program": row.budget(tokens).answers,
             "pass@k": results["pass@k"],
             "greedy": parts["greedy"]["pass@k"]["1"] if "greedy" in parts else None,
             "rates": results["rates"],
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
             "training": {key: parts["training"][key] for key in ("steps", "tokens")} if "training" in parts else None,
-            "paper": {str(k): value for k, value in PAPER[row].items()},
+            "paper": {str(k): value for k, value in PAPER[row.system].items()},
         }
     return {
         "protocol": config.protocol,
@@ -368,9 +383,9 @@ def summarise(config: ReproduceConfig, rows: dict[str, dict[str, Any]]) -> dict[
         "n": config.n,
         "test problems": len(next(iter(table.values()))["problems"]),
         "training problems": len(task_ids(EnvConfig(problems=config.problems), "train")),
-        "rows": {row: table[row] for row in TITLES},
-        "pass@1 differences": {f"{a} - {b}": paired_difference(table[a], table[b], config)._asdict() for a, b in PAIRS},
-        "seconds": {row: _seconds(parts) for row, parts in rows.items()},
+        "rows": table,
+        **{f"pass@{k} differences": differences(table, k, config.seed) for k in dict.fromkeys([1, *config.k])},
+        "seconds": {name: _seconds(parts) for name, parts in parts_of.items()},
         "versions": versions(config.team.engine),
     }
 
@@ -379,46 +394,3 @@ def _seconds(parts: dict[str, Any]) -> dict[str, float]:
     """Return what a row's training and evaluation took, loading aside."""
     evaluating = sum(parts[what]["seconds"] for what in ("sample", "greedy") if what in parts)
     return {"train": parts.get("training", {}).get("seconds", 0.0), "evaluate": round(evaluating, 1)}
-
-
-def paired_difference(a: dict[str, Any], b: dict[str, Any], config: ReproduceConfig) -> Interval:
-    """Return pass@1 of one row less that of another, problem by problem, with its 95 % bootstrap interval."""
-    shares = [[of_problem["correct"] / of_problem["n"] for of_problem in row["problems"].values()] for row in (a, b)]
-    return bootstrap_mean([x - y for x, y in zip(*shares, strict=True)], seed=config.seed)
-
-
-def tables(results: dict[str, Any]) -> Iterator[Table]:
-    """Return the table with 95 % intervals above the paper's figures, and the paired differences."""
-    rows = results["rows"].values()
-    table = Table(
-        title=f"{results['test problems']} test problems, n = {results['n']}, protocol {results['protocol']}, "
-        f"seed {results['seed']}; in %, 95 % intervals over problems",
-        caption=". ".join(filter(None, ("paper: Qwen2.5-Coder-3B on 40 problems of HumanEval", results["note"]))),
-    )
-    table.add_column("")
-    for row in rows:
-        table.add_column(row["title"], justify="right")
-    for k in results["rows"]["single"]["pass@k"]:
-        table.add_row(f"pass@{k}", *(interval_cell(row["pass@k"][k], digits=0) for row in rows))
-        if k in results["rows"]["single"]["paper"]:
-            table.add_row("  paper", *(str(row["paper"][k]) for row in rows), style="dim")
-    table.add_section()
-    if results["rows"]["single"]["greedy"] is not None:
-        table.add_row("greedy pass@1", *(f"{100 * row['greedy']['mean']:.1f}" for row in rows))
-    table.add_row("extracted", *(f"{100 * row['rates']['extracted']['mean']:.1f}" for row in rows))
-    yield table
-    differences = Table(title="pass@1, paired by problem: points, 95 % bootstrap interval")
-    differences.add_column("")
-    differences.add_column("difference", justify="right")
-    differences.add_column("")
-    for name, value in results["pass@1 differences"].items():
-        a, b = (TITLES[row] for row in name.split(" - "))
-        verdict = "higher" if value["low"] > 0 else "lower" if value["high"] < 0 else "not told apart"
-        differences.add_row(f"{a} less {b}", interval_cell(value, sign="+"), verdict)
-    yield differences
-
-
-def interval_cell(value: dict[str, float], sign: str = "", digits: int = 1) -> str:
-    """Return a mean and its interval, with so many decimals, in per cent."""
-    mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
-    return f"{mean:{sign}.1f} ({low:{sign}.{digits}f}{' to ' if sign else '-'}{high:{sign}.{digits}f})"

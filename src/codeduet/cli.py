@@ -109,6 +109,7 @@ def reproduce(
     """Make the paper's table: Single, Multi-Agent, GRPO and MAGRPO by pass@k. Started again, it goes on."""
     from dataclasses import replace
 
+    from codeduet.benchmarks import paper_table
     from codeduet.benchmarks import reproduce as reproducing
     from codeduet.benchmarks.config import load_config, packaged_configs
 
@@ -139,10 +140,12 @@ def reproduce(
         show_reproduction(config)
         return
     results = reproducing.reproduce(config, console=console)
-    for table in reproducing.tables(results):
+    console.print(paper_table.headline(results), markup=False, highlight=False)
+    for table in paper_table.tables(results):
         console.print(table)
-    for row in ("grpo", "magrpo"):
-        say_signs(Path(config.out) / row / "train")
+    for row in reproducing.rows_of(config):
+        if row.trained:
+            say_signs(Path(config.out) / row.name / "train")
     say(f"protocol {config.protocol}; run folder {config.out}")
 
 
@@ -314,7 +317,7 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
 def show_reproduction(config: ReproduceConfig) -> None:
     """Print what a reproduction would do."""
     from codeduet.benchmarks.config import to_yaml
-    from codeduet.benchmarks.reproduce import TITLES, plan
+    from codeduet.benchmarks.reproduce import plan
 
     console.rule("config")
     say(to_yaml(config))
@@ -322,7 +325,8 @@ def show_reproduction(config: ReproduceConfig) -> None:
     parts = plan(config)
     whole = sum(part.weight for part in parts)
     for part in parts:
-        say(f"{TITLES[part.row]}: {part.what}, {100 * part.weight / whole:.0f} % of the work")
+        title = part.row.title(config.sampling.max_new_tokens)
+        say(f"{title}: {part.what}, {100 * part.weight / whole:.0f} % of the work")
 
 
 def show_bench_plan(config: BenchConfig) -> None:

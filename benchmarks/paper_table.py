@@ -1,0 +1,209 @@
+"""The paper's table: its rows, what is compared with what, and how it reads on a terminal.
+
+The paper has four systems. Under the protocol ``sound`` the two of one agent stand twice: with one agent's answer, and
+with one answer as long as all of the team's together. What holds at equal budget comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from codeduet.benchmarks.budgets import Budget, Comparison, compare
+from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
+from codeduet.envs import InputError
+
+PAPER = {
+    "single": {1: 29, 3: 53, 5: 63, 10: 73},
+    "multi_agent": {1: 24, 3: 50, 5: 62, 10: 75},
+    "grpo": {1: 15, 3: 31, 5: 41, 10: 55},
+    "magrpo": {1: 44, 3: 65, 5: 72, 10: 80},
+}
+"""The paper's Table 1 in per cent: Qwen2.5-Coder-3B, 40 problems, 10 samples each."""
+
+TITLES = {"single": "Single Model", "multi_agent": "Multi-Agent", "grpo": "GRPO", "magrpo": "MAGRPO"}
+"""The paper's systems, in the order of its table."""
+
+RowName = Literal["single_team_budget", "multi_agent", "grpo_team_budget", "magrpo", "single", "grpo"]
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: its folder in the run.
+        system: which of the paper's.
+        team_budget: whether one agent's answer holds as many tokens as all of the team's.
+    """
+
+    name: RowName
+    system: str
+    team_budget: bool = False
+
+    @property
+    def agents(self) -> int:
+        """How many write a program."""
+        return 2 if self.system in ("multi_agent", "magrpo") else 1
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are not the model's own."""
+        return self.system in ("grpo", "magrpo")
+
+    def budget(self, tokens: int) -> Budget:
+        """Return what a program may cost where an agent's answer holds ``tokens`` tokens."""
+        return Budget(2 * tokens if self.team_budget else tokens, self.agents)
+
+    def title(self, tokens: int) -> str:
+        """Return system and budget in words."""
+        answers = "two answers" if self.agents == 2 else "one answer"
+        return f"{TITLES[self.system]}, {answers} of {self.budget(tokens).tokens} tokens"
+
+
+ROWS = {
+    name: Row(name, name.removesuffix("_team_budget"), team_budget=name.endswith("_team_budget"))
+    for name in get_args(RowName)
+}
+
+
+def pairs(rows: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return of which two rows a difference is told: MAGRPO less each other, and in each budget what one step adds."""
+    others = [("magrpo", name) for name in rows if name != "magrpo"]
+    steps = [(f"grpo{budget}", f"single{budget}") for budget in ("_team_budget", "")]
+    steps += [("multi_agent", f"single{budget}") for budget in ("_team_budget", "")]
+    return [(a, b) for a, b in [*others, *steps] if a in rows and b in rows]
+
+
+def differences(rows: Mapping[str, Any], k: int, seed: int) -> dict[str, Any]:
+    """Return the paired differences at one k: ``"magrpo - grpo"`` -> mean, low, high."""
+    return {f"{a} - {b}": paired_difference(rows[a], rows[b], k, seed)._asdict() for a, b in pairs(rows)}
+
+
+def paired_difference(a: Mapping[str, Any], b: Mapping[str, Any], k: int = 1, seed: int = 0) -> Interval:
+    """Return pass@k of one row less that of another, problem by problem, with its 95 % bootstrap interval."""
+    of_rows = [[pass_at_k(p["n"], p["correct"], k) for p in row["problems"].values()] for row in (a, b)]
+    return bootstrap_mean([x - y for x, y in zip(*of_rows, strict=True)], seed=seed)
+
+
+def comparisons(results: Mapping[str, Any]) -> list[Comparison]:
+    """Return what the rows of a table are compared at, each in the paper's order of systems.
+
+    Raises:
+        InputError: the results are of a version that did not write down budgets.
+    """
+    rows = results["rows"]
+    if any("tokens an answer" not in row for row in rows.values()):
+        raise InputError(
+            "this table was made before budgets were written down: start codeduet reproduce in its run folder again, "
+            "which adds what is missing"
+        )
+    order = sorted(rows, key=lambda name: list(TITLES).index(rows[name]["system"]))
+    return compare({name: Budget(rows[name]["tokens an answer"], rows[name]["answers a program"]) for name in order})
+
+
+def headline(results: Mapping[str, Any]) -> str:
+    """Return the sentences that come first: at equal budget, is one model better, or are two agents?"""
+    told = []
+    for made in comparisons(results):
+        if made.capped:
+            continue
+        for team, single in (("magrpo", "grpo"), ("magrpo", "single"), ("multi_agent", "single")):
+            pair = (team, f"{single}_team_budget")
+            trained_single = "grpo_team_budget" in made.names and pair == ("magrpo", "single_team_budget")
+            if set(pair) <= set(made.names) and not trained_single:  # the stronger opponent is there
+                told.append(_which_is_better(results, *pair, title=made.title))
+    if not told:
+        return "No row of one model has the budget of the team here: what follows compares unequal budgets."
+    return " ".join(told)
+
+
+def _which_is_better(results: Mapping[str, Any], team: str, single: str, title: str) -> str:
+    rows = results["rows"]
+    ks = list(rows[team]["pass@k"])
+    of_k = {k: results[f"pass@{k} differences"][f"{team} - {single}"] for k in ks}
+    where = {
+        "one model is better": [k for k in ks if of_k[k]["high"] < 0],
+        "two agents are better": [k for k in ks if of_k[k]["low"] > 0],
+        "they are not told apart": [k for k in ks if not (of_k[k]["high"] < 0 or of_k[k]["low"] > 0)],
+    }
+    kind = "Trained" if rows[single]["training"] else "Untrained" if team == "multi_agent" else "Trained against untrained"
+    words = "; ".join(f"{words} at k = {', '.join(at)}" for words, at in where.items() if at)
+    first = ks[0]
+    return (
+        f"{kind}, at {title[0].lower()}{title[1:]}, {words}: {TITLES[rows[single]['system']]} "
+        f"{100 * rows[single]['pass@k'][first]['mean']:.1f} % and {TITLES[rows[team]['system']]} "
+        f"{100 * rows[team]['pass@k'][first]['mean']:.1f} % at pass@{first}, a paired difference of "
+        f"{interval_cell(of_k[first], sign='+')} points."
+    )
+
+
+def tables(results: Mapping[str, Any]) -> Iterator[Table]:
+    """Return for every comparison its rows with 95 % intervals, and their paired differences; equal budget first."""
+    made = comparisons(results)
+    for number, comparison in enumerate(made):
+        yield _rows_table(results, comparison, last=number == len(made) - 1)
+        yield _differences_table(results, comparison)
+
+
+def _rows_table(results: Mapping[str, Any], comparison: Comparison, *, last: bool) -> Table:
+    rows = [results["rows"][name] for name in comparison.names]
+    notes = [results["note"]]
+    if last:
+        notes.insert(0, "paper: Qwen2.5-Coder-3B on 40 problems of HumanEval")
+    table = Table(
+        title=f"{comparison.title}. {results['test problems']} test problems, n = {results['n']}, protocol "
+        f"{results['protocol']}, seed {results['seed']}; in %, 95 % intervals over problems",
+        caption=". ".join(filter(None, notes)),
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("")
+    for row in rows:
+        table.add_column(TITLES[row["system"]], justify="right")
+    for name in ("tokens an answer", "answers a program"):
+        table.add_row(name, *(str(row[name]) for row in rows))
+    table.add_row("training tokens", *(f"{(row['training'] or {}).get('tokens', 0):,}" for row in rows))
+    table.add_row("evaluation tokens", *(f"{sum(row['generated tokens at evaluation'].values()):,}" for row in rows))
+    table.add_section()
+    for k in rows[0]["pass@k"]:
+        table.add_row(f"pass@{k}", *(interval_cell(row["pass@k"][k], digits=0) for row in rows))
+        if last and k in rows[0]["paper"]:
+            table.add_row("  paper", *(str(row["paper"][k]) for row in rows), style="dim")
+    table.add_section()
+    if all(row["greedy"] is not None for row in rows):
+        table.add_row("greedy pass@1", *(f"{100 * row['greedy']['mean']:.1f}" for row in rows))
+    for name in ("extracted", "truncated"):
+        table.add_row(name, *(f"{100 * row['rates'][name]['mean']:.1f}" for row in rows))
+    return table
+
+
+def _differences_table(results: Mapping[str, Any], comparison: Comparison) -> Table:
+    table = Table(
+        title=f"{comparison.title}. Paired by problem: points, 95 % bootstrap interval", box=SIMPLE_HEAD
+    )
+    rows = results["rows"]
+    ks = list(dict.fromkeys(("1", list(rows[comparison.names[0]]["pass@k"])[-1])))
+    table.add_column("")
+    for k in ks:
+        table.add_column(f"pass@{k}", justify="right")
+        table.add_column("")
+    for a, b in pairs(dict.fromkeys(comparison.names)):
+        cells = []
+        for k in ks:
+            value = results[f"pass@{k} differences"][f"{a} - {b}"]
+            cells += [interval_cell(value, sign="+"), verdict_of(value)]
+        table.add_row(f"{TITLES[rows[a]['system']]} less {TITLES[rows[b]['system']]}", *cells)
+    return table
+
+
+def verdict_of(difference: Mapping[str, float]) -> str:
+    """Return what an interval says of a difference."""
+    return "higher" if difference["low"] > 0 else "lower" if difference["high"] < 0 else "not told apart"
+
+
+def interval_cell(value: Mapping[str, float], sign: str = "", digits: int = 1) -> str:
+    """Return a mean and its interval, with so many decimals, in per cent."""
+    mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
+    return f"{mean:{sign}.1f} ({low:{sign}.{digits}f}{' to ' if sign else '-'}{high:{sign}.{digits}f})"
