@@ -27,7 +27,7 @@ PAPER = {
 TITLES = {"single": "Single Model", "multi_agent": "Multi-Agent", "grpo": "GRPO", "magrpo": "MAGRPO"}
 """The paper's systems, in the order of its table."""
 
-RowName = Literal["single_team_budget", "multi_agent", "grpo_team_budget", "magrpo", "single", "grpo"]
+RowName = Literal["single_team_budget", "single", "multi_agent", "grpo_team_budget", "grpo", "magrpo"]
 
 
 class Row(NamedTuple):
@@ -89,7 +89,7 @@ def paired_difference(a: Mapping[str, Any], b: Mapping[str, Any], k: int = 1, se
 
 
 def comparisons(results: Mapping[str, Any]) -> list[Comparison]:
-    """Return what the rows of a table are compared at, each in the paper's order of systems.
+    """Return what the rows of a table are compared at.
 
     Raises:
         InputError: the results are of a version that did not write down budgets.
@@ -100,8 +100,7 @@ def comparisons(results: Mapping[str, Any]) -> list[Comparison]:
             "this table was made before budgets were written down: start codeduet reproduce in its run folder again, "
             "which adds what is missing"
         )
-    order = sorted(rows, key=lambda name: list(TITLES).index(rows[name]["system"]))
-    return compare({name: Budget(rows[name]["tokens an answer"], rows[name]["answers a program"]) for name in order})
+    return compare({name: Budget(row["tokens an answer"], row["answers a program"]) for name, row in rows.items()})
 
 
 def headline(results: Mapping[str, Any]) -> str:

@@ -117,7 +117,7 @@ class Part(NamedTuple):
 
 
 def rows_of(config: ReproduceConfig) -> list[Row]:
-    """Return the rows of the table under the protocol, MAGRPO before each GRPO, whose token budget it sets.
+    """Return the rows of the table under the protocol as they are made: each GRPO after MAGRPO, its token budget.
 
     Raises:
         InputError: GRPO without MAGRPO.
@@ -125,8 +125,7 @@ def rows_of(config: ReproduceConfig) -> list[Row]:
     names = list(TITLES) if config.protocol == "paper" else config.rows
     if config.protocol == "sound" and "magrpo" not in names and any(ROWS[name].trained for name in names):
         raise InputError("rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo")
-    order = ("single_team_budget", "single", "multi_agent", "magrpo", "grpo_team_budget", "grpo")
-    return [ROWS[name] for name in order if name in names]
+    return sorted((row for row in ROWS.values() if row.name in names), key=lambda row: row.system == "grpo")
 
 
 def plan(config: ReproduceConfig) -> list[Part]:
