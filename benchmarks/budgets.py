@@ -7,8 +7,10 @@ things it compares: systems at an equal budget a program, or systems at equal an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+R = TypeVar("R", bound=Mapping[str, Any])
 
 
 class Budget(NamedTuple):
@@ -42,15 +44,6 @@ class Comparison(NamedTuple):
     capped: bool
 
 
-def budget_of(results: Mapping[str, Any]) -> Budget | None:
-    """Return the budget of a benchmark's results by the config they hold; None where they hold none."""
-    config = results.get("config")
-    if not config:
-        return None
-    agents = 2 if config["team"]["kind"] == "team" else 1
-    return Budget(config["sampling"]["max_new_tokens"], agents * config["env"].get("max_turns", 1))
-
-
 def compare(budgets: Mapping[str, Budget]) -> list[Comparison]:
     """Return what can be compared among results, name -> budget: equal budgets first, the largest first, then capped.
 
@@ -70,12 +63,34 @@ def compare(budgets: Mapping[str, Budget]) -> list[Comparison]:
     return [made for made in found if not any(set(made.names) < set(other.names) for other in found)]
 
 
+def by_budget(results: Mapping[str, R]) -> list[tuple[str, dict[str, R]]]:
+    """Return benchmark results, name -> results, as what can be compared: (title, results of that comparison).
+
+    The title is empty where all have one budget, so that nothing need be said, or hold no config that tells it.
+    """
+    budgets = {name: budget for name, result in results.items() if (budget := _budget_of(result))}
+    made = compare(budgets)
+    if len(made) <= 1 and not any(comparison.capped for comparison in made):
+        return [("", dict(results))] if results else []
+    told = [(comparison.title, {name: results[name] for name in comparison.names}) for comparison in made]
+    untold = {name: result for name, result in results.items() if name not in budgets}
+    return [*told, *([("Budget unknown", untold)] if untold else [])]
+
+
 def capped_title(tokens: int) -> str:
     """Return under which name systems are compared that may write unequally many answers of ``tokens`` tokens."""
     return f"{tokens} tokens an answer (an answer holds at most {tokens} tokens: what can two write that one cannot)"
 
 
-def _classes(budgets: Mapping[str, Budget], key: Any) -> dict[int, tuple[str, ...]]:
+def _budget_of(results: Mapping[str, Any]) -> Budget | None:
+    config = results.get("config")
+    if not config:
+        return None
+    agents = 2 if config["team"]["kind"] == "team" else 1
+    return Budget(config["sampling"]["max_new_tokens"], agents * config["env"]["max_turns"])
+
+
+def _classes(budgets: Mapping[str, Budget], key: Callable[[Budget], int]) -> dict[int, tuple[str, ...]]:
     classes: dict[int, tuple[str, ...]] = {}
     for name, budget in budgets.items():
         classes[key(budget)] = (*classes.get(key(budget), ()), name)

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks.config import load_config
-from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.benchmarks.pass_at_k import problems_of
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 from codeduet.envs.files import read_run_rows
 
@@ -75,7 +74,7 @@ def read_transcripts(runs: Sequence[Path], samples: int = SAMPLES) -> Transcript
         for path in sorted(run.rglob("samples.jsonl")):
             name = name_of(path.parent, run, runs)
             try:
-                source = _problems_of(path)
+                source = problems_of(path)
                 if source not in prompts:
                     prompts[source] = {problem.task_id: problem.prompt for problem in load_problems(source)}
                 rows = _read_samples(path)
@@ -141,18 +140,6 @@ def name_of(folder: Path, run: Path, runs: Sequence[Path]) -> str:
     if place == ".":
         return label(run, runs)
     return f"{label(run, runs)}/{place}" if len(runs) > 1 else place
-
-
-def _problems_of(path: Path) -> str:
-    """Return which problems a samples file answers.
-
-    Raises:
-        InputError: its folder does not say.
-    """
-    config = path.parent / "config.yaml"
-    if not config.is_file():
-        raise InputError("no config.yaml beside it says which problems it answers")
-    return load_config(BenchConfig, str(config)).env.problems
 
 
 def _read_samples(path: Path) -> list[dict[str, Any]]:

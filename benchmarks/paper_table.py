@@ -105,21 +105,17 @@ def comparisons(results: Mapping[str, Any]) -> list[Comparison]:
 
 def headline(results: Mapping[str, Any]) -> str:
     """Return the sentences that come first: at equal budget, is one model better, or are two agents?"""
-    told = []
-    for made in comparisons(results):
-        if made.capped:
-            continue
-        for team, single in (("magrpo", "grpo"), ("magrpo", "single"), ("multi_agent", "single")):
-            pair = (team, f"{single}_team_budget")
-            trained_single = "grpo_team_budget" in made.names and pair == ("magrpo", "single_team_budget")
-            if set(pair) <= set(made.names) and not trained_single:  # the stronger opponent is there
-                told.append(_which_is_better(results, *pair, title=made.title))
-    if not told:
-        return "No row of one model has the budget of the team here: what follows compares unequal budgets."
-    return " ".join(told)
+    strongest = "grpo_team_budget" if "grpo_team_budget" in results["rows"] else "single_team_budget"
+    told = [
+        _which_is_better(results, made.title, team, single)
+        for made in comparisons(results)
+        for team, single in (("magrpo", strongest), ("multi_agent", "single_team_budget"))
+        if not made.capped and {team, single} <= set(made.names)
+    ]
+    return " ".join(told) or "No row of one model has the team's budget here: what follows compares unequal budgets."
 
 
-def _which_is_better(results: Mapping[str, Any], team: str, single: str, title: str) -> str:
+def _which_is_better(results: Mapping[str, Any], title: str, team: str, single: str) -> str:
     rows = results["rows"]
     ks = list(rows[team]["pass@k"])
     of_k = {k: results[f"pass@{k} differences"][f"{team} - {single}"] for k in ks}
@@ -128,7 +124,9 @@ def _which_is_better(results: Mapping[str, Any], team: str, single: str, title: 
         "two agents are better": [k for k in ks if of_k[k]["low"] > 0],
         "they are not told apart": [k for k in ks if not (of_k[k]["high"] < 0 or of_k[k]["low"] > 0)],
     }
-    kind = "Trained" if rows[single]["training"] else "Untrained" if team == "multi_agent" else "Trained against untrained"
+    kind = " against ".join(
+        dict.fromkeys("trained" if rows[name]["training"] else "untrained" for name in (team, single))
+    ).capitalize()
     words = "; ".join(f"{words} at k = {', '.join(at)}" for words, at in where.items() if at)
     first = ks[0]
     return (
@@ -157,6 +155,7 @@ def _rows_table(results: Mapping[str, Any], comparison: Comparison, *, last: boo
         f"{results['protocol']}, seed {results['seed']}; in %, 95 % intervals over problems",
         caption=". ".join(filter(None, notes)),
         box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     table.add_column("")
     for row in rows:
@@ -180,26 +179,19 @@ def _rows_table(results: Mapping[str, Any], comparison: Comparison, *, last: boo
 
 def _differences_table(results: Mapping[str, Any], comparison: Comparison) -> Table:
     table = Table(
-        title=f"{comparison.title}. Paired by problem: points, 95 % bootstrap interval", box=SIMPLE_HEAD
+        title=f"{comparison.title}. Paired by problem: points, 95 % bootstrap interval",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     rows = results["rows"]
     ks = list(dict.fromkeys(("1", list(rows[comparison.names[0]]["pass@k"])[-1])))
     table.add_column("")
     for k in ks:
         table.add_column(f"pass@{k}", justify="right")
-        table.add_column("")
     for a, b in pairs(dict.fromkeys(comparison.names)):
-        cells = []
-        for k in ks:
-            value = results[f"pass@{k} differences"][f"{a} - {b}"]
-            cells += [interval_cell(value, sign="+"), verdict_of(value)]
+        cells = [interval_cell(results[f"pass@{k} differences"][f"{a} - {b}"], sign="+") for k in ks]
         table.add_row(f"{TITLES[rows[a]['system']]} less {TITLES[rows[b]['system']]}", *cells)
     return table
-
-
-def verdict_of(difference: Mapping[str, float]) -> str:
-    """Return what an interval says of a difference."""
-    return "higher" if difference["low"] > 0 else "lower" if difference["high"] < 0 else "not told apart"
 
 
 def interval_cell(value: Mapping[str, float], sign: str = "", digits: int = 1) -> str:

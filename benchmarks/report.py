@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks import ablations, reproduce
+from codeduet.benchmarks import ablations, paper_table
+from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
 from codeduet.envs import InputError
@@ -71,26 +73,35 @@ def learning_curve(runs: list[Path], out: Path) -> None:
     plt.close(figure)
 
 
-def pass_at_k_curves(results: dict[str, dict[str, Any]], out: Path) -> None:
-    """Draw pass@k over k, a line and its 95 % band for each result, into a PNG."""
+def pass_at_k_curves(panels: Sequence[tuple[str, Mapping[str, Mapping[str, Any]]]], out: Path) -> None:
+    """Draw pass@k over k, a line and its 95 % band for each result, into a PNG.
+
+    Args:
+        panels: (title, name -> results), side by side; one name has one colour in all of them.
+        out: the PNG.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(6.4, 4.2))
-    for name, result in results.items():
-        ks = [int(k) for k in result["pass@k"]]
-        values = list(result["pass@k"].values())
-        mean, low, high = ([100 * value[key] for value in values] for key in ("mean", "low", "high"))
-        (line,) = axis.plot(ks, mean, marker="o", label=name)
-        axis.fill_between(ks, low, high, color=line.get_color(), alpha=0.15)
-    axis.set_xlabel("k")
-    axis.set_ylabel("pass@k in %")
-    axis.set_xticks(sorted({int(k) for result in results.values() for k in result["pass@k"]}))
-    axis.set_ylim(0, 100)
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize="small")
+    names = list(dict.fromkeys(name for _, results in panels for name in results))
+    figure, axes = plt.subplots(1, len(panels), figsize=(6.4 * len(panels), 4.2), squeeze=False, sharey=True)
+    for axis, (title, results) in zip(axes.flat, panels, strict=True):
+        for name, result in results.items():
+            ks = [int(k) for k in result["pass@k"]]
+            values = list(result["pass@k"].values())
+            mean, low, high = ([100 * value[key] for value in values] for key in ("mean", "low", "high"))
+            color = f"C{names.index(name) % 10}"
+            axis.plot(ks, mean, marker="o", label=name, color=color)
+            axis.fill_between(ks, low, high, color=color, alpha=0.15)
+        axis.set_title(fill(title, 60), fontsize="medium")
+        axis.set_xlabel("k")
+        axis.set_ylabel("pass@k in %")
+        axis.set_xticks(sorted({int(k) for result in results.values() for k in result["pass@k"]}))
+        axis.set_ylim(0, 100)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
     figure.tight_layout()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120, format="png")
@@ -108,7 +119,7 @@ def results_of(run: Path, runs: Sequence[Path] = ()) -> dict[str, dict[str, Any]
         runs: it and those it stands beside; names are told apart from theirs.
     """
     found = {}
-    rows = list(reproduce.TITLES)
+    rows = list(paper_table.ROWS)
 
     def place(path: Path) -> tuple[bool, int, float]:
         folder = path.relative_to(run).parts[0]
@@ -147,7 +158,7 @@ def ablations_of(run: Path) -> dict[str, Any] | None:
 def tables_of(run: Path) -> list[Table]:
     """Return the tables of a ``reproduce`` run and of its ablations, as far as it has them."""
     table, ablated = table_of(run), ablations_of(run)
-    return [*(reproduce.tables(table) if table else []), *([ablations.table(ablated)] if ablated else [])]
+    return [*(paper_table.tables(table) if table else []), *([ablations.table(ablated)] if ablated else [])]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -187,14 +198,18 @@ def write_report(
     sections: list[Section] = []
     written: list[Path] = []
     for run in runs:
+        if table := table_of(run):
+            sections.append(Section("What holds at equal budget", f"{paper_table.headline(table)} ({run})"))
         sections += [_as_section(shown, str(run)) for shown in tables_of(run)]
     sampled = {name: result for name, result in results.items() if result["n"] > 1}
     if sampled:
         written.append(out / "pass_at_k.png")
-        pass_at_k_curves(sampled, written[-1])
-        sections.append(Section("pass@k", "95 % intervals over problems.", image=written[-1]))
-    if results:
-        sections.append(_as_section(comparison_table(results), ""))
+        panels = by_budget(sampled)
+        pass_at_k_curves(panels, written[-1])
+        titles = [title for title, _ in panels if title]
+        note = "95 % intervals over problems."
+        sections.append(Section(": ".join(["pass@k", *(["; ".join(titles)] if titles else [])]), note, image=written[-1]))
+    sections += [_as_section(comparison_table(of_budget, title), "") for title, of_budget in by_budget(results)]
     if trained:
         written.append(out / "learning_curve.png")
         learning_curve(trained, written[-1])
@@ -236,9 +251,9 @@ def _markdown(sections: list[Section], folder: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
-    """Return benchmark results side by side, in per cent with 95 % intervals."""
-    table = Table(title="pass@k and rates in %, 95 % intervals over problems")
+def comparison_table(results: dict[str, dict[str, Any]], title: str = "") -> Table:
+    """Return benchmark results side by side, in per cent with 95 % intervals; ``title`` says at what budget."""
+    table = Table(title=". ".join(filter(None, (title, "pass@k and rates in %, 95 % intervals over problems"))))
     table.add_column("")
     for name in results:
         table.add_column(name, justify="right")
@@ -262,12 +277,12 @@ def comparison_table(results: dict[str, dict[str, Any]]) -> Table:
 
 
 def comparison_tables(results: dict[str, dict[str, Any]], width: int) -> list[Table]:
-    """Return :func:`comparison_table` as several, each with as many results as ``width`` characters have room for."""
+    """Return :func:`comparison_table` for every comparison of budgets, cut into what ``width`` characters have room for."""
     at_once = max(1, (width - _LABEL_WIDTH) // _RESULT_WIDTH)
-    names = list(results)
     return [
-        comparison_table({name: results[name] for name in names[start : start + at_once]})
-        for start in range(0, len(names), at_once)
+        comparison_table({name: of_budget[name] for name in list(of_budget)[start : start + at_once]}, title)
+        for title, of_budget in by_budget(results)
+        for start in range(0, len(of_budget), at_once)
     ]
 
 

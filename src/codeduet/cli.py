@@ -106,7 +106,7 @@ def reproduce(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Make the paper's table: Single, Multi-Agent, GRPO and MAGRPO by pass@k. Started again, it goes on."""
+    """Make the paper's table, at equal budget and as the paper has it. Started again, it goes on."""
     from dataclasses import replace
 
     from codeduet.benchmarks import paper_table
@@ -140,7 +140,7 @@ def reproduce(
         show_reproduction(config)
         return
     results = reproducing.reproduce(config, console=console)
-    console.print(paper_table.headline(results), markup=False, highlight=False)
+    say(paper_table.headline(results))
     for table in paper_table.tables(results):
         console.print(table)
     for row in reproducing.rows_of(config):
@@ -253,6 +253,7 @@ def report(
     """Make one page about runs: tables, curves, signs of collapse, transcripts; print the results."""
     from codeduet.algorithms.metrics import read_metrics
     from codeduet.benchmarks import report as reporting
+    from codeduet.benchmarks.paper_table import headline
 
     runs = list({run.resolve(): run for run in runs}.values())  # named twice, it is still one run
     for path in reporting.write_report(runs, out or runs[0], samples=samples, say=say):
@@ -265,6 +266,8 @@ def report(
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
     for run in runs:
+        if table := reporting.table_of(run):
+            say(f"{run}: {headline(table)}")
         if tables := reporting.tables_of(run):
             console.print(str(run), *tables, sep="\n")
     results = reporting.all_results([run for run in runs if not reporting.table_of(run)])

@@ -63,6 +63,22 @@ def test_what_a_single_chat_model_reads() -> None:
     )
 
 
+@pytest.mark.parametrize("team", [True, False])
+def test_one_model_and_both_of_a_team_read_the_same_of_a_problem(team: bool) -> None:
+    """Each reads the whole prompt and nothing else of it: what a row wins, it does not win by knowing more."""
+    spoken = [chat_message(agent, observation(), team=team) for agent in (HELPER, MAIN)]
+    written = [base_prompt(agent, observation()) for agent in (HELPER, MAIN)]
+    assert all(PROMPT.strip() in text for text in [*spoken, *written])
+    # Main without anything to call reads what one model does, to the letter; with it, helper's code besides.
+    assert spoken[1] == chat_message(MAIN, observation(), team=False)
+    assert written[1] == PROMPT
+    assert base_prompt(MAIN, observation(helper_code=HELPER_CODE)) == f"{HELPER_CODE}\n\n{PROMPT}"
+    # Of the observation nothing else is used in a first turn: a key that only one of them read would show.
+    noted = observation(feedback="", previous_code="SECRET", turn=7, tests="SECRET")
+    assert all("SECRET" not in chat_message(agent, noted, team=team) for agent in (HELPER, MAIN))
+    assert all("SECRET" not in base_prompt(agent, noted) for agent in (HELPER, MAIN))
+
+
 def test_what_helper_reads() -> None:
     assert chat_message(HELPER, observation(), team=True) == (
         "You and another programmer write one Python program together. You write auxiliary functions; the other "

@@ -122,6 +122,35 @@ def test_ablations_of_a_reproduction_have_their_table(tmp_path: Path) -> None:
         write_report([tmp_path], tmp_path / "out")
 
 
+def measured(kind: str, tokens: int, mean: float) -> dict[str, Any]:
+    config = {"team": {"kind": kind}, "sampling": {"max_new_tokens": tokens}, "env": {"max_turns": 1}}
+    return {**results(mean), "n": 2, "config": config}
+
+
+def test_one_model_and_a_team_are_set_side_by_side_at_their_budget_only(tmp_path: Path) -> None:
+    for name, result in {
+        "single": measured("single", 64, 0.3),
+        "whole": measured("single", 128, 0.7),
+        "team": measured("team", 64, 0.6),
+    }.items():
+        write_results(tmp_path / "run" / name, result)
+    text = write_report([tmp_path / "run"], tmp_path / "out")[1].read_text()
+    equal, capped = text.split("## 64 tokens an answer (an answer holds at most 64 tokens: what can two write that one")
+    assert "## Equal budget: at most 128 tokens a program. pass@k and rates in %" in equal
+    assert "|  | whole | team |" in equal
+    assert "|  | single | team |" in capped
+    picture = next(line for line in text.splitlines() if line.startswith("![pass@k"))
+    assert "Equal budget" in picture
+    assert "64 tokens an answer" in picture
+    for line in text.splitlines():  # in no table, list or picture stands a capped row without the name
+        assert not ("single" in line and "whole" in line)
+    titles = [str(table.title) for table in comparison_tables(results_of(tmp_path / "run"), 80)]
+    assert [title.split(" (")[0].split(". ")[0] for title in titles] == [
+        "Equal budget: at most 128 tokens a program",
+        "64 tokens an answer",
+    ]
+
+
 def test_before_and_after_stand_side_by_side_in_per_cent() -> None:
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     before = results(0.25)

@@ -24,22 +24,24 @@ from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
 from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
 from codeduet.benchmarks.memory import Shape, memory_plan
+from codeduet.benchmarks.paper_table import PAPER, ROWS, differences, headline, paired_difference, pairs, tables
 from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.benchmarks.report import write_report
 from codeduet.benchmarks.reproduce import (
-    PAPER,
     ReproduceConfig,
     Training,
     bench_config,
     needs,
     open_run,
-    paired_difference,
     plan,
     reproduce,
-    tables,
+    rows_of,
     train_config,
 )
 from codeduet.envs import InputError
 
+SINGLE, MULTI_AGENT, GRPO, MAGRPO = (ROWS[name] for name in ("single", "multi_agent", "grpo", "magrpo"))
+SINGLE_WHOLE, GRPO_WHOLE = ROWS["single_team_budget"], ROWS["grpo_team_budget"]
 QWEN_3B = Shape(hidden=2048, layers=36, heads=16, kv_heads=2, feed_forward=11008, vocabulary=151936)
 
 
@@ -50,6 +52,10 @@ def samples_of(config: ReproduceConfig, place: str) -> list[dict[str, Any]]:
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in results.items() if key != "seconds"}
+
+
+def longest_answer(config: ReproduceConfig, row: str) -> int:
+    return max(sample["tokens"]["main_0"] for sample in samples_of(config, f"{row}/samples"))
 
 
 @pytest.fixture
@@ -72,12 +78,14 @@ def config(tmp_path: Path) -> ReproduceConfig:
 def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceConfig) -> None:
     results = reproduce(config, console=Console(quiet=True))
     assert json.loads((Path(config.out) / "results.json").read_text()) == results
-    assert list(results["rows"]) == ["single", "multi_agent", "grpo", "magrpo"]
-    magrpo, grpo = results["rows"]["magrpo"]["training"], results["rows"]["grpo"]["training"]
+    assert list(results["rows"]) == list(ROWS)
+    magrpo = results["rows"]["magrpo"]["training"]
     assert magrpo["steps"] == 2
-    # At equal tokens: GRPO's last step is the one that reached MAGRPO's number.
-    assert grpo["tokens"] >= magrpo["tokens"] > 0
-    assert grpo["tokens"] - magrpo["tokens"] <= 4 * 64
+    for name, tokens in (("grpo", 64), ("grpo_team_budget", 128)):
+        grpo = results["rows"][name]["training"]
+        # At equal tokens: GRPO's last step is the one that reached MAGRPO's number.
+        assert grpo["tokens"] >= magrpo["tokens"] > 0
+        assert grpo["tokens"] - magrpo["tokens"] <= 4 * tokens
     assert results["rows"]["single"]["training"] is None
     for name, row in results["rows"].items():
         passed = {
@@ -86,29 +94,128 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
         assert (len(passed["samples"]), len(passed["greedy"])) == (18, 6)
         assert row["pass@k"]["1"]["mean"] == pytest.approx(statistics.mean(passed["samples"]))
         assert row["greedy"]["mean"] == pytest.approx(statistics.mean(passed["greedy"]))
+        sampled = samples_of(config, f"{name}/samples")
+        longest = max(max(sample["tokens"].values()) for sample in sampled)
+        assert {len(sample["tokens"]) for sample in sampled} == {row["answers a program"]}
+        assert 48 < longest <= row["tokens an answer"]
+        assert row["generated tokens at evaluation"]["main_0"] == sum(s["tokens"]["main_0"] for s in sampled)
+    assert longest_answer(config, "single") <= 64 < longest_answer(config, "single_team_budget") <= 128
+    assert 64 < longest_answer(config, "grpo_team_budget") <= 128
     assert 0 < results["rows"]["multi_agent"]["pass@k"]["3"]["mean"] < 1  # so that there is something to get wrong
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     for table in tables(results):
         console.print(table)
     text = console.export_text()
-    assert "protocol sound" in text
-    assert re.search(r"pass@1 .*\n.*paper .*29 .*24 .*15 .*44 ", text)
-    assert "MAGRPO less GRPO" in text
+    equal, capped = text.split("64 tokens an answer (an answer holds at most 64 tokens: what can two write that", 1)
+    assert "Equal budget: at most 128 tokens a program" in equal
+    assert re.search(r"tokens an answer +128 +64 +128 +64\n", equal)
+    assert re.search(r"tokens an answer +64 +64 +64 +64\n", capped)
+    for part in (equal, capped):
+        assert re.search(r"answers a program +1 +2 +1 +2\n", part)
+        assert re.search(rf"training tokens +0 +0 +[\d,]+ +{magrpo['tokens']:,}\n", part)
+        assert "protocol sound" in part
+        assert all(f"MAGRPO less {other}" in part for other in ("Single Model", "Multi-Agent", "GRPO"))
+    assert "paper" not in equal
+    assert re.search(r"pass@1 .*\n.*paper .*29 .*24 .*15 .*44 ", capped)
+    assert max(map(len, text.splitlines())) <= 80
     assert reproduce(config, console=Console(quiet=True))["rows"] == results["rows"]  # read, not played again
+    reported = write_report([Path(config.out)], Path(config.out) / "report")[-2].read_text()
+    titles = re.findall(r"^## (.*)$", reported, re.MULTILINE)
+    assert titles[0] == "What holds at equal budget"
+    assert reported.split(titles[0])[1].strip().startswith(headline(results))
+    tables_told = [title for title in titles if "tokens a" in title]
+    kinds = ["equal" if title.startswith("Equal budget") else "capped" for title in tables_told if "pass@k:" not in title]
+    assert kinds == ["equal", "equal", "capped", "capped", "equal", "capped"]
+    assert all("64 tokens an answer" in title for title in tables_told if not title.startswith("Equal budget"))
 
 
 def test_the_protocols_differ_where_they_should(config: ReproduceConfig) -> None:
     paper = replace(config, protocol="paper")
     assert [part for part in plan(paper) if part.what == "greedy"] == []
-    assert train_config(paper, "grpo").env.reward == "grpo"
-    assert train_config(paper, "magrpo").env.reward == "magrpo"
-    assert train_config(paper, "magrpo").options == {}
-    assert train_config(paper, "magrpo").team.prompt == bench_config(paper, "single").team.prompt == "base"
-    assert train_config(paper, "grpo").token_budget == 0
-    assert train_config(config, "grpo").env.reward == train_config(config, "magrpo").env.reward == "magrpo"
-    assert train_config(config, "magrpo").options["credit"] == "nested"
-    assert train_config(config, "grpo", 1000).token_budget == 1000
-    assert bench_config(config, "single").team.prompt == "auto"
+    assert {row.name for row in rows_of(paper)} == set(PAPER)
+    assert train_config(paper, GRPO).env.reward == "grpo"
+    assert train_config(paper, MAGRPO).env.reward == "magrpo"
+    assert train_config(paper, MAGRPO).options == {}
+    assert train_config(paper, MAGRPO).team.prompt == bench_config(paper, SINGLE).team.prompt == "base"
+    assert train_config(paper, GRPO).token_budget == 0
+    assert train_config(config, GRPO).env.reward == train_config(config, MAGRPO).env.reward == "magrpo"
+    assert train_config(config, MAGRPO).options["credit"] == "nested"
+    assert train_config(config, GRPO, 1000).token_budget == 1000
+    assert bench_config(config, SINGLE).team.prompt == "auto"
+
+
+def test_one_model_at_the_teams_budget_differs_in_its_answers_length_alone(config: ReproduceConfig) -> None:
+    whole, capped = train_config(config, GRPO_WHOLE, 1000), train_config(config, GRPO, 1000)
+    assert (whole.sampling.max_new_tokens, capped.sampling.max_new_tokens) == (128, 64)
+    assert replace(whole, out="", sampling=capped.sampling) == replace(capped, out="")
+    sampled = bench_config(config, SINGLE_WHOLE)
+    assert replace(sampled, out="", sampling=config.sampling) == replace(bench_config(config, SINGLE), out="")
+    assert bench_config(config, SINGLE_WHOLE, greedy=True).sampling.max_new_tokens == 128
+    for row in (MULTI_AGENT, MAGRPO):
+        assert bench_config(config, row).sampling.max_new_tokens == 64
+
+
+def test_the_rows_can_be_chosen_but_no_grpo_without_the_training_it_is_measured_by(config: ReproduceConfig) -> None:
+    chosen = replace(config, rows=["magrpo", "single_team_budget"])
+    assert [row.name for row in rows_of(chosen)] == ["single_team_budget", "magrpo"]
+    with pytest.raises(InputError, match="rows has GRPO without MAGRPO"):
+        plan(replace(config, rows=["single", "grpo"]))
+    order = [row.name for row in rows_of(config)]
+    assert order.index("magrpo") < min(order.index("grpo"), order.index("grpo_team_budget"))
+    # Real models: one training of GRPO, which is at the answers of one agent.
+    for preset in ("qwen-0.5b", "paper"):
+        rows = {row.name for row in rows_of(load_config(ReproduceConfig, f"presets/{preset}"))}
+        assert rows == set(ROWS) - {"grpo_team_budget"}
+    for preset in ("embedded", "smoke"):
+        assert len(rows_of(load_config(ReproduceConfig, f"presets/{preset}"))) == 6
+    paper = load_config(ReproduceConfig, "presets/embedded", ["protocol=paper"])
+    assert {row.name for row in rows_of(paper)} == set(PAPER)
+
+
+def table_of(**correct: list[int]) -> dict[str, Any]:
+    """Results of rows that solve so many of 4 samples of each problem."""
+    rows = {}
+    for name, counts in correct.items():
+        row = ROWS[name]
+        share = sum(counts) / (4 * len(counts))
+        rows[name] = {
+            "system": row.system,
+            "tokens an answer": row.budget(64).tokens,
+            "answers a program": row.agents,
+            "training": {"tokens": 1} if row.trained else None,
+            "pass@k": {"1": {"mean": share}, "4": {"mean": sum(c > 0 for c in counts) / len(counts)}},
+            "problems": {str(i): {"n": 4, "correct": c} for i, c in enumerate(counts)},
+        }
+    return {"rows": rows, **{f"pass@{k} differences": differences(rows, k, 0) for k in (1, 4)}}
+
+
+def test_the_first_sentence_says_who_is_better_at_equal_budget_and_where() -> None:
+    told = headline(table_of(grpo_team_budget=[4, 4, 3, 4], magrpo=[1, 2, 1, 1], grpo=[0, 0, 0, 0]))
+    assert told == (
+        "Trained, at equal budget: at most 128 tokens a program, one model is better at k = 1; they are not told apart at "
+        "k = 4: GRPO 93.8 % and MAGRPO 31.2 % at pass@1, a paired difference of -62.5 (-75.0 to -50.0) points."
+    )
+    told = headline(table_of(single_team_budget=[0, 0, 1, 0], multi_agent=[2, 3, 4, 4], magrpo=[0, 1, 1, 0]))
+    first, second = told.split(". U")
+    assert first.startswith("Trained against untrained, at equal budget")
+    assert "they are not told apart at k = 1, 4: Single Model 6.2 % and MAGRPO 12.5 %" in first
+    assert second.startswith("ntrained, at equal budget: at most 128 tokens a program, two agents are better at k = 1, 4")
+    told = headline(table_of(single=[0, 0], multi_agent=[1, 1], grpo=[0, 0], magrpo=[4, 4]))
+    assert told == "No row of one model has the team's budget here: what follows compares unequal budgets."
+
+
+def test_magrpo_is_compared_with_every_other_row() -> None:
+    found = pairs(ROWS)
+    assert {b for a, b in found if a == "magrpo"} == set(ROWS) - {"magrpo"}
+    assert {("grpo", "single"), ("grpo_team_budget", "single_team_budget")} <= set(found)
+    assert ("grpo", "single_team_budget") not in found
+
+
+def test_a_table_of_before_budgets_is_refused_in_a_line(config: ReproduceConfig) -> None:
+    old = table_of(single=[1, 2], magrpo=[2, 3])
+    del old["rows"]["single"]["tokens an answer"]
+    with pytest.raises(InputError, match="before budgets were written down: start codeduet reproduce"):
+        headline(old)
 
 
 def test_differences_are_paired_by_problem(config: ReproduceConfig) -> None:
@@ -116,9 +223,11 @@ def test_differences_are_paired_by_problem(config: ReproduceConfig) -> None:
         return {"problems": {str(i): {"n": 4, "correct": c} for i, c in enumerate(correct)}}
 
     # Always one of four more: pairing leaves no spread, whatever the problems' own differences.
-    assert paired_difference(row([1, 2, 4]), row([0, 1, 3]), config) == pytest.approx((0.25, 0.25, 0.25))
-    mean, low, high = paired_difference(row([4, 0, 4, 0]), row([0, 4, 0, 4]), config)
+    assert paired_difference(row([1, 2, 4]), row([0, 1, 3])) == pytest.approx((0.25, 0.25, 0.25))
+    mean, low, high = paired_difference(row([4, 0, 4, 0]), row([0, 4, 0, 4]))
     assert (mean, low < 0 < high) == (0.0, True)
+    # At k = 4 of 4: whether any sample passes.
+    assert paired_difference(row([1, 2, 4]), row([0, 0, 3]), k=4).mean == pytest.approx(2 / 3)
 
 
 def test_every_preset_loads_and_says_what_it_is() -> None:
@@ -127,7 +236,7 @@ def test_every_preset_loads_and_says_what_it_is() -> None:
     assert "never been run" in presets["paper"].note
     assert presets["paper"].n == 10
     # The 3B is a base model: under either protocol it continues text, and stop strings end it.
-    assert train_config(presets["paper"], "magrpo").team.prompt == "base"
+    assert train_config(presets["paper"], MAGRPO).team.prompt == "base"
     assert set(PAPER["magrpo"]) == set(presets["paper"].k)
 
 
@@ -181,6 +290,10 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     assert blanked.blank == ["helper_0"]
     assert "run/magrpo/train" in blanked.checkpoint
     shown = ablation_table(results)
+    assert "at 64 tokens an answer" in str(shown.title)
+    old = {name: {key: row[key] for key in row if key != "tokens an answer"} for name, row in results.items()}
+    with pytest.raises(InputError, match="codeduet ablate on their run folder makes the table anew"):
+        ablation_table(old)
     assert shown.row_count == len(ABLATIONS)
     assert Console(width=500).measure(shown).maximum <= 80
     assert ablate(run, console=quiet) == results  # read, not played again
@@ -268,12 +381,16 @@ def test_samples_whose_training_is_gone_are_not_trained_over(config: ReproduceCo
 
 
 def test_the_plan_weighs_grpo_at_equal_tokens(config: ReproduceConfig) -> None:
-    def weights(config: ReproduceConfig) -> dict[str, float]:
-        return {part.row: part.weight for part in plan(config) if part.what == "train"}
+    def weights(config: ReproduceConfig, what: str) -> dict[str, float]:
+        return {part.row.name: part.weight for part in plan(config) if part.what == what}
 
     # 2 steps of 4 episodes; of a tree of two mains a helper, 12 completions, and twice that with learning.
-    assert weights(config) == {"magrpo": 24, "grpo": 24}
-    assert weights(replace(config, protocol="paper")) == {"magrpo": 32, "grpo": 16}
+    assert weights(config, "train") == {"magrpo": 24, "grpo": 24, "grpo_team_budget": 24}
+    assert weights(replace(config, protocol="paper"), "train") == {"magrpo": 32, "grpo": 16}
+    # 6 problems, 3 samples: an answer as long as two counts as two.
+    assert weights(config, "sample") == {
+        "single_team_budget": 36, "single": 18, "multi_agent": 36, "magrpo": 36, "grpo_team_budget": 36, "grpo": 18,
+    }  # fmt: skip
 
 
 def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
@@ -301,5 +418,8 @@ def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
     assert start("cut").wait(timeout=250) == 0
     left = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "cut")]
     assert without_times(left[1]) == without_times(left[0])
+    assert list(left[1]["rows"]) == list(ROWS)
+    for name in ("single_team_budget", "grpo_team_budget"):
+        assert (tmp_path / "cut" / name / "samples" / "samples.jsonl").is_file()
     for path in sorted((tmp_path / "whole").rglob("samples.jsonl")):
         assert (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from codeduet.benchmarks.verdict import cost, determinism, forgery, soak
+from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.samples import as_completion
+from codeduet.benchmarks.verdict import cost, determinism, forgery, saved, soak
 from codeduet.benchmarks.verdict.corpora import forged
 from codeduet.envs import Outcome, Program, load_problems
 from codeduet.envs.execution import Executor
@@ -23,6 +26,37 @@ def test_forgery_counts_who_was_fooled(monkeypatch: pytest.MonkeyPatch, tmp_path
     solved = Outcome(True, True, 9, 9, (True,) * 9)
     monkeypatch.setattr(Executor, "judge_many", lambda self, programs: [solved for _ in programs])
     assert forgery.main(["--workers", "1"]) == 1
+
+
+def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    problem = load_problems()[0]
+    run = tmp_path / "run" / "single" / "samples"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(to_yaml(BenchConfig()))
+    right, wrong = problem.reference, f"{problem.signature}    return 3\n"
+
+    def write(*passed: bool) -> None:
+        codes = (right, wrong, right)
+        rows = [
+            {"task_id": problem.task_id, "completion": as_completion("", code), "passed": told}
+            for code, told in zip(codes, passed, strict=True)
+        ]
+        (run / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    asked: list[str] = []
+    check = saved.check_completion
+    monkeypatch.setattr(saved, "check_completion", lambda problem, code: asked.append(code) or check(problem, code))
+    write(True, False, True)
+    assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["files"]["run/single/samples"] == {"samples": 3, "ours": 2, "theirs": 2, "different": {}}
+    assert (record["samples"], record["programs"], len(asked)) == (3, 2, 2)  # one program is run once
+    write(True, True, True)
+    assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 1
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["files"]["run/single/samples"]["different"] == {problem.task_id: {"ours": 3, "theirs": 2}}
+    with pytest.raises(SystemExit, match="no samples.jsonl"):
+        saved.main([str(tmp_path / "nowhere")])
 
 
 def test_a_few_passes_agree(tmp_path: Path) -> None:

