@@ -52,6 +52,9 @@ ABLATIONS = {
 }
 
 
+_UNKNOWN = "tokens an answer that were not written down"
+
+
 def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
     """Do what is left and return what ``results.json`` holds.
 
@@ -86,7 +89,9 @@ def _measure(config: ReproduceConfig, name: str, ablation: Ablation, progress: P
     measured = bench_config(config, ROWS[ablation.row])
     folder = Path(config.out) / "ablations" / name
     if ablation.frozen:
-        training = replace(train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen))
+        training = replace(
+            train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen)
+        )
         train(training, progress)
         measured = replace(measured, checkpoint=training.out)
     if ablation.frozen or ablation.blank:
@@ -98,19 +103,13 @@ def table(results: dict[str, Any]) -> Table:
     """Return the table: pass@k, what is lost, how often main calls helper's code and what that gains in reward.
 
     In per cent, reward aside, with intervals of 95 %.
-
-    Raises:
-        InputError: the results are of a version that did not write down budgets.
     """
     row = next(iter(results.values()))
-    if "tokens an answer" not in row:
-        raise InputError(
-            "these ablations were made before budgets were written down: codeduet ablate on their run folder makes the "
-            "table anew, and trains and samples nothing again"
-        )
+    # Runs of before budgets were written down: codeduet ablate makes their table anew, and trains nothing again.
+    budget = f"{row['tokens an answer']} tokens an answer" if "tokens an answer" in row else _UNKNOWN
     first, *others = row["pass@k"]
     made = Table(  # of 80 columns
-        title=f"Ablations at {row['tokens an answer']} tokens an answer: what MAGRPO's pass@1 loses (silent: helper blanked)",
+        title=f"Ablations at {budget}: what MAGRPO's pass@1 loses (silent: helper blanked)",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )

@@ -60,7 +60,7 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
     """
     tree = plain(base) if base is not None else {}
     if source is not None:
-        tree = _merged(tree, _read_yaml(source))
+        tree = _merged(tree, read_yaml(source))
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
@@ -107,7 +107,7 @@ def check_free(run: Path, command: str) -> None:
 def command_of(run: Path) -> str | None:
     """Return the command whose config a run folder holds: ``"train"``, ``"bench"``, ``"reproduce"``, or None."""
     saved = run / "config.yaml"
-    return _command(_read_yaml(str(saved))) if saved.is_file() else None
+    return _command(read_yaml(str(saved))) if saved.is_file() else None
 
 
 def difference(before: Any, after: Any) -> str:
@@ -132,7 +132,12 @@ def _command(keys: Iterable[str]) -> str | None:
     return next((command for key, command in _MARKS.items() if key in known), None)
 
 
-def _read_yaml(source: str) -> dict[str, Any]:
+def read_yaml(source: str) -> dict[str, Any]:
+    """Read keys and values from a YAML file, or from a packaged config by its name.
+
+    Raises:
+        InputError: there is none, or it is not YAML.
+    """
     path = Path(source)
     if not path.is_file():
         packaged = resources.files("codeduet.benchmarks") / "configs" / f"{source}.yaml"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks.pass_at_k import problems_of
+from codeduet.benchmarks.samples import problems_of
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 from codeduet.envs.files import read_run_rows
 

@@ -112,7 +112,20 @@ def headline(results: Mapping[str, Any]) -> str:
         for team, single in (("magrpo", strongest), ("multi_agent", "single_team_budget"))
         if not made.capped and {team, single} <= set(made.names)
     ]
-    return " ".join(told) or "No row of one model has the team's budget here: what follows compares unequal budgets."
+    told += [_greedy(results, made) for made in comparisons(results) if not made.capped and len(made.names) > 1]
+    return " ".join(filter(None, told)) or (
+        "No row of one model has the team's budget here: what follows compares unequal budgets."
+    )
+
+
+def _greedy(results: Mapping[str, Any], comparison: Comparison) -> str:
+    """Return the rows by their greedy pass@1, the best first: the simplest baseline is a model that draws nothing."""
+    rows = [results["rows"][name] for name in comparison.names]
+    if any(row.get("greedy") is None for row in rows):
+        return ""
+    best_first = sorted(rows, key=lambda row: row["greedy"]["mean"], reverse=True)
+    told = ", ".join(f"{TITLES[row['system']]} {100 * row['greedy']['mean']:.1f}" for row in best_first)
+    return f"Greedy pass@1 at this budget in %: {told}."
 
 
 def _which_is_better(results: Mapping[str, Any], title: str, team: str, single: str) -> str:

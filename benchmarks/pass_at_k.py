@@ -194,18 +194,6 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
     }
 
 
-def problems_of(samples: Path) -> str:
-    """Return which problem set a run's samples file answers.
-
-    Raises:
-        InputError: its folder does not say.
-    """
-    config = samples.parent / "config.yaml"
-    if not config.is_file():
-        raise InputError("no config.yaml beside it says which problems it answers")
-    return load_config(BenchConfig, str(config)).env.problems
-
-
 def results_table(results: dict[str, Any], title: str = "") -> Table:
     """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
     table = Table(title=title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}")

@@ -95,9 +95,7 @@ def draw(results: Path = RESULTS) -> None:
     """Draw README's picture of pass@k, seed 0."""
     of_seed = _read(results / "embedded/seed0/results.json")
     rows = of_seed["rows"]
-    panels = [
-        (made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)
-    ]
+    panels = [(made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)]
     pass_at_k_curves(panels, results / "embedded/seed0/pass_at_k.png")
 
 
@@ -146,12 +144,16 @@ def _first(*seeds: dict[str, Any]) -> str:
     def over_seeds(name: str) -> str:
         return " / ".join(_per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
 
+    def greedy(name: str) -> str:
+        return " / ".join(_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds)
+
     return (
         f"At equal budget {words}: with at most {program} tokens a program and {learnt}, GRPO (one answer of "
         f"{single['tokens an answer']} tokens) solves {over_seeds('grpo_team_budget')} % of the embedded problems at pass@1 "
         f"with seeds {' / '.join(str(of_seed['seed']) for of_seed in seeds)}, and MAGRPO (two answers of "
         f"{team['tokens an answer']}) {over_seeds('magrpo')} %. Untrained, one model solves "
-        f"{over_seeds('single_team_budget')} %, and two {over_seeds('multi_agent')} %."
+        f"{over_seeds('single_team_budget')} %, and two {over_seeds('multi_agent')} %. Greedy, one untrained model solves "
+        f"{greedy('single_team_budget')} %, GRPO's {greedy('grpo_team_budget')} % and MAGRPO's two {greedy('magrpo')} %."
     )
 
 
@@ -187,7 +189,7 @@ def _thousands(counts: Sequence[int]) -> str:
 
 def _ablations(results: dict[str, Any]) -> str:
     first = next(iter(results.values()))
-    head = [_ks(first), "", "pass@1 less MAGRPO's", "helper called, %", "gain in reward by helper's code"]
+    head = ["", _ks(first), "pass@1 less MAGRPO's", "helper called, %", "gain in reward by helper's code"]
     rows = [
         [
             row["title"],
@@ -203,9 +205,11 @@ def _ablations(results: dict[str, Any]) -> str:
 
 
 def _checker(record: dict[str, Any]) -> str:
+    different = record["problems with other counts"]
+    where = f"on all but {different} problems" if different else "on every problem"
     return (
-        f"OpenAI's checker, on all {record['samples']:,} saved samples of seed 0, counts the same but on "
-        f"{record['problems with other counts']} problems."
+        f"OpenAI's checker, run on all {record['samples']:,} saved samples of seed 0, counts the same {where} (`python -m "
+        "codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0`)."
     )
 
 
@@ -217,7 +221,8 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
     lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
     lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
     helper = [
-        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}" for of in (before, after)
+        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}"
+        for of in (before, after)
     ]
     lines.append(["helper non-empty / called by main, %", *helper])
     gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
@@ -264,6 +269,8 @@ def _verdict(
         ratio = f"{of['ratio']:.{1 if of['ratio'] < 10 else 0}f}"
         return [f"{of['programs_per_s']:.0f}", f"{theirs} (ratio {ratio})"]
 
+    loops = cost["loops"]
+    share = f"{100 * loops['looping'] / loops['programs']:.0f} %"
     theirs_canonical = canonical["both passed"] + canonical["different"]
     rows = [
         [
@@ -293,9 +300,8 @@ def _verdict(
             "`make cost`",
         ],
         [
-            f"programs/s with {100 * cost['loops']['looping'] / cost['loops']['programs']:.0f} % endless loops, over the "
-            "best possible",
-            f"{cost['loops']['share']:.2f}",
+            f"programs/s with {share} endless loops, over the best possible",
+            f"{loops['share']:.2f}",
             "",
             "`make cost`",
         ],
@@ -335,12 +341,12 @@ PLACES = {
     "capped answers": Place(_OF_SEEDS, lambda *seeds: _comparison(True, *seeds)),
     "ablations": Place(("embedded/seed0/ablations.json",), _ablations),
     "checker": Place(("embedded/seed0/checker.json",), _checker),
-    "quickstart": Place(tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart),
+    "quickstart": Place(
+        tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart
+    ),
     "real model": Place(tuple(f"qwen2.5-coder-0.5b/{row}_vllm.json" for row in ("single", "multi_agent")), _qwen),
     "verdict": Place(
-        tuple(
-            f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")
-        ),
+        tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
         _verdict,
     ),
     "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),
@@ -353,7 +359,9 @@ def main() -> None:
     """Write README's places and picture."""
     readme = Path("README.md")
     if not (readme.is_file() and RESULTS.is_dir()):
-        sys.exit("codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root")
+        sys.exit(
+            "codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root"
+        )
     readme.write_text(write_places(readme.read_text(encoding="utf-8")), encoding="utf-8")
     draw()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeduet.benchmarks.config import read_yaml
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
 from codeduet.envs.problems import read_rows
 
@@ -47,6 +48,21 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[st
 def as_completion(helper_code: str, main_code: str) -> str:
     """Return what to append to a prompt to get the joined program: its target is defined again, after helper's code."""
     return f"    pass\n\n\n{helper_code}\n\n\n{main_code}\n"
+
+
+def problems_of(samples: Path) -> str:
+    """Return which problem set a run's samples file answers, by the config of the benchmark beside it.
+
+    Raises:
+        InputError: its folder does not say.
+    """
+    config = samples.parent / "config.yaml"
+    if not config.is_file():
+        raise InputError("no config.yaml beside it says which problems it answers")
+    env = read_yaml(str(config)).get("env")
+    if not isinstance(env, dict) or not isinstance(env.get("problems"), str):
+        raise InputError(f"{config} does not say which problems it answers: env.problems is missing")
+    return str(env["problems"])
 
 
 def judge_file(

@@ -64,7 +64,9 @@ def test_no_figure_of_a_result_stands_outside_a_place() -> None:
     section = README.split("\n## Results\n")[1].split("\n## ")[0]
     for name in PLACES:
         section = section.replace(text_of(name), "")
-    section = re.sub(r"0\.5B|Qwen2\.5|1\.2 million weights|temperature 0\.8|!\[.*?\]\(.*?\)", "", section)
+    section = re.sub(
+        r"0\.5B|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|1\.2 million weights|temperature 0\.8|!\[.*?\]\(.*?\)", "", section
+    )
     assert re.findall(r"\d+\.\d+|\d %", section) == []
 
 
@@ -96,7 +98,8 @@ def test_the_tables_of_the_embedded_problems_figure_by_figure(seed: int) -> None
         for name in names[:-1]:
             told = table[f"MAGRPO less {titles[name.removesuffix('_team_budget')]}, pass@1"][2 + seed]
             gap = [a - b for a, b in zip(share["magrpo"], share[name], strict=True)]
-            assert told.startswith(f"{100 * sum(gap) / len(gap):+.1f} (")
+            # Half a tenth, and the last bit of a sum that ends on it.
+            assert float(told.split(" (")[0]) == pytest.approx(100 * sum(gap) / len(gap), abs=0.0501)
 
 
 def test_the_first_sentence_about_results_says_who_is_better_at_equal_budget() -> None:

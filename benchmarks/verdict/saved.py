@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from codeduet.benchmarks.pass_at_k import problems_of
+from codeduet.benchmarks.samples import problems_of
 from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_completion
 from codeduet.envs import InputError, load_problems

@@ -266,8 +266,8 @@ def report(
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
     for run in runs:
-        if table := reporting.table_of(run):
-            say(f"{run}: {headline(table)}")
+        if reproduced := reporting.table_of(run):
+            say(f"{run}: {headline(reproduced)}")
         if tables := reporting.tables_of(run):
             console.print(str(run), *tables, sep="\n")
     results = reporting.all_results([run for run in runs if not reporting.table_of(run)])

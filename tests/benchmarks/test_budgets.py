@@ -34,9 +34,7 @@ def test_equal_budget_comes_first_and_capped_answers_last_under_their_name() -> 
 def test_a_single_model_beside_a_team_at_equal_answers_is_capped() -> None:
     """And no table of one column, or of rows that stand in it already, is made besides."""
     assert told(single=ONE, team=TEAM) == [(CAPPED, ("single", "team"), True)]
-    assert told(single=ONE, grpo=ONE, team=TEAM, magrpo=TEAM) == [
-        (CAPPED, ("single", "grpo", "team", "magrpo"), True)
-    ]
+    assert told(single=ONE, grpo=ONE, team=TEAM, magrpo=TEAM) == [(CAPPED, ("single", "grpo", "team", "magrpo"), True)]
 
 
 def test_what_compares_with_nothing_stands_alone() -> None:

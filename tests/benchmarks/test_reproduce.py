@@ -106,14 +106,15 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
     for table in tables(results):
         console.print(table)
     text = console.export_text()
-    equal, capped = text.split("64 tokens an answer (an answer holds at most 64 tokens: what can two write that", 1)
+    equal, name, capped = re.split(r"(64 tokens an answer \(an answer holds at most 64 tokens:)", text, maxsplit=1)
+    assert name
     assert "Equal budget: at most 128 tokens a program" in equal
-    assert re.search(r"tokens an answer +128 +64 +128 +64\n", equal)
-    assert re.search(r"tokens an answer +64 +64 +64 +64\n", capped)
+    assert re.search(r"tokens an answer +128 +64 +128 +64 *\n", equal)
+    assert re.search(r"tokens an answer +64 +64 +64 +64 *\n", capped)
     for part in (equal, capped):
-        assert re.search(r"answers a program +1 +2 +1 +2\n", part)
-        assert re.search(rf"training tokens +0 +0 +[\d,]+ +{magrpo['tokens']:,}\n", part)
-        assert "protocol sound" in part
+        assert re.search(r"answers a program +1 +2 +1 +2 *\n", part)
+        assert re.search(rf"training tokens +0 +0 +[\d,]+ +{magrpo['tokens']:,} *\n", part)
+        assert "protocol sound" in " ".join(part.split())
         assert all(f"MAGRPO less {other}" in part for other in ("Single Model", "Multi-Agent", "GRPO"))
     assert "paper" not in equal
     assert re.search(r"pass@1 .*\n.*paper .*29 .*24 .*15 .*44 ", capped)
@@ -124,7 +125,9 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
     assert titles[0] == "What holds at equal budget"
     assert reported.split(titles[0])[1].strip().startswith(headline(results))
     tables_told = [title for title in titles if "tokens a" in title]
-    kinds = ["equal" if title.startswith("Equal budget") else "capped" for title in tables_told if "pass@k:" not in title]
+    kinds = [
+        "equal" if title.startswith("Equal budget") else "capped" for title in tables_told if "pass@k:" not in title
+    ]
     assert kinds == ["equal", "equal", "capped", "capped", "equal", "capped"]
     assert all("64 tokens an answer" in title for title in tables_told if not title.startswith("Equal budget"))
 
@@ -199,7 +202,9 @@ def test_the_first_sentence_says_who_is_better_at_equal_budget_and_where() -> No
     first, second = told.split(". U")
     assert first.startswith("Trained against untrained, at equal budget")
     assert "they are not told apart at k = 1, 4: Single Model 6.2 % and MAGRPO 12.5 %" in first
-    assert second.startswith("ntrained, at equal budget: at most 128 tokens a program, two agents are better at k = 1, 4")
+    assert second.startswith(
+        "ntrained, at equal budget: at most 128 tokens a program, two agents are better at k = 1, 4"
+    )
     told = headline(table_of(single=[0, 0], multi_agent=[1, 1], grpo=[0, 0], magrpo=[4, 4]))
     assert told == "No row of one model has the team's budget here: what follows compares unequal budgets."
 
@@ -292,8 +297,7 @@ def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) ->
     shown = ablation_table(results)
     assert "at 64 tokens an answer" in str(shown.title)
     old = {name: {key: row[key] for key in row if key != "tokens an answer"} for name, row in results.items()}
-    with pytest.raises(InputError, match="codeduet ablate on their run folder makes the table anew"):
-        ablation_table(old)
+    assert "at tokens an answer that were not written down" in str(ablation_table(old).title)
     assert shown.row_count == len(ABLATIONS)
     assert Console(width=500).measure(shown).maximum <= 80
     assert ablate(run, console=quiet) == results  # read, not played again

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.samples import as_completion
 from codeduet.benchmarks.verdict import cost, determinism, forgery, saved, soak
 from codeduet.benchmarks.verdict.corpora import forged
@@ -55,7 +55,7 @@ def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp
     assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 1
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["files"]["run/single/samples"]["different"] == {problem.task_id: {"ours": 3, "theirs": 2}}
-    with pytest.raises(SystemExit, match="no samples.jsonl"):
+    with pytest.raises(SystemExit, match="no samples"):
         saved.main([str(tmp_path / "nowhere")])
 
 
