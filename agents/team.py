@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,7 +38,7 @@ _SAMPLE = 'def f(x):\n    """Éa, 日本 <|im_end|>"""\n\treturn " ".join(x)  # 
 """Encoded by two tokenizers to see whether they are the same."""
 
 _PIECE = 2**20
-"""Weights hashed at once: few enough that their rounding stays in a cache."""
+"""Weights under one checksum: few enough that their rounding stays in a cache."""
 
 
 class Policy:
@@ -508,7 +509,7 @@ def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called
 def _fingerprint(model: Any) -> str:
     """Return a hash of every weight and saved buffer, each rounded to bfloat16: equal for one base loaded in it or finer.
 
-    A model of half a billion weights takes about half a second on two cores.
+    A model of half a billion weights takes about 0.4 s on two cores.
     """
     seen: set[tuple[int, torch.Size]] = set()
     tensors = []
@@ -518,18 +519,19 @@ def _fingerprint(model: Any) -> str:
             tensors.append((name, tensor))
         seen.add(place)
     digest = hashlib.sha256()
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # hashing lets other threads run
-        for part in pool.map(_digest, *zip(*tensors, strict=True)):
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # a checksum lets other threads run
+        for part in pool.map(_checksums, *zip(*tensors, strict=True)):
             digest.update(part)
     return digest.hexdigest()[:32]
 
 
-def _digest(name: str, tensor: torch.Tensor) -> bytes:
-    digest = hashlib.sha256(f"{name} {tuple(tensor.shape)}".encode())
+def _checksums(name: str, tensor: torch.Tensor) -> bytes:
+    # A cryptographic hash of every byte takes three times as long, and nobody forges a base.
+    sums = []
     for piece in torch.split(tensor.detach().reshape(-1), _PIECE):
         rounded = piece.to(torch.bfloat16) if piece.is_floating_point() else piece
-        digest.update(rounded.cpu().contiguous().view(torch.uint8).numpy().data)
-    return digest.digest()
+        sums.append(zlib.crc32(rounded.cpu().contiguous().view(torch.uint8).numpy().data))
+    return f"{name} {tuple(tensor.shape)} {sums}".encode()
 
 
 def _sample_fingerprint(model: Any) -> str:

@@ -126,9 +126,9 @@ class ChatTemplate:
 
     def _advice(self, reason: str) -> str:
         alone = [self._said("user", _PROBE)]
-        if self.system and self._try(alone):
+        if self.system and _PROBE in self._try(alone):
             return f"the chat template takes no system message ({reason}): leave team.system empty"
-        if not self.system and self._try([self._said("system", "You write programs."), *alone]):
+        if not self.system and _PROBE in self._try([self._said("system", "You write programs."), *alone]):
             return f"the chat template needs a system message ({reason}): set team.system"
         return (
             f"the chat template cannot render a user's message ({reason}): set team.template to the arguments it needs, "
