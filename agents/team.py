@@ -416,9 +416,12 @@ def _load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: 
     tokenizer = _load_tokenizer(model)
     try:
         config = AutoConfig.from_pretrained(model_path(model))
-        check_quantised(model, config, train=train, whole=whole)
-        # Quantised weights are made on their device, and cannot be moved.
-        place = {"device_map": {"": device}} if method_of(config) else {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
+    check_quantised(model, config, train=train, whole=whole)
+    # Quantised weights are made on their device, and cannot be moved.
+    place = {"device_map": {"": device}} if method_of(config) else {}
+    try:
         network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype, **place)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None

@@ -88,7 +88,9 @@ def swallowing() -> Any:
     made = byte_level()
     backend = made.backend_tokenizer
     backend.normalizer = normalizers.Lowercase()
-    backend.add_special_tokens([AddedToken("<|user|>", rstrip=True), AddedToken("<|end|>", rstrip=True, normalized=True)])
+    backend.add_special_tokens(
+        [AddedToken("<|user|>", rstrip=True), AddedToken("<|end|>", rstrip=True, normalized=True)]
+    )
     return _wrapped(
         backend,
         chat_template="{% for m in messages %}<|{{ m.role }}|>\n{{ m.content | trim }}<|end|>\n{% endfor %}",

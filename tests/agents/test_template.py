@@ -60,7 +60,7 @@ def test_a_template_gets_the_system_message_and_the_arguments_it_needs() -> None
 
     dated = tokenizer_with("{{ today | upper + '\\n' }}" + strict("today is defined"))
     dated.chat_template = strict("today is defined") + "{{ today + 1 }}"
-    with pytest.raises(InputError, match="set team.template to the arguments it needs, or team.prompt=base"):
+    with pytest.raises(InputError, match=r"set team.template to the arguments it needs, or team.prompt=base"):
         PromptFormatter(dated)
     assert PromptFormatter(dated, template={"today": 6}).render(MAIN, OBSERVATION).endswith("assistant\n7")
     assert PromptFormatter(dated, "base").render(MAIN, OBSERVATION) == OBSERVATION["prompt"]
@@ -70,7 +70,7 @@ def test_a_system_message_that_a_template_refuses_or_drops_is_told() -> None:
     refusing = tokenizer_with(strict("messages[0].role != 'system'"))
     dropping = tokenizer_with(foreign.CHATML.replace("{% for m in messages %}", "{% for m in messages[-1:] %}"))
     for tokenizer in (refusing, dropping):
-        with pytest.raises(InputError, match="takes no system message .*: leave team.system empty"):
+        with pytest.raises(InputError, match=r"takes no system message .*: leave team.system empty"):
             PromptFormatter(tokenizer, system="You program.")
         assert PromptFormatter(tokenizer).render(MAIN, OBSERVATION)
 
@@ -78,7 +78,7 @@ def test_a_system_message_that_a_template_refuses_or_drops_is_told() -> None:
 def test_a_template_that_reads_parts_gets_parts_and_one_that_reads_nothing_is_refused() -> None:
     parts = "{% for m in messages %}<|im_start|>{% for p in m.content %}{{ p.text }}{% endfor %}<|im_end|>{% endfor %}"
     assert "Complete the following" in PromptFormatter(tokenizer_with(parts)).render(MAIN, OBSERVATION)
-    with pytest.raises(InputError, match="cannot render a user's message .*missing") as caught:
+    with pytest.raises(InputError, match=r"cannot render a user's message .*missing") as caught:
         PromptFormatter(tokenizer_with("<|im_start|>user\n"))
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="cannot render"):
@@ -86,15 +86,19 @@ def test_a_template_that_reads_parts_gets_parts_and_one_that_reads_nothing_is_re
 
 
 def test_what_is_not_the_users_to_choose_is_refused() -> None:
-    with pytest.raises(InputError, match="team.template cannot set 'tokenize'"):
+    with pytest.raises(InputError, match=r"team.template cannot set 'tokenize'"):
         PromptFormatter(foreign.byte_level(), template={"tokenize": True})
     bare = foreign.byte_level()
     bare.chat_template = None
-    with pytest.raises(InputError, match="has no chat template: set team.prompt=base"):
+    with pytest.raises(InputError, match=r"has no chat template: set team.prompt=base"):
         PromptFormatter(bare, "chat")
     assert [resolve_style("auto", tokenizer) for tokenizer in (bare, foreign.byte_level())] == ["base", "chat"]
 
 
+OPEN = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "{% if not loop.last or add_generation_prompt %}<|im_end|>\n{% endif %}{% endfor %}"
+)
 CLOSED = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
 
 
@@ -104,11 +108,7 @@ CLOSED = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}"
         (foreign.CHATML, "<|im_end|>"),
         (HARMONY, "<|return|>"),
         # The last turn of a conversation stays open, as in Qwen 1.5's.
-        (
-            "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
-            "{% if not loop.last or add_generation_prompt %}<|im_end|>\n{% endif %}{% endfor %}",
-            "<|im_end|>",
-        ),
+        (OPEN, "<|im_end|>"),
         (CLOSED + " {{ eos_token }}{% endfor %}", "<|endoftext|>"),
         (CLOSED + "<|end|>\n{% endfor %}{{ eos_token }}", "<|end|>"),  # as Phi-3's
         ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", None),
@@ -195,5 +195,5 @@ def test_two_models_in_one_team_are_refused() -> None:
     chat.chat_template = HARMONY
     assert Team({"helper_0": policy("a", mine), MAIN: policy("b", same)}).tokenizer is mine
     for other in (foreign.words(prepend="first"), foreign.byte_level(vocabulary=290), chat):
-        with pytest.raises(InputError, match="policies 'a' and 'b' have different tokenizers: .* one model for now"):
+        with pytest.raises(InputError, match=r"policies 'a' and 'b' have different tokenizers: .* one model for now"):
             Team({"helper_0": policy("a", mine), MAIN: policy("b", other)})
