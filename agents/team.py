@@ -423,7 +423,7 @@ def _load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: 
     place = {"device_map": {"": device}} if method_of(config) else {}
     try:
         network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype, **place)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
     _check_ids(model, network, tokenizer)
     return (network if place else network.to(device)).eval(), tokenizer
