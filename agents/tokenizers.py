@@ -120,7 +120,7 @@ class PromptEncoder:
             state |= dict.fromkeys(("post_processor", "truncation", "padding"))
             for token in state["added_tokens"]:
                 if token["content"] in new:
-                    token |= {"content": new[token["content"]], "normalized": False}
+                    token["content"] = new[token["content"]]
             # Some vocabularies hold the control tokens too, and would make them of text.
             model = state["model"]
             if isinstance(model["vocab"], dict):

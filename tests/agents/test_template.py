@@ -153,9 +153,11 @@ def test_a_turns_end_ends_completions_of_chats_only(chatting: Path) -> None:
     assert team[MAIN].eos_ids == {eos, end, 7}
 
 
-def test_transformers_stops_at_the_turns_end(chatting: Path) -> None:
-    team = load_untrained(str(chatting), (MAIN,))
-    end = team.tokenizer.convert_tokens_to_ids("<|im_end|>")
+@pytest.mark.parametrize("closer", ["<|im_end|>", "<|file_sep|>"])  # marked special, and not
+def test_transformers_stops_at_the_turns_end(chatting: Path, closer: str) -> None:
+    template = {"chat_template": foreign.CHATML.replace("<|im_end|>", closer)}
+    team = load_untrained(str(chatting), (MAIN,), template=template)
+    end = team.tokenizer.convert_tokens_to_ids(closer)
 
     class AfterThree(torch.nn.Module):
         """The head: two tokens of text, the turn's end, and on."""
