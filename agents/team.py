@@ -249,7 +249,7 @@ def load_team(
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where, whole=whole)
     base, tokenizer = _load_model(model, where, precision, train=True, whole=whole)
-    ends = _turn_ends(tokenizer, prompt, system, template)
+    ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
     identity = {
         "architecture": base.config.architectures,
         "vocab_size": base.config.vocab_size,
@@ -297,7 +297,7 @@ def load_untrained(
     """
     where = resolve_device(device)
     base, tokenizer = _load_model(model, where, resolve_dtype(dtype, where, whole=False), train=False, whole=False)
-    ends = _turn_ends(tokenizer, prompt, system, template)
+    ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
     policy = Policy("base", base, tokenizer, trainable=False, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
@@ -317,14 +317,18 @@ def load_weightless(
     Raises:
         InputError: no such model.
     """
-    from transformers import GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
     try:
         settings = GenerationConfig.from_pretrained(model_path(model))
     except OSError:  # a model need not have one
         settings = None
     tokenizer = _load_tokenizer(model)
-    ends = _turn_ends(tokenizer, prompt, system, template)
+    try:
+        rows = AutoConfig.from_pretrained(model_path(model)).get_text_config().vocab_size
+    except (OSError, ValueError, AttributeError):  # of a model that another library knows
+        rows = None
+    ends = _turn_ends(model, tokenizer, rows, prompt, system, template)
     policy = Policy("base", None, tokenizer, trainable=False, settings=settings, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
@@ -425,21 +429,19 @@ def _load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: 
         network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype, **place)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
-    _check_ids(model, network, tokenizer)
     return (network if place else network.to(device)).eval(), tokenizer
 
 
-def _check_ids(model: str, network: Any, tokenizer: Any) -> None:
+def _rows(network: Any) -> int:
+    rows: int = network.get_input_embeddings().weight.shape[0]
+    return rows
+
+
+def _check_ids(model: str, tokenizer: Any, rows: int, chat: ChatTemplate | None) -> None:
     """Refuse a tokenizer that makes ids of a prompt for which the model has no embedding."""
-    rows = network.get_input_embeddings().weight.shape[0]
     # Special tokens come into a prompt by the template and by the tokenizer's own hand only: those of pictures, beyond
     # the embeddings of a model that reads text, never do.
-    written = {tokenizer.bos_token, tokenizer.eos_token}
-    if tokenizer.chat_template:
-        try:
-            written |= ChatTemplate(tokenizer).written
-        except InputError:  # told where a chat is asked for
-            pass
+    written = {tokenizer.bos_token, tokenizer.eos_token} | (chat.written if chat else set())
     special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
     beyond = {
         token: number
@@ -454,10 +456,15 @@ def _check_ids(model: str, network: Any, tokenizer: Any) -> None:
         )
 
 
-def _turn_ends(tokenizer: Any, prompt: Style, system: str, template: Mapping[str, Any] | None) -> frozenset[int]:
-    if resolve_style(prompt, tokenizer) == "base":
-        return frozenset()
-    return ChatTemplate(tokenizer, system, template).turn_ends()
+def _turn_ends(
+    model: str, tokenizer: Any, rows: int | None, prompt: Style, system: str, template: Mapping[str, Any] | None
+) -> frozenset[int]:
+    """Return the ids that end a chat's turn, and refuse a tokenizer or a template by which no prompt can be made."""
+    is_chat = resolve_style(prompt, tokenizer) == "chat"
+    chat = ChatTemplate(tokenizer, system, template) if is_chat else None
+    if rows is not None:
+        _check_ids(model, tokenizer, rows, chat)
+    return chat.turn_ends() if chat else frozenset()
 
 
 def _same_tokenizer(one: Any, other: Any) -> bool:

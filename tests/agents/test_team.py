@@ -29,6 +29,7 @@ from codeduet.agents.team import (
     finest_dtype,
     load_team,
     load_untrained,
+    load_weightless,
     memory_estimate,
     resolve_device,
     resolve_dtype,
@@ -412,13 +413,15 @@ def test_a_tokenizer_with_ids_beyond_the_embeddings_is_refused_at_load(tmp_path:
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     assert load_untrained(save(tmp_path / "unused", tokenizer), ("main_0",))  # as of pictures in Gemma 3's
     tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
-    for load in (load_team, load_untrained):
-        with pytest.raises(InputError, match=r"'<|im_end|>'"):
-            load(save(tmp_path / "trained", tokenizer), ("main_0",))
+    trained = save(tmp_path / "trained", tokenizer)
+    for load in (load_team, load_untrained, load_weightless):
+        with pytest.raises(InputError, match=re.escape("259 ('<|im_end|>') for one")):
+            load(trained, ("main_0",))
+        assert load(trained, ("main_0",), prompt="base")
     assert load_untrained(save(tmp_path / "resized", tokenizer, rows=264), ("main_0",))
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"eos_token": "<|end|>"})
-    with pytest.raises(InputError, match=r"'<|end|>'"):
+    with pytest.raises(InputError, match=re.escape("'<|end|>'")):
         load_team(save(tmp_path / "ending", tokenizer), lora_rank=2)
 
 
