@@ -8,13 +8,9 @@ policy, trained whole, or through one adapter if ``lora_rank`` is given.
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
 import re
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +18,10 @@ import torch
 from torch import nn
 
 from codeduet.agents.embedded import MODEL_DIR
+from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
 from codeduet.agents.quantised import check_quantised, method_of
 from codeduet.agents.template import ChatTemplate, Style, resolve_style
+from codeduet.agents.tokenizers import check_ids, same_tokenizer
 from codeduet.envs import HELPER, MAIN, InputError
 
 Sharing = Literal["separate", "adapter", "shared"]
@@ -33,12 +31,6 @@ ADAPTER_FILE = "adapter_model.safetensors"
 
 _SHORT = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
 """Other names of precisions."""
-
-_SAMPLE = 'def f(x):\n    """Éa, 日本 <|im_end|>"""\n\treturn " ".join(x)  # 12345 != x\n'
-"""Encoded by two tokenizers to see whether they are the same."""
-
-_PIECE = 2**20
-"""Weights under one checksum: few enough that their rounding stays in a cache."""
 
 
 class Policy:
@@ -174,7 +166,7 @@ class Team(Mapping[str, Policy]):
         self.base = base
         first = next(iter(self._policies.values()), None)
         for other in self.policies[1:]:
-            if first is not None and not _same_tokenizer(first.tokenizer, other.tokenizer):
+            if first is not None and not same_tokenizer(first.tokenizer, other.tokenizer):
                 raise InputError(
                     f"policies {first.name!r} and {other.name!r} have different tokenizers: the agents of a team play "
                     "by one model for now"
@@ -206,7 +198,7 @@ class Team(Mapping[str, Policy]):
         # Before 128 bits of all weights, 64 bits of a sample were saved: such checkpoints are judged by that.
         if key != "base_weights" or not isinstance(saved, str) or len(saved) != 16:
             return False
-        return bool(self.identity[key]) and _sample_fingerprint(self.policies[0].activate()) == saved
+        return bool(self.identity[key]) and sample_fingerprint(self.policies[0].activate()) == saved
 
 
 def load_team(
@@ -260,7 +252,7 @@ def load_team(
         "lora_alpha": 0 if whole else lora_alpha,
         "agents": list(agents),
         # An adapter means something on the base it was trained on only; whole models bring all their weights.
-        "base_weights": "" if whole else _fingerprint(base),
+        "base_weights": "" if whole else fingerprint(base),
     }
     names = ["shared"] if sharing == "shared" else list(agents)
     if whole:
@@ -437,25 +429,6 @@ def _rows(network: Any) -> int:
     return rows
 
 
-def _check_ids(model: str, tokenizer: Any, rows: int, chat: ChatTemplate | None) -> None:
-    """Refuse a tokenizer that makes ids of a prompt for which the model has no embedding."""
-    # Special tokens come into a prompt by the template and by the tokenizer's own hand only: those of pictures, beyond
-    # the embeddings of a model that reads text, never do.
-    written = {tokenizer.bos_token, tokenizer.eos_token} | (chat.written if chat else set())
-    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    beyond = {
-        token: number
-        for token, number in tokenizer.get_vocab().items()
-        if number >= rows and (token in written or token not in special)
-    }
-    if beyond:
-        token = max(beyond, key=lambda token: beyond[token])
-        raise InputError(
-            f"model {model!r} has {rows} embeddings and its tokenizer more ids, {beyond[token]} ({token!r}) for one: take "
-            "the tokenizer of that model, or resize its embeddings and train them"
-        )
-
-
 def _turn_ends(
     model: str, tokenizer: Any, rows: int | None, prompt: Style, system: str, template: Mapping[str, Any] | None
 ) -> frozenset[int]:
@@ -463,23 +436,8 @@ def _turn_ends(
     is_chat = resolve_style(prompt, tokenizer) == "chat"
     chat = ChatTemplate(tokenizer, system, template) if is_chat else None
     if rows is not None:
-        _check_ids(model, tokenizer, rows, chat)
+        check_ids(model, tokenizer, rows, chat.written if chat else frozenset())
     return chat.turn_ends() if chat else frozenset()
-
-
-def _same_tokenizer(one: Any, other: Any) -> bool:
-    if one is other:
-        return True
-    return (
-        len(one) == len(other)
-        and all(getattr(one, name, None) == getattr(other, name, None) for name in ("chat_template", "eos_token_id"))
-        and one.encode(_SAMPLE) == other.encode(_SAMPLE)
-        and _vocabulary(one) == _vocabulary(other)
-    )
-
-
-def _vocabulary(tokenizer: Any) -> Any:
-    return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else type(tokenizer)
 
 
 def _load_tokenizer(model: str) -> Any:
@@ -514,43 +472,6 @@ def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called
     for made in adapted.peft_config.values():
         made.base_model_name_or_path = called  # and not where it lies on this machine
     return adapted.eval()
-
-
-def _fingerprint(model: Any) -> str:
-    """Return a hash of every weight and saved buffer, each rounded to bfloat16: equal for one base loaded in it or finer.
-
-    A model of half a billion weights takes about 0.4 s on two cores.
-    """
-    seen: set[tuple[int, torch.Size]] = set()
-    tensors = []
-    for name, tensor in model.state_dict().items():
-        place = tensor.data_ptr(), tensor.shape
-        if place not in seen:  # tied weights stand under two names
-            tensors.append((name, tensor))
-        seen.add(place)
-    digest = hashlib.sha256()
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # a checksum lets other threads run
-        for part in pool.map(_checksums, *zip(*tensors, strict=True)):
-            digest.update(part)
-    return digest.hexdigest()[:32]
-
-
-def _checksums(name: str, tensor: torch.Tensor) -> bytes:
-    # A cryptographic hash of every byte takes three times as long, and nobody forges a base.
-    sums = []
-    for piece in torch.split(tensor.detach().reshape(-1), _PIECE):
-        rounded = piece.to(torch.bfloat16) if piece.is_floating_point() else piece
-        sums.append(zlib.crc32(rounded.cpu().contiguous().view(torch.uint8).numpy().data))
-    return f"{name} {tuple(tensor.shape)} {sums}".encode()
-
-
-def _sample_fingerprint(model: Any) -> str:
-    """Return what earlier checkpoints hold: a hash of vectors and some embeddings, which other matrices do not change."""
-    digest = hashlib.blake2b(digest_size=8)
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-    for weights in (model.get_input_embeddings().weight[:64], *vectors):
-        digest.update(weights.detach().to("cpu", torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _brief(error: Exception) -> str:

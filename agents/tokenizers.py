@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from codeduet.agents.engine import cut
+from codeduet.envs import InputError
 
 _BRACKETED = re.compile(r"<[|｜].*[|｜]>")
 """The form of control tokens, marked as such or not."""
@@ -23,6 +25,9 @@ _MARK = "\U000f0000"
 
 _OWN, _QUOTED = 0xF0001, 0x100000
 """Ends a stand-in, with the control token's number added: a token of the template, or the text of one."""
+
+_SAMPLE = 'def f(x):\n    """Éa, 日本 <|im_end|>"""\n\treturn " ".join(x)  # 12345 != x\n'
+"""Encoded by two tokenizers to see whether they are the same."""
 
 
 def control_tokens(tokenizer: Any, template: str = "") -> dict[str, int]:
@@ -141,6 +146,51 @@ class PromptEncoder:
     def _controls_of(self, ids: Sequence[int]) -> list[int]:
         known = set(self._controls.values())
         return [number for number in ids if number in known]
+
+
+def check_ids(model: str, tokenizer: Any, rows: int, written: AbstractSet[str]) -> None:
+    """Refuse a tokenizer that makes ids of a prompt for which the model has no embedding.
+
+    Args:
+        model: the model's name, for the message.
+        tokenizer: a transformers tokenizer.
+        rows: ids that the model has embeddings for.
+        written: the control tokens that the chat template writes into a prompt.
+
+    Raises:
+        InputError: there are such ids.
+    """
+    # Special tokens come into a prompt by the template and by the tokenizer's own hand only: those of pictures, beyond
+    # the embeddings of a model that reads text, never do.
+    used = {tokenizer.bos_token, tokenizer.eos_token} | written
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    beyond = {
+        token: number
+        for token, number in tokenizer.get_vocab().items()
+        if number >= rows and (token in used or token not in special)
+    }
+    if beyond:
+        token = max(beyond, key=lambda token: beyond[token])
+        raise InputError(
+            f"model {model!r} has {rows} embeddings and its tokenizer more ids, {beyond[token]} ({token!r}) for one: take "
+            "the tokenizer of that model, or resize its embeddings and train them"
+        )
+
+
+def same_tokenizer(one: Any, other: Any) -> bool:
+    """Tell whether two tokenizers make the same ids of the same prompt."""
+    if one is other:
+        return True
+    return (
+        len(one) == len(other)
+        and all(getattr(one, name, None) == getattr(other, name, None) for name in ("chat_template", "eos_token_id"))
+        and one.encode(_SAMPLE) == other.encode(_SAMPLE)
+        and _vocabulary(one) == _vocabulary(other)
+    )
+
+
+def _vocabulary(tokenizer: Any) -> Any:
+    return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else type(tokenizer)
 
 
 def completion_text(tokenizer: Any, ids: Sequence[int], ends: frozenset[int], stop: Sequence[str]) -> str:

@@ -16,14 +16,13 @@ from torch.overrides import TorchFunctionMode
 
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.engine import Sampling
+from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
 from codeduet.agents.hf import sample
 from codeduet.agents.quantised import check_quantised
 from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.team import (
     Policy,
     Team,
-    _fingerprint,
-    _sample_fingerprint,
     base_name,
     dtype_named,
     finest_dtype,
@@ -274,32 +273,32 @@ def test_the_memory_estimate_counts_weights_once_and_adamw_twice_a_trained_weigh
 
 def test_the_fingerprint_covers_every_tensor_and_the_place_of_every_weight() -> None:
     model, _ = random_model()
-    before = _fingerprint(model)
-    assert _fingerprint(random_model()[0]) == before
+    before = fingerprint(model)
+    assert fingerprint(random_model()[0]) == before
     for name, tensor in model.state_dict().items():
         flat = tensor.view(-1)
         for place in (0, len(flat) // 2, len(flat) - 1):
             kept = flat[place].clone()
             flat[place] = kept * 1.01 + 0.001  # more than bfloat16 rounds away
-            assert _fingerprint(model) != before, (name, place)
+            assert fingerprint(model) != before, (name, place)
             flat[place] = kept
         if flat[0] != flat[1]:
             flat[[0, 1]] = flat[[1, 0]]
-            assert _fingerprint(model) != before, name
+            assert fingerprint(model) != before, name
             flat[[0, 1]] = flat[[1, 0]]
-    assert _fingerprint(model) == before
+    assert fingerprint(model) == before
 
 
 def test_the_fingerprint_is_that_of_the_weights_in_bfloat16_and_covers_saved_buffers() -> None:
     model, _ = random_model()
-    assert _fingerprint(copy.deepcopy(model).to(torch.bfloat16)) == _fingerprint(model)
+    assert fingerprint(copy.deepcopy(model).to(torch.bfloat16)) == fingerprint(model)
     model.register_buffer("scale", torch.ones(3))
     model.register_buffer("scratch", torch.ones(3), persistent=False)
-    before = _fingerprint(model)
+    before = fingerprint(model)
     model.scratch += 1  # type: ignore[operator]
-    assert _fingerprint(model) == before
+    assert fingerprint(model) == before
     model.scale += 1  # type: ignore[operator]
-    assert _fingerprint(model) != before
+    assert fingerprint(model) != before
 
 
 @pytest.fixture
@@ -331,7 +330,7 @@ def test_checkpoints_from_before_are_judged_by_the_sample_of_weights_they_hold(
     saved = save_checkpoint(tmp_path / "run", 3, team, {}, keep=1)
     state = json.loads((saved / "state.json").read_text())
     model = team["main_0"].model.get_base_model()
-    state["identity"]["base_weights"] = _sample_fingerprint(model)
+    state["identity"]["base_weights"] = sample_fingerprint(model)
     (saved / "state.json").write_text(json.dumps(state))
     assert load_checkpoint(saved, make()) == (3, 0)
     load_checkpoint(saved, load_team(str(other_matrices), lora_rank=4, lora_alpha=8))  # a sample does not see it
