@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, cut
+from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
 from codeduet.agents.kv_cache import roomy_cache
 from codeduet.agents.padding import pad, positions
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Policy, Team, finest_dtype
+from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 
 _BLOCK = 128
@@ -86,7 +87,8 @@ class HFEngine:
             logits, mask = logits[origin], mask[origin]
             cache.batch_select_indices(origin)
         place_next = mask.sum(1)
-        draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows]).to(device)
+        draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows])
+        draws = draws.to(finest_dtype(device)).to(device)
         eos = policy.eos_ids
         alive = list(range(len(rows)))  # rows still in the batch, some of them finished
         for step in range(sampling.max_new_tokens):
@@ -114,11 +116,10 @@ class HFEngine:
             place_next = place_next + 1
 
     def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
-        text: str = policy.tokenizer.decode(row.ids, skip_special_tokens=True)
         return Completion(
             token_ids=tuple(row.ids),
             logprobs=tuple(row.logprobs),
-            text=cut(text, sampling.stop),
+            text=completion_text(policy.tokenizer, row.ids, policy.eos_ids, sampling.stop),
             finish_reason=row.finish or "length",
             policy_version=self.versions[policy.name],
         )
@@ -143,7 +144,7 @@ class _Row:
         elif sampling.stop:
             # A token adds a byte at least, so no stop string that ends here begins before this many tokens.
             window = max(len(stop.encode()) for stop in sampling.stop)
-            tail = tokenizer.decode(self.ids[-window:], skip_special_tokens=True)
+            tail = tokenizer.decode(self.ids[-window:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
             if any(stop in tail for stop in sampling.stop):
                 self.finish = "stop"
 
@@ -165,17 +166,18 @@ def sample(
     weights = (logits - top).exp_()
     if weights.shape[-1] % _BLOCK:
         weights = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % _BLOCK))
-    # Summed block by block, so that only one block of each row is gone through token by token. In float64: a float32 sum
-    # over 150,000 tokens drifts by more than the rarest of them weighs.
+    # Summed block by block, so that only one block of each row is gone through token by token. In float64 where there is
+    # one: a float32 sum over 150,000 tokens drifts by more than the rarest of them weighs.
+    fine = finest_dtype(weights.device)
     blocks = weights.view(len(weights), -1, _BLOCK)
-    sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)  # [B, V / block]
+    sums = blocks.sum(-1, dtype=fine).cumsum(-1)  # [B, V / block]
     if not torch.isfinite(sums[:, -1]).all():
         raise FloatingPointError(
             "a policy's logits are not finite: its training diverged, or the temperature is too small"
         )
     goal = _below(draws[:, None] * sums[:, -1:], sums[:, -1:])
     block = torch.searchsorted(sums, goal, right=True)  # [B, 1]
-    inside = blocks[torch.arange(len(blocks), device=blocks.device), block[:, 0]].cumsum(-1, dtype=torch.float64)
+    inside = blocks[torch.arange(len(blocks), device=blocks.device), block[:, 0]].cumsum(-1, dtype=fine)
     goal = _below(goal - (sums.gather(-1, block) - inside[:, -1:]), inside[:, -1:])
     tokens = block * _BLOCK + torch.searchsorted(inside, goal, right=True)
     logprobs = logits.gather(-1, tokens) - top - sums[:, -1:].log()

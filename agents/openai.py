@@ -13,12 +13,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from codeduet.agents.engine import Completion, FinishReason, Request, cut
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
+from codeduet.envs.token_step import decode_ids, encode_text
 
 Api = Literal["completions", "chat"]
 
@@ -42,6 +43,9 @@ class OpenAIEngine:
         api: which of the server's two interfaces.
         timeout_s: for one completion.
         retries: further attempts where the server is busy or the line breaks.
+        batch_size: calls under way at once, at most.
+        system: under ``api="chat"`` a system message before the user's; empty is none.
+        template: under ``api="chat"`` further arguments of the server's chat template; vLLM and SGLang take them.
 
     Raises:
         InputError: the ``openai`` package is missing, the address is none, or the team has adapters or trained weights.
@@ -57,6 +61,8 @@ class OpenAIEngine:
         timeout_s: float = 600.0,
         retries: int = 2,
         batch_size: int = _CHOICES,
+        system: str = "",
+        template: Mapping[str, Any] | None = None,
     ) -> None:
         try:
             import openai
@@ -73,6 +79,8 @@ class OpenAIEngine:
         self.model = model
         self.base_url = base_url
         self.api = api
+        self._system: list[Any] = [{"role": "system", "content": system}] if system else []
+        self._extra = {"chat_template_kwargs": dict(template)} if template else None
         try:
             self._client = openai.AsyncOpenAI(
                 base_url=base_url,
@@ -154,7 +162,7 @@ class OpenAIEngine:
         choice, text = self._read(answer)
         ids = getattr(choice, "token_ids", None) if self.api == "completions" else None
         if not ids or not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
-            ids = self.policies[request.policy].tokenizer.encode(text)
+            ids = encode_text(self.policies[request.policy].tokenizer, text)
         finish: FinishReason
         if getattr(choice, "finish_reason", None) == "length":
             finish = "length"
@@ -175,15 +183,24 @@ class OpenAIEngine:
         }
         if self.api == "chat":
             tokenizer = self.policies[request.policy].tokenizer
-            message: Any = {"role": "user", "content": tokenizer.decode(list(request.prompt_ids))}
+            message: Any = {"role": "user", "content": decode_ids(tokenizer, list(request.prompt_ids))}
             return await self._client.chat.completions.create(
-                messages=[message], max_completion_tokens=sampling.max_new_tokens, **settings
+                messages=[*self._system, message],
+                max_completion_tokens=sampling.max_new_tokens,
+                extra_body=self._extra,
+                **settings,
             )
         return await self._client.completions.create(
             prompt=list(request.prompt_ids),
             max_tokens=sampling.max_new_tokens,
             # Beyond OpenAI's own interface: what vLLM needs so that no default of the model's applies.
-            extra_body={"top_k": sampling.top_k, "min_p": 0.0, "repetition_penalty": 1.0, "return_token_ids": True},
+            extra_body={
+                "top_k": sampling.top_k,
+                "min_p": 0.0,
+                "repetition_penalty": 1.0,
+                "return_token_ids": True,
+                "stop_token_ids": sorted(self.policies[request.policy].eos_ids),
+            },
             **settings,
         )
 

@@ -1,6 +1,7 @@
 """What each role reads: an environment's observation becomes a prompt, and a prompt becomes token ids.
 
-A chat model gets one user message through its own template; a base model gets the raw text it would continue. The
+A chat model gets one user message through its own template; a base model gets the raw text it would continue. What a
+prompt quotes (a problem, a teammate's code, feedback) is text to the tokenizer, whatever it spells. The
 embedded model is pre-trained on documents of exactly the base forms, so changing them here means training it anew
 (``codeduet.agents.embedded``).
 """
@@ -8,13 +9,14 @@ embedded model is pre-trained on documents of exactly the base forms, so changin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from codeduet.agents.template import ChatTemplate, Style, resolve_style
+from codeduet.agents.tokenizers import PromptEncoder, control_tokens, own_prefix
 from codeduet.envs import HELPER
 from codeduet.envs.text import stop_strings, without_definition
-from codeduet.envs.token_step import ByteTokenizer, Tokenizer
+from codeduet.envs.token_step import ByteTokenizer, Tokenizer, encode_text
 
-Style = Literal["auto", "chat", "base"]
 Observation = Mapping[str, Any]
 
 _ANSWER = """Answer with the whole function `{entry_point}` in one Python code block and nothing else. Use the standard \
@@ -94,28 +96,46 @@ class PromptFormatter:
         tokenizer: a transformers tokenizer.
         style: ``"chat"`` or ``"base"``; ``"auto"`` is chat where the tokenizer has a chat template.
         team: whether there is a helper: main alone reads the single-agent prompt.
+        system: a chat's system message; empty is none.
+        template: further keyword arguments of the tokenizer's ``apply_chat_template``.
+
+    Raises:
+        InputError: there is no chat template, or it cannot render a user's message with these settings.
     """
 
-    def __init__(self, tokenizer: Any, style: Style = "auto", *, team: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        style: Style = "auto",
+        *,
+        team: bool = True,
+        system: str = "",
+        template: Mapping[str, Any] | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
-        self.style = style if style != "auto" else ("chat" if tokenizer.chat_template else "base")
+        self.style = resolve_style(style, tokenizer)
         self.team = team
+        # A chat template writes the special tokens itself: adding them again would double the BOS.
+        if self.style == "chat":
+            chat = ChatTemplate(tokenizer, system, template)
+            self._before: tuple[int, ...] = ()
+            self._encoder = PromptEncoder(tokenizer, chat.controls, chat.render)
+        else:
+            self._before = own_prefix(tokenizer)
+            self._encoder = PromptEncoder(tokenizer, control_tokens(tokenizer))
 
     def render(self, agent: str, observation: Observation) -> str:
         """Return the whole prompt as text, template included."""
-        if self.style == "base":
-            return base_prompt(agent, observation)
-        message = chat_message(agent, observation, team=self.team)
-        text: str = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": message}], tokenize=False, add_generation_prompt=True
-        )
-        return text
+        return self._encoder.shown(self._text(agent, observation))
 
     def encode(self, agent: str, observation: Observation) -> tuple[int, ...]:
-        """Return the prompt's token ids."""
-        # A chat template writes the special tokens itself: adding them again would double the BOS.
-        special = self.style == "base"
-        return tuple(self.tokenizer(self.render(agent, observation), add_special_tokens=special)["input_ids"])
+        """Return the prompt's token ids: the template's control tokens, and text."""
+        return self._before + self._encoder.encode(self._text(agent, observation))
+
+    def _text(self, agent: str, observation: Observation) -> str:
+        if self.style == "base":
+            return base_prompt(agent, observation)
+        return chat_message(agent, observation, team=self.team)
 
     def stop(self, agent: str) -> tuple[str, ...]:
         """Return the strings that end an answer: a chat model ends by itself, a base model runs on into new code."""
@@ -126,6 +146,10 @@ class PromptFormatter:
 
 class MessageFormatter:
     """Renders observations as the user message of a chat whose template and tokens are the server's.
+
+    The server's tokenizer is not here, so nothing can be done about control tokens that a message quotes: whether
+    ``<|im_end|>`` in a teammate's code ends the turn is the server's choice. With ``team.api=completions`` it is encoded
+    here, as text.
 
     Args:
         tokenizer: turns the message into ids and back, as bytes by default.
@@ -142,7 +166,7 @@ class MessageFormatter:
 
     def encode(self, agent: str, observation: Observation) -> tuple[int, ...]:
         """Return the message as ids of the tokenizer."""
-        return tuple(self.tokenizer.encode(self.render(agent, observation)))
+        return tuple(encode_text(self.tokenizer, self.render(agent, observation)))
 
     def stop(self, agent: str) -> tuple[str, ...]:
         """Return no strings: a chat model ends by itself."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codeduet.agents.engine import Completion, FinishReason, Request, cut
-from codeduet.envs.token_step import ByteTokenizer, Tokenizer
+from codeduet.envs.token_step import ByteTokenizer, Tokenizer, decode_ids, encode_text
 
 if TYPE_CHECKING:
     from codeduet.agents.team import Policy
@@ -47,17 +47,17 @@ class ScriptedEngine:
 
     def _answer(self, request: Request, seed: int) -> Completion:
         script = self.scripts[request.policy]
-        text = script(self.tokenizer.decode(list(request.prompt_ids)), seed)
+        text = script(decode_ids(self.tokenizer, list(request.prompt_ids)), seed)
         sampling = request.sampling
         # As a model would: it writes up to the end of the first stop string, and its text ends before that.
         ends = [text.find(stop) + len(stop) for stop in sampling.stop if stop in text]
         finish: FinishReason = "stop" if ends else "eos"
         text = text[: min(ends, default=len(text))]
-        ids = self.tokenizer.encode(text) + ([] if ends else [self.tokenizer.eos_token_id])
+        ids = encode_text(self.tokenizer, text) + ([] if ends else [self.tokenizer.eos_token_id])
         if len(ids) > sampling.max_new_tokens:
             finish = "length"
             ids = ids[: sampling.max_new_tokens]
-            text = self.tokenizer.decode(ids)
+            text = decode_ids(self.tokenizer, ids)
         return Completion(
             token_ids=tuple(ids),
             logprobs=(0.0,) * len(ids),

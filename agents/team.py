@@ -8,7 +8,7 @@ policy, trained whole, or through one adapter if ``lora_rank`` is given.
 from __future__ import annotations
 
 import copy
-import hashlib
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,12 +18,19 @@ import torch
 from torch import nn
 
 from codeduet.agents.embedded import MODEL_DIR
+from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
+from codeduet.agents.quantised import check_quantised, method_of
+from codeduet.agents.template import ChatTemplate, Style, resolve_style
+from codeduet.agents.tokenizers import check_ids, same_tokenizer
 from codeduet.envs import HELPER, MAIN, InputError
 
 Sharing = Literal["separate", "adapter", "shared"]
 
 ADAPTER_FILE = "adapter_model.safetensors"
 """PEFT's name for an adapter's weights."""
+
+_SHORT = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
+"""Other names of precisions."""
 
 
 class Policy:
@@ -37,6 +44,7 @@ class Policy:
         adapter: name of the LoRA adapter that is this policy, or None where the policy is the whole model.
         trainable: off, the policy acts and nothing of it can be trained.
         settings: the model's generation config, by default its own.
+        turn_ends: ids by which the chat template closes an assistant's turn; none where the model is no chat model.
 
     Attributes:
         parameters: what training changes. The list is taken once: switching adapters flips ``requires_grad``, and an
@@ -53,6 +61,7 @@ class Policy:
         *,
         trainable: bool = True,
         settings: Any = None,
+        turn_ends: frozenset[int] = frozenset(),
     ) -> None:
         self.name = name
         self.model = model
@@ -60,6 +69,7 @@ class Policy:
         self.adapter = adapter
         self.version = 0
         self._settings = settings
+        self._turn_ends = turn_ends
         self.parameters: list[nn.Parameter] = []
         if model is None:
             return
@@ -82,13 +92,13 @@ class Policy:
 
     @property
     def eos_ids(self) -> frozenset[int]:
-        """Every id that ends a sequence: chat models name several in their generation config."""
+        """Every id that ends a completion: chat models name several in their generation config, and end turns."""
         settings = self._settings
         if settings is None and self.model is not None:
             settings = self.activate().generation_config
         named = getattr(settings, "eos_token_id", None)
         listed = named if isinstance(named, list) else [named]
-        return frozenset({self.tokenizer.eos_token_id, *(i for i in listed if i is not None)})
+        return frozenset({self.tokenizer.eos_token_id, *(i for i in listed if i is not None)}) | self._turn_ends
 
     @property
     def device(self) -> torch.device:
@@ -142,11 +152,25 @@ class Team(Mapping[str, Policy]):
     Args:
         policies: the policy of each agent; agents may share one.
         identity: what the team was made of; a checkpoint of another identity is refused.
+        base: name of the model it was made of, as another machine may know it.
+
+    Raises:
+        InputError: the policies' tokenizers differ, so that no prompt is right for all of them.
     """
 
-    def __init__(self, policies: Mapping[str, Policy], identity: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, policies: Mapping[str, Policy], identity: Mapping[str, Any] | None = None, base: str = ""
+    ) -> None:
         self._policies = dict(policies)
         self.identity = dict(identity or {})
+        self.base = base
+        first = next(iter(self._policies.values()), None)
+        for other in self.policies[1:]:
+            if first is not None and not same_tokenizer(first.tokenizer, other.tokenizer):
+                raise InputError(
+                    f"policies {first.name!r} and {other.name!r} have different tokenizers: the agents of a team play "
+                    "by one model for now"
+                )
 
     def __getitem__(self, agent: str) -> Policy:
         return self._policies[agent]
@@ -164,8 +188,17 @@ class Team(Mapping[str, Policy]):
 
     @property
     def tokenizer(self) -> Any:
-        """The first policy's tokenizer, which all of them share."""
+        """The tokenizer of all policies."""
         return self.policies[0].tokenizer
+
+    def fits(self, key: str, saved: object) -> bool:
+        """Tell whether a checkpoint of a team with ``saved`` under ``key`` of its identity is one of this team."""
+        if self.identity[key] == saved:
+            return True
+        # Before 128 bits of all weights, 64 bits of a sample were saved: such checkpoints are judged by that.
+        if key != "base_weights" or not isinstance(saved, str) or len(saved) != 16:
+            return False
+        return bool(self.identity[key]) and sample_fingerprint(self.policies[0].activate()) == saved
 
 
 def load_team(
@@ -178,6 +211,9 @@ def load_team(
     device: str = "auto",
     dtype: str = "auto",
     seed: int = 0,
+    prompt: Style = "auto",
+    system: str = "",
+    template: Mapping[str, Any] | None = None,
 ) -> Team:
     """Load a model and make a team of it.
 
@@ -191,16 +227,21 @@ def load_team(
         dtype: of frozen weights; ``"auto"`` is bfloat16 on a GPU and float32 elsewhere. Weights that train whole are
             float32, since bfloat16 rounds small updates away.
         seed: for the adapters' first weights.
+        prompt: ``"chat"`` or ``"base"``: in a chat the turn's end ends a completion. ``"auto"`` is chat where the
+            tokenizer has a chat template.
+        system: a chat's system message; empty is none.
+        template: further keyword arguments of ``apply_chat_template``.
 
     Raises:
-        InputError: no such model, or settings that make no team.
+        InputError: no such model, one that cannot be loaded or trained here, or settings that make no team.
     """
     whole = trains_whole(sharing, lora_rank)
     if sharing == "adapter" and lora_rank < 1:
         raise InputError(f"sharing=adapter needs lora_rank of at least 1, not {lora_rank}")
     where = resolve_device(device)
     precision = resolve_dtype(dtype, where, whole=whole)
-    base, tokenizer = _load_model(model, where, precision)
+    base, tokenizer = _load_model(model, where, precision, train=True, whole=whole)
+    ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
     identity = {
         "architecture": base.config.architectures,
         "vocab_size": base.config.vocab_size,
@@ -211,16 +252,16 @@ def load_team(
         "lora_alpha": 0 if whole else lora_alpha,
         "agents": list(agents),
         # An adapter means something on the base it was trained on only; whole models bring all their weights.
-        "base_weights": "" if whole else _fingerprint(base),
+        "base_weights": "" if whole else fingerprint(base),
     }
     names = ["shared"] if sharing == "shared" else list(agents)
     if whole:
         models = [base, *(copy.deepcopy(base) for _ in names[1:])]
-        policies = {name: Policy(name, m, tokenizer) for name, m in zip(names, models, strict=True)}
+        policies = {name: Policy(name, m, tokenizer, turn_ends=ends) for name, m in zip(names, models, strict=True)}
     else:
-        adapted = _adapt(base, names, lora_rank, lora_alpha, seed)
-        policies = {name: Policy(name, adapted, tokenizer, adapter=name) for name in names}
-    return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity)
+        adapted = _adapt(base, names, lora_rank, lora_alpha, seed, base_name(model))
+        policies = {name: Policy(name, adapted, tokenizer, adapter=name, turn_ends=ends) for name in names}
+    return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity, base_name(model))
 
 
 def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
@@ -228,34 +269,60 @@ def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
     return sharing == "separate" or (sharing == "shared" and lora_rank == 0)
 
 
-def load_untrained(model: str, agents: tuple[str, ...], *, device: str = "auto", dtype: str = "auto") -> Team:
+def load_untrained(
+    model: str,
+    agents: tuple[str, ...],
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    prompt: Style = "auto",
+    system: str = "",
+    template: Mapping[str, Any] | None = None,
+) -> Team:
     """Load a model by which every agent acts as it is: the untrained rows of a benchmark.
 
     It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. ``dtype`` may
-    be bfloat16 on a CPU too.
+    be bfloat16 on a CPU too; the other arguments are those of :func:`load_team`.
 
     Raises:
-        InputError: no such model.
+        InputError: no such model, or one that cannot be loaded here.
     """
     where = resolve_device(device)
-    base, tokenizer = _load_model(model, where, resolve_dtype(dtype, where, whole=False))
-    return Team(dict.fromkeys(agents, Policy("base", base, tokenizer, trainable=False)))
+    base, tokenizer = _load_model(model, where, resolve_dtype(dtype, where, whole=False), train=False, whole=False)
+    ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
+    policy = Policy("base", base, tokenizer, trainable=False, turn_ends=ends)
+    return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
 
-def load_weightless(model: str, agents: tuple[str, ...]) -> Team:
+def load_weightless(
+    model: str,
+    agents: tuple[str, ...],
+    *,
+    prompt: Style = "auto",
+    system: str = "",
+    template: Mapping[str, Any] | None = None,
+) -> Team:
     """Load the tokenizer of a model by which every agent acts as it is, for an engine that has the weights itself.
+
+    The other arguments are those of :func:`load_team`.
 
     Raises:
         InputError: no such model.
     """
-    from transformers import GenerationConfig
+    from transformers import AutoConfig, GenerationConfig
 
     try:
         settings = GenerationConfig.from_pretrained(model_path(model))
     except OSError:  # a model need not have one
         settings = None
-    policy = Policy("base", None, _load_tokenizer(model), trainable=False, settings=settings)
-    return Team(dict.fromkeys(agents, policy))
+    tokenizer = _load_tokenizer(model)
+    try:
+        rows = AutoConfig.from_pretrained(model_path(model)).get_text_config().vocab_size
+    except (OSError, ValueError, AttributeError):  # of a model that another library knows
+        rows = None
+    ends = _turn_ends(model, tokenizer, rows, prompt, system, template)
+    policy = Policy("base", None, tokenizer, trainable=False, settings=settings, turn_ends=ends)
+    return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
 
 def resolve_device(device: str) -> torch.device:
@@ -273,15 +340,51 @@ def resolve_device(device: str) -> torch.device:
 
 
 def resolve_dtype(dtype: str, device: torch.device, *, whole: bool) -> torch.dtype:
-    """Return the precision of the loaded weights (see :func:`load_team`)."""
+    """Return the precision of the loaded weights (see :func:`load_team`).
+
+    Raises:
+        InputError: there is no such precision, or not for these weights on this device.
+    """
     if dtype == "auto":
         return torch.bfloat16 if device.type == "cuda" and not whole else torch.float32
-    chosen = getattr(torch, dtype, None)
-    if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
-        raise InputError(f"unknown dtype {dtype!r}: choose auto, float32 or bfloat16")
+    chosen = dtype_named(dtype)
+    if chosen == torch.float64 != finest_dtype(device):
+        raise InputError(f"dtype={dtype}: device {device.type!r} has no float64; use float32")
     if whole and chosen != torch.float32:
         raise InputError(f"dtype={dtype} with weights that train whole: small updates round away; use float32")
     return chosen
+
+
+def dtype_named(dtype: str) -> torch.dtype:
+    """Return the precision of a name, long or short.
+
+    Raises:
+        InputError: there is none of that name, or not one that a model computes in.
+    """
+    chosen = getattr(torch, _SHORT.get(dtype, dtype), None)
+    if chosen not in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        raise InputError(f"unknown dtype {dtype!r}: choose auto, float32 or bfloat16, or float16 on a GPU")
+    assert isinstance(chosen, torch.dtype)
+    return chosen
+
+
+def finest_dtype(device: torch.device) -> torch.dtype:
+    """Return the finest precision a device computes in: a Mac's GPU has no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def base_name(model: str) -> str:
+    """Return a name of ``model`` that holds elsewhere too: its hub name where it has one, never a path.
+
+    A folder in the hub's cache has the name it was fetched by; another folder is called by its own name.
+    """
+    if model == "embedded" or not Path(model).expanduser().is_dir():
+        return model
+    path = Path(model).expanduser().resolve()
+    if path == MODEL_DIR:
+        return "embedded"
+    cached = next((part for part in path.parts if re.fullmatch(r"models--[^-].*?--.+", part)), None)
+    return "/".join(cached.split("--")[1:]) if cached else path.name
 
 
 def model_path(model: str) -> str:
@@ -302,16 +405,39 @@ def model_path(model: str) -> str:
     return model
 
 
-def _load_model(model: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def _load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: bool, whole: bool) -> tuple[Any, Any]:
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     tokenizer = _load_tokenizer(model)
     try:
-        network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype)
-    except (OSError, ValueError, SafetensorError) as error:
+        config = AutoConfig.from_pretrained(model_path(model))
+    except (OSError, ValueError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
-    return network.to(device).eval(), tokenizer
+    check_quantised(model, config, train=train, whole=whole)
+    # Quantised weights are made on their device, and cannot be moved.
+    place = {"device_map": {"": device}} if method_of(config) else {}
+    try:
+        network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype, **place)
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
+    return (network if place else network.to(device)).eval(), tokenizer
+
+
+def _rows(network: Any) -> int:
+    rows: int = network.get_input_embeddings().weight.shape[0]
+    return rows
+
+
+def _turn_ends(
+    model: str, tokenizer: Any, rows: int | None, prompt: Style, system: str, template: Mapping[str, Any] | None
+) -> frozenset[int]:
+    """Return the ids that end a chat's turn, and refuse a tokenizer or a template by which no prompt can be made."""
+    is_chat = resolve_style(prompt, tokenizer) == "chat"
+    chat = ChatTemplate(tokenizer, system, template) if is_chat else None
+    if rows is not None:
+        check_ids(model, tokenizer, rows, chat.written if chat else frozenset())
+    return chat.turn_ends() if chat else frozenset()
 
 
 def _load_tokenizer(model: str) -> Any:
@@ -327,7 +453,7 @@ def _load_tokenizer(model: str) -> Any:
     return tokenizer
 
 
-def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int) -> Any:
+def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
     base.requires_grad_(False)
@@ -337,19 +463,15 @@ def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int) -> Any
         # PEFT asks transformers for a name that transformers gives up.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         torch.manual_seed(seed)
-        adapted = get_peft_model(base, config, adapter_name=names[0])
+        try:
+            adapted = get_peft_model(base, config, adapter_name=names[0])
+        except ValueError as error:
+            raise InputError(f"no adapters can be put on {called!r}: {_brief(error)}") from None
         for name in names[1:]:
             adapted.add_adapter(name, config)
+    for made in adapted.peft_config.values():
+        made.base_model_name_or_path = called  # and not where it lies on this machine
     return adapted.eval()
-
-
-def _fingerprint(model: Any) -> str:
-    """Return a short hash of a sample of the weights that tells one base from another in any precision."""
-    digest = hashlib.blake2b(digest_size=8)
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim == 1]
-    for weights in (model.get_input_embeddings().weight[:64], *vectors):
-        digest.update(weights.detach().to("cpu", torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _brief(error: Exception) -> str:

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from codeduet.agents.engine import Completion, FinishReason, Request, Sampling, cut
-from codeduet.agents.team import Policy, Team, model_path
+from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.team import Policy, Team, dtype_named, model_path
+from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -93,6 +94,8 @@ class VLLMEngine:
         own = next((policy.model for policy in team.policies if policy.model is not None), None)
         if dtype == "auto" and own is not None:
             dtype = str(next(own.parameters()).dtype).removeprefix("torch.")
+        elif dtype != "auto":
+            dtype = str(dtype_named(dtype)).removeprefix("torch.")
         try:
             self.llm = vllm.LLM(
                 model=model_path(model),
@@ -198,7 +201,7 @@ class VLLMEngine:
         if output.logprobs is not None:
             logprobs = tuple(float(entry[token].logprob) for token, entry in zip(ids, output.logprobs, strict=True))
         # Decoded here, all at once, as every engine does it.
-        text = cut(policy.tokenizer.decode(ids, skip_special_tokens=True), request.sampling.stop)
+        text = completion_text(policy.tokenizer, ids, policy.eos_ids, request.sampling.stop)
         return Completion(ids, logprobs, text, finish, self.versions[request.policy])
 
 

@@ -44,6 +44,7 @@ def save_checkpoint(
         state = {
             "step": step,
             "tokens": tokens,
+            "base": team.base,
             "identity": team.identity,
             "versions": {policy.name: policy.version for policy in team.policies},
         }
@@ -103,7 +104,7 @@ def load_checkpoint(
     step, tokens, versions = state["step"], state["tokens"], state["versions"]
     for key, mine in team.identity.items():
         theirs = state.get("identity", {}).get(key)
-        if theirs != mine:
+        if not team.fits(key, theirs):
             raise InputError(f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here")
     for policy in team.policies:
         policy.load(folder / policy.name)

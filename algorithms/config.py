@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from codeduet.agents import Sampling
-from codeduet.agents.prompts import Style
 from codeduet.agents.team import Sharing
+from codeduet.agents.template import Style
 from codeduet.envs import HELPER, MAIN
 
 STRICT = ConfigDict(extra="forbid")
@@ -27,6 +27,8 @@ class TeamConfig:
         lora_rank: rank of the adapters; 0 with ``shared`` trains the whole model.
         lora_alpha: scale of the adapters.
         prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
+        system: a chat's system message, before the user's; empty is none.
+        template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
@@ -47,6 +49,8 @@ class TeamConfig:
     lora_rank: int = Field(default=16, ge=0)
     lora_alpha: int = Field(default=32, gt=0)
     prompt: Style = "auto"
+    system: str = ""
+    template: dict[str, Any] = Field(default_factory=dict)
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)

@@ -17,6 +17,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from codeduet.agents.padding import Side, pad, positions
+from codeduet.agents.team import finest_dtype
 
 CHUNK_ELEMENTS = (2**21, 2**25)
 """Logits that exist at once, at most: 8 MiB of float32 on a CPU, which its caches hold, and 128 MiB on a GPU."""
@@ -49,7 +50,7 @@ def completion_logprobs(
     ids, written = pad(completions, "right", device)  # [N, L]
     hidden = _hidden(model, [tuple(prompt) for prompt in prompts], ids, written, padding_side)[written.bool()]
     targets = ids[written.bool()]  # [K]
-    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=torch.float64).to(device)
+    scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=finest_dtype(device)).to(device)
     scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
     size = max(1, (chunk_elements or CHUNK_ELEMENTS[device.type != "cpu"]) // model.config.vocab_size)

@@ -345,6 +345,9 @@ def make_team(config: TeamConfig, seed: int) -> Team:
         device=config.device,
         dtype=config.dtype,
         seed=seed,
+        prompt=config.prompt,
+        system=config.system,
+        template=config.template,
     )
 
 
@@ -368,7 +371,15 @@ def make_engine(config: TeamConfig, team: Team) -> Engine:
     if config.engine == "openai":
         from codeduet.agents.openai import OpenAIEngine
 
-        return OpenAIEngine(team, config.model, config.base_url, api=config.api, batch_size=config.batch_size)
+        return OpenAIEngine(
+            team,
+            config.model,
+            config.base_url,
+            api=config.api,
+            batch_size=config.batch_size,
+            system=config.system,
+            template=config.template,
+        )
     return HFEngine(team, config.batch_size)
 
 
@@ -382,7 +393,13 @@ def make_formatter(config: TeamConfig, team: Team) -> Formatter:
     """Make the formatter a config asks for."""
     if config.engine == "openai" and config.api == "chat":
         return MessageFormatter(team.tokenizer, team=config.kind == "team")
-    return PromptFormatter(team.tokenizer, config.prompt, team=config.kind == "team")
+    return PromptFormatter(
+        team.tokenizer,
+        config.prompt,
+        team=config.kind == "team",
+        system=config.system,
+        template=config.template,
+    )
 
 
 def make_envs(config: EnvConfig, agents: Sequence[str], count: int) -> list[Env]:

@@ -236,13 +236,27 @@ def make_players(config: BenchConfig) -> Team:
         chosen = config.team
         use_threads(chosen)
         if chosen.engine == "vllm":
-            return load_weightless(chosen.model, chosen.agents)
+            return load_weightless(
+                chosen.model,
+                chosen.agents,
+                prompt=chosen.prompt,
+                system=chosen.system,
+                template=chosen.template,
+            )
         if chosen.engine == "openai":
             return load_served(chosen)
         # In the precision the trained rows have: float32 where whole models train.
         exact = chosen.dtype == "auto" and trains_whole(chosen.sharing, chosen.lora_rank)
         dtype = "float32" if exact else chosen.dtype
-        return load_untrained(chosen.model, chosen.agents, device=chosen.device, dtype=dtype)
+        return load_untrained(
+            chosen.model,
+            chosen.agents,
+            device=chosen.device,
+            dtype=dtype,
+            prompt=chosen.prompt,
+            system=chosen.system,
+            template=chosen.template,
+        )
     team = make_team(config.team, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
@@ -251,7 +265,13 @@ def make_players(config: BenchConfig) -> Team:
 def load_served(config: TeamConfig) -> Team:
     """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
     if config.api == "completions":
-        return load_weightless(config.tokenizer or config.model, config.agents)
+        return load_weightless(
+            config.tokenizer or config.model,
+            config.agents,
+            prompt=config.prompt,
+            system=config.system,
+            template=config.template,
+        )
     policy = Policy("base", None, ByteTokenizer(), trainable=False)
     return Team(dict.fromkeys(config.agents, policy))
 

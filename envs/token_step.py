@@ -45,6 +45,24 @@ class ByteTokenizer:
         return bytes(i for i in ids if i < 256).decode("utf-8", errors="replace")
 
 
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Return the ids of ``text`` alone: nothing before it and nothing behind."""
+    if _of_transformers(tokenizer):
+        return tokenizer.encode(text, add_special_tokens=False)  # type: ignore[call-arg]
+    return tokenizer.encode(text)
+
+
+def decode_ids(tokenizer: Tokenizer, ids: list[int]) -> str:
+    """Return the text of ``ids`` to the letter: some tokenizers tidy blanks away, and ' '.join is not ''.join."""
+    if _of_transformers(tokenizer):
+        return tokenizer.decode(ids, clean_up_tokenization_spaces=False)  # type: ignore[call-arg]
+    return tokenizer.decode(ids)
+
+
+def _of_transformers(tokenizer: Tokenizer) -> bool:
+    return hasattr(tokenizer, "clean_up_tokenization_spaces")
+
+
 class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
     """One action is one token; the same agent stays selected until it writes EOS or its budget is used up.
 
@@ -117,7 +135,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
             self._clear_rewards()
             return
         ended = int(action) == self.tokenizer.eos_token_id
-        text = self.tokenizer.decode(self._written[:-1] if ended else self._written)
+        text = decode_ids(self.tokenizer, self._written[:-1] if ended else self._written)
         self._written = []
         self.env.step(text)
         self._follow()
@@ -130,13 +148,13 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
         shown = ("previous_code", "feedback", "helper_code", "prompt")
         text = "\n".join(str(seen[key]) for key in shown if seen[key])
         written = self._written if agent == self.agent_selection else []
-        return self._last_ids(self.tokenizer.encode(text + "\n") + written)
+        return self._last_ids(encode_text(self.tokenizer, text + "\n") + written)
 
     def state(self) -> np.ndarray[Any, Any]:
         """Return the last L ids of the game's state and of the text being written, one behind the other."""
         whole: Any = self.env.state()
         text = "\n".join(str(value) for value in whole.values())
-        return np.concatenate([self._last_ids(self.tokenizer.encode(text)), self._last_ids(self._written)])
+        return np.concatenate([self._last_ids(encode_text(self.tokenizer, text)), self._last_ids(self._written)])
 
     def render(self) -> Any:
         """Show the episode so far; see ``raw_env.render``."""

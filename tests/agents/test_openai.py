@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -126,6 +127,26 @@ def test_chat_sends_the_message_as_text_and_needs_no_tokenizer(server: Server) -
     path, body = server.asked[0]
     assert path == "/v1/chat/completions"
     assert body["messages"] == [{"role": "user", "content": formatter.render(MAIN, observation)}]
+    engine.close()
+
+
+def test_a_chat_gets_its_system_message_and_the_templates_arguments(server: Server) -> None:
+    engine = OpenAIEngine(
+        bytes_team(), "hosted", server.url, api="chat", system="You program.", template={"enable_thinking": False}
+    )
+    engine.generate([Request("base", (40,), (1,), Sampling())])
+    _, body = server.asked[0]
+    assert body["messages"] == [{"role": "system", "content": "You program."}, {"role": "user", "content": "("}]
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+    engine.close()
+
+
+def test_completions_end_with_a_chats_turn(server: Server, model_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_dir, tmp_path / "chat")
+    (tmp_path / "chat" / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}<|pad|>{% endfor %}")
+    engine = OpenAIEngine(load_weightless(str(tmp_path / "chat"), (MAIN,)), "some-model", server.url)
+    engine.generate([Request("base", (40,), (1,), SAMPLING)])
+    assert server.asked[0][1]["stop_token_ids"] == [256, 257]
     engine.close()
 
 

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
-from codeduet.agents.team import Policy, Team, load_team, memory_estimate, resolve_device, resolve_dtype
+from codeduet.agents.embedded import MODEL_DIR
+from codeduet.agents.engine import Sampling
+from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
+from codeduet.agents.hf import sample
+from codeduet.agents.quantised import check_quantised
+from codeduet.agents.random_model import byte_tokenizer, random_model
+from codeduet.agents.team import (
+    Policy,
+    Team,
+    base_name,
+    dtype_named,
+    finest_dtype,
+    load_team,
+    load_untrained,
+    load_weightless,
+    memory_estimate,
+    resolve_device,
+    resolve_dtype,
+)
+from codeduet.algorithms.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codeduet.envs import InputError
 
 PROMPT = torch.tensor([[100, 101, 102, 32, 97]])
@@ -180,8 +204,6 @@ def test_missing_and_broken_weights_are_refused(make: Callable[..., Team], tmp_p
 
 
 def test_the_identity_tells_one_base_from_another_of_its_shape(make: Callable[..., Team], tmp_path: Path) -> None:
-    from codeduet.agents.random_model import random_model
-
     model, tokenizer = random_model(seed=1)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
@@ -247,3 +269,202 @@ def test_the_memory_estimate_counts_weights_once_and_adamw_twice_a_trained_weigh
     assert memory_estimate(make()) == pytest.approx(
         {"weights": (model + 2 * adapter) / mib, "gradients": 2 * adapter / mib, "optimiser": 4 * adapter / mib}
     )
+
+
+def test_the_fingerprint_covers_every_tensor_and_the_place_of_every_weight() -> None:
+    model, _ = random_model()
+    before = fingerprint(model)
+    assert fingerprint(random_model()[0]) == before
+    for name, tensor in model.state_dict().items():
+        flat = tensor.view(-1)
+        for place in (0, len(flat) // 2, len(flat) - 1):
+            kept = flat[place].clone()
+            flat[place] = kept * 1.01 + 0.001  # more than bfloat16 rounds away
+            assert fingerprint(model) != before, (name, place)
+            flat[place] = kept
+        if flat[0] != flat[1]:
+            flat[[0, 1]] = flat[[1, 0]]
+            assert fingerprint(model) != before, name
+            flat[[0, 1]] = flat[[1, 0]]
+    assert fingerprint(model) == before
+
+
+def test_the_fingerprint_is_that_of_the_weights_in_bfloat16_and_covers_saved_buffers() -> None:
+    model, _ = random_model()
+    assert fingerprint(copy.deepcopy(model).to(torch.bfloat16)) == fingerprint(model)
+    model.register_buffer("scale", torch.ones(3))
+    model.register_buffer("scratch", torch.ones(3), persistent=False)
+    before = fingerprint(model)
+    model.scratch += 1  # type: ignore[operator]
+    assert fingerprint(model) == before
+    model.scale += 1  # type: ignore[operator]
+    assert fingerprint(model) != before
+
+
+@pytest.fixture
+def other_matrices(model_dir: Path, tmp_path: Path) -> Path:
+    """The tiny model with other matrices and the same embeddings and norms, as a merged adapter leaves it."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(model_dir)
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[3, 5] += 0.1
+    model.save_pretrained(tmp_path / "merged")
+    AutoTokenizer.from_pretrained(model_dir).save_pretrained(tmp_path / "merged")
+    return tmp_path / "merged"
+
+
+def test_adapters_are_refused_on_another_base(make: Callable[..., Team], other_matrices: Path, tmp_path: Path) -> None:
+    team = make()
+    saved = save_checkpoint(tmp_path / "run", 3, team, {}, keep=1)
+    other = load_team(str(other_matrices), lora_rank=4, lora_alpha=8)
+    with pytest.raises(InputError, match=r"is a checkpoint of another model: base_weights is .* there and .* here"):
+        load_checkpoint(saved, other)
+    assert load_checkpoint(saved, make(dtype="bfloat16")) == (3, 0)
+
+
+def test_checkpoints_from_before_are_judged_by_the_sample_of_weights_they_hold(
+    make: Callable[..., Team], other_matrices: Path, tmp_path: Path
+) -> None:
+    team = make()
+    saved = save_checkpoint(tmp_path / "run", 3, team, {}, keep=1)
+    state = json.loads((saved / "state.json").read_text())
+    model = team["main_0"].model.get_base_model()
+    state["identity"]["base_weights"] = sample_fingerprint(model)
+    (saved / "state.json").write_text(json.dumps(state))
+    assert load_checkpoint(saved, make()) == (3, 0)
+    load_checkpoint(saved, load_team(str(other_matrices), lora_rank=4, lora_alpha=8))  # a sample does not see it
+    with torch.no_grad():
+        model.model.norm.weight += 1
+    with pytest.raises(InputError, match="of another model: base_weights"):
+        load_checkpoint(saved, team)
+
+
+def test_what_is_saved_names_the_base_and_no_path(make: Callable[..., Team], model_dir: Path, tmp_path: Path) -> None:
+    for team, name in ((make(), model_dir.name), (load_team("embedded", lora_rank=2), "embedded")):
+        saved = save_checkpoint(tmp_path / name, 1, team, {}, keep=1)
+        assert read_state(saved)["base"] == name
+        for agent in team:
+            told = json.loads((saved / agent / "adapter_config.json").read_text())
+            assert told["base_model_name_or_path"] == name
+
+
+def test_a_base_is_called_by_a_name_that_holds_elsewhere(tmp_path: Path) -> None:
+    cached = tmp_path / "models--owner--some-name" / "snapshots" / "0123abc"
+    cached.mkdir(parents=True)
+    assert base_name("owner/name") == "owner/name"
+    assert base_name(str(cached)) == "owner/some-name"
+    assert base_name(str(tmp_path)) == tmp_path.name
+    assert base_name(str(MODEL_DIR)) == base_name("embedded") == "embedded"
+
+
+def test_short_names_of_precisions_are_known_and_those_models_do_not_compute_in_are_refused() -> None:
+    names = {"bf16": torch.bfloat16, "fp16": torch.float16, "half": torch.float16, "float16": torch.float16}
+    for name, dtype in {**names, "fp32": torch.float32, "float": torch.float32, "bfloat16": torch.bfloat16}.items():
+        assert dtype_named(name) == resolve_dtype(name, torch.device("cpu"), whole=False) == dtype
+    for name in ("float8_e4m3fn", "int8", "bool", "nn", "Tensor", "complex64", "8", ""):
+        with pytest.raises(InputError, match=r"unknown dtype .*: choose auto, float32 or bfloat16"):
+            resolve_dtype(name, torch.device("cpu"), whole=False)
+
+
+def test_a_macs_gpu_computes_in_float32() -> None:
+    assert finest_dtype(torch.device("mps")) == torch.float32
+    assert finest_dtype(torch.device("cpu")) == finest_dtype(torch.device("cuda", 1)) == torch.float64
+    with pytest.raises(InputError, match="'mps' has no float64"):
+        resolve_dtype("float64", torch.device("mps"), whole=True)
+
+
+def test_nothing_is_sampled_or_scored_in_float64_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codeduet.algorithms.logprobs import completion_logprobs
+
+    model, _ = random_model()
+    for module in ("codeduet.agents.hf", "codeduet.algorithms.logprobs"):
+        monkeypatch.setattr(f"{module}.finest_dtype", lambda _: torch.float32)
+    logits = torch.randn(2, 300, generator=torch.Generator().manual_seed(0))
+    with NoFloat64():
+        sample(logits, torch.tensor([0.3, 0.9]), Sampling())
+        completion_logprobs(model, [[1, 2], [3]], [[4, 5], [6]], [0.7, 1.0])
+
+
+class NoFloat64(TorchFunctionMode):
+    """Fails where a tensor of 64-bit floats is made."""
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), settings: Any = None) -> Any:
+        made = function(*arguments, **(settings or {}))
+        assert getattr(made, "dtype", None) != torch.float64, function
+        return made
+
+
+def save(folder: Path, tokenizer: Any, *, rows: int = 258) -> str:
+    model, _ = random_model()
+    model.resize_token_embeddings(rows)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_tokenizer_with_ids_beyond_the_embeddings_is_refused_at_load(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.add_tokens(["<reason>"])
+    with pytest.raises(InputError, match=r"has 258 embeddings and its tokenizer more ids, 258 \('<reason>'\) for one"):
+        load_team(save(tmp_path / "added", tokenizer), lora_rank=2)
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    assert load_untrained(save(tmp_path / "unused", tokenizer), ("main_0",))  # as of pictures in Gemma 3's
+    tokenizer.chat_template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+    trained = save(tmp_path / "trained", tokenizer)
+    for load in (load_team, load_untrained, load_weightless):
+        with pytest.raises(InputError, match=re.escape("259 ('<|im_end|>') for one")):
+            load(trained, ("main_0",))
+        assert load(trained, ("main_0",), prompt="base")
+    assert load_untrained(save(tmp_path / "resized", tokenizer, rows=264), ("main_0",))
+    tokenizer = byte_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": "<|end|>"})
+    with pytest.raises(InputError, match=re.escape("'<|end|>'")):
+        load_team(save(tmp_path / "ending", tokenizer), lora_rank=2)
+
+
+QUANTISED = {
+    "bitsandbytes_4bit": {"quant_method": "bitsandbytes", "load_in_4bit": True},
+    "bitsandbytes_8bit": {"quant_method": "bitsandbytes", "load_in_8bit": True},
+    "gptq": {"quant_method": "gptq", "bits": 4},
+    "awq": {"quant_method": "awq", "bits": 4, "zero_point": True},
+    "compressed-tensors": {"quant_method": "compressed-tensors", "format": "int-quantized", "config_groups": {}},
+    "fp8": {"quant_method": "fp8", "weight_block_size": [16, 16]},
+    "quip": {"quant_method": "quip"},
+    "unknown": {"bits": 2},
+}
+
+
+@pytest.mark.parametrize("method", QUANTISED)
+def test_a_quantised_base_that_cannot_be_had_is_refused_at_load(
+    model_dir: Path, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(model_dir, tmp_path / "quantised")
+    path = tmp_path / "quantised" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "quantization_config": QUANTISED[method]}))
+    with pytest.raises(InputError, match=f"is quantised by {method}") as caught:
+        load_team(str(path.parent), lora_rank=2)
+    told = str(caught.value)
+    assert "\n" not in told
+    library = {"bits": "bitsandbytes", "gptq": "optimum|gptqmodel", "awq": "gptqmodel", "comp": "compressed-tensors"}
+    if wanted := next((name for start, name in library.items() if method.startswith(start)), None):
+        assert re.search(wanted, told.partition("cannot be loaded here")[2]), told
+    with pytest.raises(InputError, match=f"is quantised by {method}"):
+        load_team(str(path.parent), sharing="separate")
+
+
+def test_adapters_need_a_method_that_gradients_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import Qwen2Config
+    from transformers.quantizers.quantizer_bnb_4bit import Bnb4BitHfQuantizer
+
+    monkeypatch.setattr(Bnb4BitHfQuantizer, "validate_environment", lambda self, **_: None)  # its library is here
+    config = Qwen2Config(quantization_config=QUANTISED["bitsandbytes_4bit"])
+    check_quantised("some", config, train=True, whole=False)
+    with pytest.raises(InputError, match=r"cannot be trained whole: use team.sharing=adapter"):
+        check_quantised("some", config, train=True, whole=True)
+    monkeypatch.setattr(Bnb4BitHfQuantizer, "is_trainable", False)
+    check_quantised("some", config, train=False, whole=False)
+    with pytest.raises(InputError, match="through which no adapter can be trained"):
+        check_quantised("some", config, train=True, whole=False)
+    check_quantised("some", Qwen2Config(), train=True, whole=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,46 @@ def test_a_problem_file_with_a_malformed_row(codeduet: Command, settings: list[s
 def test_other_mistakes(codeduet: Command, arguments: list[str], words: str, model_dir: Path, tmp_path: Path) -> None:
     places = {"team.model=TINY": f"team.model={model_dir}", "out=OUT": f"out={tmp_path / 'run'}"}
     assert_refused(codeduet(*[places.get(word, word) for word in arguments]), words)
+
+
+def test_a_base_that_changed_behind_its_adapters(
+    codeduet: Command, tiny: list[str], model_dir: Path, tmp_path: Path
+) -> None:
+    """Other matrices, and the embeddings and norms they had: as merging an adapter leaves it."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model_dir, tmp_path / "base")
+    run = [*tiny, f"team.model={tmp_path / 'base'}", f"out={tmp_path / 'run'}"]
+    assert codeduet(*run).status == 0
+    path = tmp_path / "base" / "model.safetensors"
+    weights = load_file(path)
+    weights["model.layers.0.mlp.up_proj.weight"][1, 2] += 0.1
+    save_file(weights, path, metadata={"format": "pt"})
+    assert_refused(codeduet("eval", tmp_path / "run"), "is a checkpoint of another model: base_weights is")
+    assert_refused(codeduet(*run, "steps=3", "--resume"), "is a checkpoint of another model: base_weights is")
+
+
+@pytest.mark.parametrize("command", ["train", "bench"])
+def test_a_model_that_cannot_be_had_is_told_by_a_dry_run(
+    codeduet: Command, settings: list[str], model_dir: Path, tmp_path: Path, command: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_dir, folder)
+    config = json.loads((folder / "config.json").read_text())
+    quantised = {**config, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    (folder / "config.json").write_text(json.dumps(quantised))
+    dry = [command, *settings, f"team.model={folder}", f"out={tmp_path / 'run'}", "--dry-run"]
+    assert_refused(codeduet(*dry), "is quantised by bitsandbytes_4bit and cannot be loaded here")
+    (folder / "config.json").write_text(json.dumps(config))
+    assert_refused(codeduet(*dry, "team.dtype=float8_e4m3fn"), "unknown dtype 'float8_e4m3fn'")
+    (folder / "chat_template.jinja").write_text(
+        "{% if messages[0].role != 'system' %}{{ raise_exception('no system message') }}{% endif %}"
+        "{% for m in messages %}[{{ m.role }}{{ sign }}] {{ m.content }}\n{% endfor %}"
+    )
+    assert_refused(codeduet(*dry), "the chat template needs a system message")
+    ran = codeduet(*dry, "team.system=You program.", "team.template.sign=9")
+    assert (ran.status, ran.err) == (0, "")
+    assert "[system9] You program.\n[user9] You and another programmer" in ran.out
 
 
 # What works.

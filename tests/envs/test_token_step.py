@@ -35,6 +35,28 @@ def test_bytes_are_tokens_and_back() -> None:
     assert len(tokenizer) == 257
 
 
+def test_text_of_a_tokenizer_that_tidies_blanks_and_adds_an_end_is_to_the_letter(
+    toy: Problem, executor: Executor
+) -> None:
+    class Tidy(ByteTokenizer):
+        """As some of transformers: tidies unless told not to, and ends what it encodes unless told not to."""
+
+        clean_up_tokenization_spaces = True
+
+        def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+            return super().encode(text) + [EOS] * add_special_tokens
+
+        def decode(self, ids: list[int], clean_up_tokenization_spaces: bool = True) -> str:
+            text = super().decode(ids)
+            return text.replace(" '", "'") if clean_up_tokenization_spaces else text
+
+    game = TokenStep(env(problems=[toy], executor=executor), Tidy(), max_tokens=100, window=200)
+    game.reset(seed=0)
+    assert EOS not in game.observe(HELPER)[-len(toy.prompt) - 1 :]
+    write(game, "def f(x):\n    return ' '.join(x)")
+    assert game.env.observe(MAIN)["helper_code"] == "def f(x):\n    return ' '.join(x)"
+
+
 def test_an_agent_writes_until_it_ends_its_text(toy: Problem, executor: Executor) -> None:
     game = tokens(toy, executor, max_tokens=100)
     game.reset(seed=0)
