@@ -154,18 +154,18 @@ def _probe(model: Any) -> _Probe:
     prompts = [prompt for size in sizes for prompt in [tuple(draw(size).tolist())] * 2]
     ids = draw(len(prompts), length).to(device)
     alone = []
-    for prompt, row in zip(prompts, ids, strict=True):
-        sequence = torch.cat([torch.tensor(prompt, device=device), row])[None]
-        logits = forward(model, sequence, keep=length + 1).logits[0, -length - 1 : -1]
-        alone.append(_chosen(logits, row))
-    return _Probe(prompts, ids, torch.stack(alone))
+    for k in range(0, len(prompts), 2):  # two of equal length, so without padding
+        rows = torch.cat([torch.tensor(prompts[k : k + 2], device=device), ids[k : k + 2]], 1)
+        logits = forward(model, rows, keep=length + 1).logits[:, -length - 1 : -1]
+        alone.append(_chosen(logits, ids[k : k + 2]))
+    return _Probe(prompts, ids, torch.cat(alone))
 
 
 def _probe_sizes(named: list[int], longest: int | None) -> list[int]:
     """Return three prompts' lengths, unequal where there is room, one of them longer than every window of less than 300."""
-    first = max([100, *(size + 16 for size in named if size < 300)])
+    first = max([92, *(size + 16 for size in named if size < 300)])
     rest = max(_PROBE_TOKENS - first, 24)
-    sizes = [first, rest - rest * 4 // 9, rest * 4 // 9]
+    sizes = [first, rest - rest * 19 // 40, rest * 19 // 40]
     if longest is not None and first > longest:
         sizes = [max(1, size * longest // first) for size in sizes]
     return sizes

@@ -78,7 +78,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "qwen2": _SIZES,
     "qwen3": {**_SIZES, "head_dim": 16},
     "qwen3_moe": {**_SIZES, **_EXPERTS, "head_dim": 16},
-    "qwen3_5_text": {**_SIZES, **_DELTA},
+    "qwen3_5": {"text_config": {**_SIZES, **_DELTA}},
     "qwen3_next": {**_SIZES, **_DELTA, **_EXPERTS, "shared_expert_intermediate_size": 32},
     "mistral": {**_SIZES, "sliding_window": _WINDOW},
     "gemma2": {
@@ -235,19 +235,18 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
     trained = team()
     learner = Learner(trained[MAIN], lr=lr)
     loss = MAGRPO().loss
-    gaps = [differences(trained, drawn(trained))]
+    first = drawn(trained)
+    gaps = [differences(trained, first)]
+    before = [alone(trained[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
     for step in range(2):
         learner.step(drawn(trained, 10 * step), loss)
-    samples = drawn(trained)
-    gaps.append(differences(trained, samples))
+    gaps.append(differences(trained, drawn(trained)))
     save_checkpoint(folder, 2, trained, {MAIN: learner.optimizer}, keep=1)
     resumed = team()
     load_checkpoint(folder, resumed, {MAIN: Learner(resumed[MAIN], lr=lr).optimizer})
     gaps.append(differences(resumed, drawn(resumed)))
-    moved = max(
-        float((alone(resumed[MAIN], *at) - alone(trained[MAIN], *at)).abs().max())
-        for at in ((s.prompt_ids, s.completion_ids, s.temperature) for s in samples)
-    )
+    now = [alone(trained[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
+    again = [alone(resumed[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
     times = ("before", "trained", "resumed")
     return {
         "kind": kind,
@@ -255,8 +254,13 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
         "paths": str(paths(trained[MAIN].activate())),
         "vocabulary": vocabulary(trained[MAIN].activate()),
         **{f"{name}_{time}": gap[name] for time, gap in zip(times, gaps, strict=True) for name in gap},
-        "lost_by_resume": moved,
+        "moved_by_training": _largest(before, now),
+        "lost_by_resume": _largest(now, again),
     }
+
+
+def _largest(rows: Sequence[torch.Tensor], others: Sequence[torch.Tensor]) -> float:
+    return max(float((row - other).abs().max()) for row, other in zip(rows, others, strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
