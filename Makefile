@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time readme pretrain clean
+.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures readme pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -74,6 +74,9 @@ soak: install  # 100,000 programs, some hostile, workers killed at random
 
 step-time: install  # seconds of one MAGRPO step
 	$(BIN)/python -m codeduet.benchmarks.magrpo_step
+
+architectures: install  # log-probabilities of 26 kinds of models, sampled, learnt and resumed
+	$(BIN)/python -m codeduet.benchmarks.architectures --out benchmarks/results/architectures.json
 
 readme: install  # the figures of README.md, and their picture, from benchmarks/results
 	$(BIN)/python -m codeduet.benchmarks.readme

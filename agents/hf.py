@@ -6,15 +6,16 @@ each row draws from a stream of its own, so that its sample does not depend on i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
-from codeduet.agents.kv_cache import roomy_cache
-from codeduet.agents.padding import pad, positions
+from codeduet.agents.network import Decoder, context
+from codeduet.agents.self_test import paths
 from codeduet.agents.team import Policy, Team, finest_dtype
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
@@ -48,8 +49,7 @@ class HFEngine:
             rows = [_Row(i, j, seed) for i in mine for j, seed in enumerate(requests[i].seeds)]
             # Neighbours of like length pad little; rows of one prompt stay together and share its prefill.
             rows.sort(key=lambda row: (len(requests[row.request].prompt_ids), requests[row.request].prompt_ids))
-            for start in range(0, len(rows), self.batch_size):
-                batch = rows[start : start + self.batch_size]
+            for batch in self._batches(policy, rows, [len(requests[row.request].prompt_ids) for row in rows]):
                 self._decode(policy, batch, [requests[row.request].prompt_ids for row in batch], sampling)
                 for row in batch:
                     answers[row.request][row.sample] = self._completion(policy, row, sampling)
@@ -68,31 +68,34 @@ class HFEngine:
     def close(self) -> None:
         """Do nothing."""
 
+    def _batches(self, policy: Policy, rows: list[_Row], lengths: list[int]) -> Iterator[list[_Row]]:
+        """Cut the rows into what is decoded side by side: of equal length where the model bears no padding."""
+        any_length = paths(policy.activate()).decoding == "roomy"
+        start = 0
+        while start < len(rows):
+            end = min(start + self.batch_size, len(rows))
+            if not any_length:
+                end = bisect.bisect_right(lengths, lengths[start], start, end)
+            yield rows[start:end]
+            start = end
+
     @torch.inference_mode()
     def _decode(self, policy: Policy, rows: list[_Row], prompts: list[tuple[int, ...]], sampling: Sampling) -> None:
         """Sample until every row ended, filling the rows in place."""
         model = policy.activate()
-        device = policy.device
-        place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
-        longest = max(map(len, place))
-        room = model.config.max_position_embeddings - longest
-        if room < sampling.max_new_tokens:
+        limit, longest = context(model), max(map(len, prompts))
+        if limit is not None and limit - longest < sampling.max_new_tokens:
             raise InputError(
                 f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens} exceed the "
-                f"{model.config.max_position_embeddings} positions of policy {policy.name!r}"
+                f"{limit} positions of policy {policy.name!r}"
             )
-        logits, cache, mask = _prefill(model, list(place), device, sampling.max_new_tokens)
-        if len(place) < len(prompts):
-            origin = torch.tensor([place[prompt] for prompt in prompts], device=device)
-            logits, mask = logits[origin], mask[origin]
-            cache.batch_select_indices(origin)
-        place_next = mask.sum(1)
+        decoder = Decoder(model, prompts, sampling.max_new_tokens, paths(model).decoding)
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows])
-        draws = draws.to(finest_dtype(device)).to(device)
+        draws = draws.to(finest_dtype(policy.device)).to(policy.device)
         eos = policy.eos_ids
         alive = list(range(len(rows)))  # rows still in the batch, some of them finished
         for step in range(sampling.max_new_tokens):
-            tokens, logprobs = sample(logits, draws[alive, step], sampling)
+            tokens, logprobs = sample(decoder.logits, draws[alive, step], sampling)
             for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
                 if not rows[index].finish:
                     rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
@@ -100,20 +103,11 @@ class HFEngine:
             if not keep or step + 1 == sampling.max_new_tokens:
                 break
             if len(keep) <= _KEEP_SHARE * len(alive):
-                kept = torch.tensor(keep, device=device)
-                tokens, mask, place_next = tokens[kept], mask[kept], place_next[kept]
-                cache.batch_select_indices(kept)
+                kept = torch.tensor(keep, device=policy.device)
+                tokens = tokens[kept]
+                decoder.keep(kept)
                 alive = [alive[k] for k in keep]
-            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
-            logits = model(
-                input_ids=tokens[:, None],
-                attention_mask=mask,
-                position_ids=place_next[:, None],
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
-            place_next = place_next + 1
+            decoder.step(tokens)
 
     def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
         return Completion(
@@ -201,23 +195,6 @@ def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         out = probabilities.cumsum(-1) - probabilities >= sampling.top_p
         logits = logits.masked_fill(torch.zeros_like(out).scatter(-1, order, out), -torch.inf)
     return logits
-
-
-def _prefill(
-    model: Any, prompts: list[tuple[int, ...]], device: torch.device, room: int
-) -> tuple[torch.Tensor, Any, torch.Tensor]:
-    """Run the prompts, padded on the left: next-token logits ``[B, V]``, the cache, the attention mask ``[B, P]``."""
-    ids, mask = pad(prompts, "left", device)
-    cache = roomy_cache(room)
-    output = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions(mask),
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return output.logits[:, -1], cache, mask
 
 
 def _stream(seed: int, length: int) -> torch.Tensor:

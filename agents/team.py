@@ -19,7 +19,9 @@ from torch import nn
 
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
+from codeduet.agents.network import adapter_settings, shape
 from codeduet.agents.quantised import check_quantised, method_of
+from codeduet.agents.self_test import paths
 from codeduet.agents.template import ChatTemplate, Style, resolve_style
 from codeduet.agents.tokenizers import check_ids, same_tokenizer
 from codeduet.envs import HELPER, MAIN, InputError
@@ -128,22 +130,38 @@ class Policy:
         Raises:
             InputError: the folder is missing, or holds weights of another shape.
         """
-        from peft import set_peft_model_state_dict
         from safetensors import SafetensorError
-        from safetensors.torch import load_file, load_model
 
         try:
-            if self.adapter is None:
-                load_model(self.model, str(folder / "model.safetensors"), device=str(self.device))
-            else:
-                weights = load_file(folder / ADAPTER_FILE, device=str(self.device))
-                result = set_peft_model_state_dict(self.model, weights, adapter_name=self.adapter)
-                # The base's weights are missing too, and rightly so.
-                missing = [name for name in result.missing_keys if "lora_" in name and f".{self.adapter}." in name]
-                if odd := [*result.unexpected_keys, *missing]:
-                    raise ValueError(f"{len(odd)} weights differ in name, {odd[0]} for one")
+            odd = self._load_model(folder) if self.adapter is None else self._load_adapter(folder)
+            if odd:
+                raise ValueError(f"{len(odd)} weights differ in name, {odd[0]} for one")
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise InputError(f"{folder} does not fit policy {self.name!r}: {_brief(error)}") from None
+
+    def _load_model(self, folder: Path) -> list[str]:
+        """Read a whole model; return the weights that do not fit.
+
+        By transformers: in files, weights have other names than in memory and experts are tensors of their own.
+        """
+        if not folder.is_dir():
+            raise ValueError("there is no such folder")
+        loaded, found = type(self.model).from_pretrained(folder, dtype=self.model.dtype, output_loading_info=True)
+        odd = sorted(map(str, (*found["missing_keys"], *found["unexpected_keys"], *found["mismatched_keys"])))
+        if not odd:
+            self.model.load_state_dict(loaded.state_dict())
+        return odd
+
+    def _load_adapter(self, folder: Path) -> list[str]:
+        """Read an adapter; return the weights that do not fit."""
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        weights = load_file(folder / ADAPTER_FILE, device=str(self.device))
+        result = set_peft_model_state_dict(self.model, weights, adapter_name=self.adapter)
+        # The base's weights are missing too, and rightly so.
+        missing = [name for name in result.missing_keys if "lora_" in name and f".{self.adapter}." in name]
+        return [*result.unexpected_keys, *missing]
 
 
 class Team(Mapping[str, Policy]):
@@ -185,6 +203,14 @@ class Team(Mapping[str, Policy]):
     def policies(self) -> list[Policy]:
         """Each policy once."""
         return list({policy.name: policy for policy in self._policies.values()}.values())
+
+    @property
+    def ways(self) -> str:
+        """How its models are computed, as was found to be right for them: one line, empty where they are elsewhere."""
+        models = {
+            id(model): model for policy in self.policies if policy.model is not None for model in [policy.activate()]
+        }
+        return "; ".join(dict.fromkeys(f"{type(model).__name__} {paths(model)}" for model in models.values()))
 
     @property
     def tokenizer(self) -> Any:
@@ -242,11 +268,9 @@ def load_team(
     precision = resolve_dtype(dtype, where, whole=whole)
     base, tokenizer = _load_model(model, where, precision, train=True, whole=whole)
     ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
+    paths(base)  # a model that cannot be scored is refused before anything is generated
     identity = {
-        "architecture": base.config.architectures,
-        "vocab_size": base.config.vocab_size,
-        "hidden_size": base.config.hidden_size,
-        "layers": base.config.num_hidden_layers,
+        **shape(base),
         "sharing": sharing,
         "lora_rank": 0 if whole else lora_rank,
         "lora_alpha": 0 if whole else lora_alpha,
@@ -290,6 +314,7 @@ def load_untrained(
     where = resolve_device(device)
     base, tokenizer = _load_model(model, where, resolve_dtype(dtype, where, whole=False), train=False, whole=False)
     ends = _turn_ends(model, tokenizer, _rows(base), prompt, system, template)
+    paths(base)
     policy = Policy("base", base, tokenizer, trainable=False, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
@@ -458,10 +483,13 @@ def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called
 
     base.requires_grad_(False)
     # Dropout would make the learner's log-probabilities differ from the sampled ones.
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules="all-linear")
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, **adapter_settings(base))
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # PEFT asks transformers for a name that transformers gives up.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        # It looks for the settings of experts among layers, and does not find them there.
+        warnings.filterwarnings("ignore", message="The following (alpha|rank)_pattern keys", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message="fan_in_fan_out")  # PEFT sees itself how GPT-2 lays out its weights
         torch.manual_seed(seed)
         try:
             adapted = get_peft_model(base, config, adapter_name=names[0])

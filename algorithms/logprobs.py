@@ -3,6 +3,7 @@
 A prompt is computed once however many completions it has: they continue its keys and values, gradient included. With P
 prompt and C completion tokens and G completions a prompt that is P + G C tokens instead of G (P + C). The output head
 runs at completion positions only and in chunks, so that logits over the whole vocabulary never exist for a whole batch.
+Where an architecture does not bear that, slower ways are taken (:func:`codeduet.agents.self_test.paths`).
 
 Shapes: N completions, U different prompts, P and L tokens of the longest of either, K completion tokens in all, D hidden
 size, V vocabulary.
@@ -10,13 +11,16 @@ size, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from codeduet.agents.padding import Side, pad, positions
+from codeduet.agents import network
+from codeduet.agents.padding import Side, pad
+from codeduet.agents.self_test import paths
 from codeduet.agents.team import finest_dtype
 
 CHUNK_ELEMENTS = (2**21, 2**25)
@@ -29,7 +33,7 @@ def completion_logprobs(
     completions: Sequence[Sequence[int]],
     temperatures: Sequence[float],
     *,
-    padding_side: Side = "right",
+    padding_side: Side | None = None,
     chunk_elements: int = 0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Score completions under a causal language model.
@@ -40,7 +44,8 @@ def completion_logprobs(
         completions: N completions as token ids, each at least one.
         temperatures: `[N]` what each was sampled at: logits are divided by it, as the sampler did. 0 (greedy) scores
             at 1.
-        padding_side: where shorter prompts are padded; the result is the same.
+        padding_side: where shorter prompts are padded, by default as is right for the model; the result is the same
+            for a model without attention windows.
         chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
 
     Returns:
@@ -48,64 +53,39 @@ def completion_logprobs(
     """
     device = next(model.parameters()).device
     ids, written = pad(completions, "right", device)  # [N, L]
-    hidden = _hidden(model, [tuple(prompt) for prompt in prompts], ids, written, padding_side)[written.bool()]
+    rows = [tuple(prompt) for prompt in prompts]
+    way = paths(model)
+    if way.head == "whole":
+        states = network.repeated_states(model, rows, ids, written, logits=True)
+    elif way.prompts == "repeated":
+        states = network.repeated_states(model, rows, ids, written)
+    else:
+        states = network.shared_states(model, rows, ids, written, padding_side or way.prompts)
+    hidden = states[written.bool()]  # [K, D], or logits [K, V]
     targets = ids[written.bool()]  # [K]
     scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=finest_dtype(device)).to(device)
     scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
-    size = max(1, (chunk_elements or CHUNK_ELEMENTS[device.type != "cpu"]) // model.config.vocab_size)
-    if type(head) is torch.nn.Linear and head.bias is None:
+    size = max(1, (chunk_elements or CHUNK_ELEMENTS[device.type != "cpu"]) // network.vocabulary(model))
+    if way.head == "fused" and type(head) is torch.nn.Linear and head.bias is None:
         scored: torch.Tensor = _LinearLogprobs.apply(hidden, head.weight, targets, scale, size)
-    else:  # an adapter on the head, say
+    else:
+        if way.head == "whole":
+            head = torch.nn.Identity()
+        elif way.head == "own":
+            head = functools.partial(network.own_logits, model)
         parts = (slice(k, k + size) for k in range(0, len(targets), size))
         scored = torch.cat([_score(head, hidden[part], targets[part], scale[part]) for part in parts])
     mask = written.to(scored.dtype)
     return torch.zeros_like(mask).masked_scatter(written.bool(), scored), mask
 
 
-def _hidden(
-    model: Any,
-    prompts: list[tuple[int, ...]],
-    ids: torch.Tensor,
-    written: torch.Tensor,
-    padding_side: Side,
-) -> torch.Tensor:
-    """Return ``[N, L, D]``: the hidden state that predicts each completion token."""
-    from transformers import DynamicCache
-
-    decoder, device = model.get_decoder(), ids.device
-    place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
-    owner = torch.tensor([place[prompt] for prompt in prompts], device=device)
-    prompt_ids, seen = pad(list(place), padding_side, device)  # [U, P]
-    cache = DynamicCache()
-    states = decoder(
-        input_ids=prompt_ids,
-        attention_mask=seen,
-        position_ids=positions(seen),
-        past_key_values=cache,
-        use_cache=True,
-    ).last_hidden_state
-    last = seen.shape[1] - 1 - seen.flip(1).argmax(1)  # [U] place of each prompt's last token
-    first: torch.Tensor = states[torch.arange(len(place), device=device), last][owner][:, None]  # [N, 1, D]
-    if ids.shape[1] == 1:
-        return first
-    cache.batch_select_indices(owner)
-    lengths = seen.sum(1)[owner][:, None]
-    rest = decoder(
-        input_ids=ids[:, :-1],
-        attention_mask=torch.cat([seen[owner], written[:, :-1]], 1),
-        position_ids=lengths + torch.arange(ids.shape[1] - 1, device=device),
-        past_key_values=cache,
-        use_cache=True,
-    ).last_hidden_state
-    return torch.cat([first, rest], 1)
-
-
 def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Return the log-probability at each position ``[K]``; the backward pass makes logits anew."""
 
     def run(hidden: torch.Tensor) -> torch.Tensor:
-        return -torch.nn.functional.cross_entropy(_scaled(head(hidden), scale), targets, reduction="none")
+        # A copy: scaling in place would change what a model's own code keeps for its backward pass.
+        return -torch.nn.functional.cross_entropy(_scaled(head(hidden).clone(), scale), targets, reduction="none")
 
     scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False) if torch.is_grad_enabled() else run(hidden)
     return scored

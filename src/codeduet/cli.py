@@ -68,6 +68,7 @@ def train(
         if dry_run:
             show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
             return
+        say(trainer.team.ways)
         trainer.open(resume=resume)
         if resume:
             check_same_run(resolved)

@@ -1,0 +1,221 @@
+"""Which ways of computing are right for a model: they are tried, at load, beside its own forward pass.
+
+On three prompts and two completions of each, at completion positions only, each way of :mod:`codeduet.agents.network`,
+fastest first, is compared with the model's forward pass on each sequence alone, without padding or cache. The first that
+agrees is taken, and a model by which none agrees is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+
+from codeduet.agents.network import (
+    Decoder,
+    Decoding,
+    Head,
+    Paths,
+    Prompts,
+    context,
+    decoder_of,
+    forward,
+    own_logits,
+    repeated_states,
+    shared_states,
+    takes,
+    text_config,
+    vocabulary,
+    windows,
+)
+from codeduet.envs import InputError
+
+T = TypeVar("T")
+
+SCORING: tuple[tuple[Prompts, Head], ...] = (
+    ("right", "fused"),
+    ("left", "fused"),
+    ("left", "own"),
+    ("repeated", "fused"),
+    ("repeated", "own"),
+    ("repeated", "whole"),
+)
+"""Fastest first."""
+
+DECODING: tuple[Decoding, ...] = ("roomy", "own", "none")
+
+TOLERANCE = {torch.float64: 2e-4, torch.float32: 2e-4, torch.bfloat16: 0.25, torch.float16: 0.03}
+"""Nats by which a way of computing may differ from the model's own forward pass, averaged over a prompt's completions.
+
+Measured, where both are right: at most 1.1e-5 in float32 and .059 in bfloat16 on 24 layers of Qwen2.5-0.5B's sizes, random,
+with logits that spread over 13 nats; 3e-6 and .009 on the tiny models of ``benchmarks/architectures.py``. There a wrong one
+was .4 or more off for windows and caches, and .04 for a head without its softcap, for which :data:`_HEAD_TOLERANCE` is.
+Half precision of 10 bits rounds eight times finer than one of 7.
+"""
+
+_FAILURES = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ImportError)
+"""What models raise of a cache, a keyword or a shape that they do not know: such a way is none for them."""
+
+_HEAD_TOLERANCE = 1e-3
+"""Nats between the head's logits and the model's own at the same states, which no rounding parts: even in half precision
+a slight factor shows that would drown in the rounding of the layers."""
+
+_PROBE_TOKENS, _PROBE_LENGTH = 252, 8
+_REMEMBERED = "_codeduet_paths"
+
+
+def paths(model: Any) -> Paths:
+    """Return the ways of computing that are right for a model, tried once and remembered on it.
+
+    Raises:
+        InputError: not even the slowest agrees with the model's forward pass on a sequence alone.
+    """
+    found: Paths | None = getattr(model, _REMEMBERED, None)
+    if found is None:
+        with torch.no_grad():
+            found = _tried(model)
+        remember(model, found)
+    return found
+
+
+def remember(model: Any, chosen: Paths) -> None:
+    """Compute by ``chosen`` from now on."""
+    setattr(model, _REMEMBERED, chosen)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """Completions ``[N, L]``, two for each of three prompts, and their log-probabilities by the model's own forward pass."""
+
+    prompts: list[tuple[int, ...]]
+    ids: torch.Tensor
+    alone: torch.Tensor
+
+
+def _tried(model: Any) -> Paths:
+    try:
+        probe = _probe(model)
+    except torch.OutOfMemoryError:
+        raise
+    except _FAILURES as error:
+        raise InputError(f"{type(model).__name__} cannot be used: its forward pass fails ({_told(error)})") from None
+    if not torch.isfinite(probe.alone).all():
+        raise InputError(f"{type(model).__name__} cannot be used: its logits are not finite")
+    limit = TOLERANCE.get(model.dtype, TOLERANCE[torch.float32])
+    # Padding on the right stands between the places of a prompt and its completion. A window counts it, and so does a model
+    # that is not told positions (ALiBi); a window longer than the probe, or half precision, would not show it.
+    counts = windows(model) or not takes(decoder_of(model), "position_ids")
+    scoring = [way for way in SCORING if way[0] != "right" or not counts]
+    prompts, head = _first(scoring, lambda way: _scored(model, probe, *way), probe, limit, model)
+    decoding = _first(DECODING, lambda way: _decoded(model, probe, way), probe, limit, model)
+    return Paths(prompts, head, decoding)
+
+
+def _first(ways: Sequence[T], compute: Callable[[T], torch.Tensor], probe: _Probe, limit: float, model: Any) -> T:
+    """Return the first way that agrees."""
+    told = ""
+    for way in ways:
+        try:
+            # A mean over each prompt's tokens: one expert that is chosen otherwise in half precision is no fault.
+            gap = (compute(way) - probe.alone).abs().view(3, -1).mean(1).max().item()
+        except torch.OutOfMemoryError:
+            raise
+        except _FAILURES as error:
+            told = _told(error)
+            continue
+        if gap <= limit:  # not so of NaN
+            return way
+        told = f"{gap:.2g} nats apart, {limit:g} allowed"
+    raise InputError(
+        f"{type(model).__name__} cannot be used: its log-probabilities in a batch are not those of a sequence alone ({told})"
+    )
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:120]
+
+
+def _probe(model: Any) -> _Probe:
+    longest, length = context(model), _PROBE_LENGTH
+    if longest is not None:
+        length = max(1, min(length, longest // 2))
+    sizes = _probe_sizes(windows(model), None if longest is None else longest - length)
+    usable = torch.ones(vocabulary(model), dtype=torch.bool)
+    usable[[i for i in _special_ids(model) if i < len(usable)]] = False
+    allowed = usable.nonzero()[:, 0] if usable.any() else torch.arange(len(usable))
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return allowed[torch.randint(len(allowed), shape, generator=generator)]
+
+    device = next(model.parameters()).device
+    prompts = [prompt for size in sizes for prompt in [tuple(draw(size).tolist())] * 2]
+    ids = draw(len(prompts), length).to(device)
+    alone = []
+    for k in range(0, len(prompts), 2):  # two of equal length, so without padding
+        rows = torch.cat([torch.tensor(prompts[k : k + 2], device=device), ids[k : k + 2]], 1)
+        logits = forward(model, rows, keep=length + 1).logits[:, -length - 1 : -1]
+        alone.append(_chosen(logits, ids[k : k + 2]))
+    return _Probe(prompts, ids, torch.cat(alone))
+
+
+def _probe_sizes(named: list[int], longest: int | None) -> list[int]:
+    """Return three prompts' lengths, unequal where there is room, one of them longer than every window of less than 300."""
+    first = max([92, *(size + 16 for size in named if size < 300)])
+    rest = max(_PROBE_TOKENS - first, 24)
+    sizes = [first, rest - rest * 19 // 40, rest * 19 // 40]
+    if longest is not None and first > longest:
+        sizes = [max(1, size * longest // first) for size in sizes]
+    return sizes
+
+
+def _special_ids(model: Any) -> Iterator[int]:
+    """Return the ids that stand for something else than text: an image's place, padding, the end."""
+    for config in (model.config, text_config(model)):
+        for name, value in config.to_dict().items():
+            if name.endswith(("token_id", "token_index")):
+                yield from (i for i in (value if isinstance(value, list) else [value]) if isinstance(i, int) and i >= 0)
+
+
+def _chosen(logits: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Return the log-probabilities of ``ids`` ``[..]`` by logits ``[.., V]``."""
+    return logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+
+
+def _scored(model: Any, probe: _Probe, prompts: Prompts, head: Head) -> torch.Tensor:
+    written = torch.ones_like(probe.ids)
+    if head == "whole":
+        return _chosen(repeated_states(model, probe.prompts, probe.ids, written, logits=True), probe.ids)
+    if prompts == "repeated":
+        hidden = repeated_states(model, probe.prompts, probe.ids, written)
+    else:
+        hidden = shared_states(model, probe.prompts, probe.ids, written, prompts)
+    hidden, ids = hidden.flatten(0, 1), probe.ids.flatten()
+    if head == "own":
+        return _chosen(own_logits(model, hidden), ids).view_as(probe.ids)
+    fused = _chosen(model.get_output_embeddings()(hidden[None])[0], ids)
+    try:
+        own = _chosen(own_logits(model, hidden), ids)
+    except _FAILURES:  # a model whose decoder cannot be stood in for; it is compared as a whole below
+        own = fused
+    if not (own - fused).abs().mean() <= _HEAD_TOLERANCE:
+        raise ValueError("the model's logits are not its head's")
+    return fused.view_as(probe.ids)
+
+
+def _decoded(model: Any, probe: _Probe, decoding: Decoding) -> torch.Tensor:
+    found = torch.empty_like(probe.alone)
+    rows = list(range(len(probe.prompts)))
+    for batch in [rows] if decoding == "roomy" else [rows[i : i + 2] for i in range(0, len(rows), 2)]:
+        order = torch.tensor(batch, device=probe.ids.device)
+        decoder = Decoder(model, [probe.prompts[i] for i in batch], probe.ids.shape[1], decoding)
+        for step in range(probe.ids.shape[1]):
+            if step == probe.ids.shape[1] // 2:  # rows change places when others end
+                decoder.keep(torch.arange(len(batch), device=order.device).flip(0))
+                order = order.flip(0)
+            if step:
+                decoder.step(probe.ids[order, step - 1])
+            found[order, step] = _chosen(decoder.logits, probe.ids[order, step])
+    return found
