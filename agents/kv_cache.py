@@ -1,7 +1,9 @@
-"""A key-value cache with room to grow: a token is written in place.
+"""Caches of keys and values: one with room to grow, for decoding, and one of prompts that rows share, for scoring.
 
 The cache of transformers is concatenated anew at every token, in every layer, which at large batches copies more bytes
-than the model itself reads.
+than the model itself reads; in :func:`roomy_cache` a token is written in place. In scoring, gradients flow through the
+prompts' keys and values, and layers may be computed twice (:mod:`codeduet.algorithms.recompute`): a pass through
+:class:`PromptCache` writes nothing that its repetition reads.
 """
 
 from __future__ import annotations
@@ -51,3 +53,36 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
         made = states.new_empty(batch, heads, length + self.room, size)
         made[..., :length, :] = states
         return made
+
+
+class PromptCache(Cache):  # type: ignore[misc]
+    """Keys and values ``[U, H, P, D]`` of prompts, as their pass wrote them."""
+
+    def __init__(self) -> None:
+        super().__init__(layer_class_to_replicate=_Written)
+
+    def continued(self, rows: torch.Tensor) -> Cache:
+        """Return the cache that completions of the prompts ``rows`` ``[N]`` continue, gradient included."""
+        return Cache(layers=[_Read(layer.keys[rows], layer.values[rows]) for layer in self.layers])
+
+
+class _Written(DynamicLayer):  # type: ignore[misc]
+    """Keeps what a first pass writes; a second one computes the same."""
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self.keys, self.values = key_states, value_states
+        return key_states, value_states
+
+
+class _Read(DynamicLayer):  # type: ignore[misc]
+    """Stands before what each pass computes, and does not change."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+        return torch.cat([self.keys, key_states], -2), torch.cat([self.values, value_states], -2)

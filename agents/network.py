@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import torch
 
-from codeduet.agents.kv_cache import roomy_cache
+from codeduet.agents.kv_cache import PromptCache, roomy_cache
 from codeduet.agents.padding import Side, pad, positions
 
 Prompts = Literal["right", "left", "repeated"]
@@ -106,6 +106,13 @@ def decoder_of(model: Any) -> Any:
     return found
 
 
+def layers_of(model: Any) -> list[Any]:
+    """Return the layers of a model's decoder, from the first; none where they do not stand in a list of their own."""
+    number = text_config(model).num_hidden_layers
+    lists = (part for part in decoder_of(model).children() if isinstance(part, torch.nn.ModuleList))
+    return next((list(found) for found in lists if len(found) == number), [])
+
+
 def adapter_settings(model: Any) -> dict[str, Any]:
     """Return the settings of a LoRA config that put an adapter on every linear layer that can have one.
 
@@ -185,22 +192,19 @@ def shared_states(
 
     Completions continue its keys and values, gradient included.
     """
-    from transformers import DynamicCache
-
     decoder, device = decoder_of(model), ids.device
     place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
     owner = torch.tensor([place[prompt] for prompt in prompts], device=device)
     prompt_ids, seen = pad(list(place), side, device)  # [U, P]
-    cache = DynamicCache()
+    cache = PromptCache()
     states = forward(decoder, prompt_ids, seen, positions(seen), cache, use_cache=True).last_hidden_state
     last = seen.shape[1] - 1 - seen.flip(1).argmax(1)  # [U] place of each prompt's last token
     first: torch.Tensor = states[torch.arange(len(place), device=device), last][owner][:, None]  # [N, 1, D]
     if ids.shape[1] == 1:
         return first
-    cache.batch_select_indices(owner)
     places = seen.sum(1)[owner][:, None] + torch.arange(ids.shape[1] - 1, device=device)
     mask = torch.cat([seen[owner], written[:, :-1]], 1)
-    rest = forward(decoder, ids[:, :-1], mask, places, cache, use_cache=True).last_hidden_state
+    rest = forward(decoder, ids[:, :-1], mask, places, cache.continued(owner), use_cache=True).last_hidden_state
     return torch.cat([first, rest], 1)
 
 

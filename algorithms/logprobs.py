@@ -11,6 +11,7 @@ size, V vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from codeduet.agents import network
 from codeduet.agents.padding import Side, pad
 from codeduet.agents.self_test import paths
 from codeduet.agents.team import finest_dtype
+from codeduet.algorithms.recompute import recomputed
 
 CHUNK_ELEMENTS = (2**21, 2**25)
 """Logits that exist at once, at most: 8 MiB of float32 on a CPU, which its caches hold, and 128 MiB on a GPU."""
@@ -35,6 +37,7 @@ def completion_logprobs(
     *,
     padding_side: Side | None = None,
     chunk_elements: int = 0,
+    recompute: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Score completions under a causal language model.
 
@@ -47,6 +50,7 @@ def completion_logprobs(
         padding_side: where shorter prompts are padded, by default as is right for the model; the result is the same
             for a model without attention windows.
         chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
+        recompute: whether the backward pass computes the layers again instead of keeping what is inside them.
 
     Returns:
         Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), and the mask ``[N, L]``.
@@ -55,12 +59,13 @@ def completion_logprobs(
     ids, written = pad(completions, "right", device)  # [N, L]
     rows = [tuple(prompt) for prompt in prompts]
     way = paths(model)
-    if way.head == "whole":
-        states = network.repeated_states(model, rows, ids, written, logits=True)
-    elif way.prompts == "repeated":
-        states = network.repeated_states(model, rows, ids, written)
-    else:
-        states = network.shared_states(model, rows, ids, written, padding_side or way.prompts)
+    with recomputed(model) if recompute else contextlib.nullcontext():
+        if way.head == "whole":
+            states = network.repeated_states(model, rows, ids, written, logits=True)
+        elif way.prompts == "repeated":
+            states = network.repeated_states(model, rows, ids, written)
+        else:
+            states = network.shared_states(model, rows, ids, written, padding_side or way.prompts)
     hidden = states[written.bool()]  # [K, D], or logits [K, V]
     targets = ids[written.bool()]  # [K]
     scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=finest_dtype(device)).to(device)
