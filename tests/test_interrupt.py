@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -23,37 +23,57 @@ def _restored_handlers() -> Iterator[None]:
     interrupt._State.first = None
 
 
+def interrupted(block: Callable[[], None]) -> Interrupted:
+    with pytest.raises(Interrupted) as raised, handled():
+        block()
+    return raised.value
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_breaks_in_with_the_status_of_convention(number: signal.Signals, status: int) -> None:
-    with pytest.raises(Interrupted) as raised, handled(), goes_on("outer"), goes_on("inner"):
-        signal.raise_signal(number)
-    assert raised.value.status == status
-    assert raised.value.line() == "stopped; this goes on: inner"
+    def block() -> None:
+        with goes_on("outer"), goes_on("inner"):
+            signal.raise_signal(number)
+
+    stop = interrupted(block)
+    assert stop.status == status
+    assert stop.line() == "stopped; this goes on: inner"
 
 
 def test_a_signal_waits_for_a_place_that_allows_it() -> None:
     reached = []
-    with pytest.raises(Interrupted), handled(), put_off():
-        signal.raise_signal(signal.SIGTERM)
-        reached.append("put off")
-        with allowed():
-            reached.append("allowed")
-    assert reached == ["put off"]
-    with pytest.raises(Interrupted), handled(), put_off():
-        with allowed():
-            check()
+
+    def before() -> None:
+        with put_off():
             signal.raise_signal(signal.SIGTERM)
-        reached.append("behind")
+            reached.append("put off")
+            with allowed():
+                reached.append("allowed")
+
+    def within() -> None:
+        with put_off():
+            with allowed():
+                check()
+                signal.raise_signal(signal.SIGTERM)
+                reached.append("within")
+            reached.append("behind")
+
+    for block in (before, within):
+        interrupted(block)
     assert reached == ["put off"]
 
 
 def test_a_signal_that_comes_twice_at_once_is_one() -> None:
     reached = []
-    with pytest.raises(Interrupted), handled(), put_off():
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-        reached.append("still here")
-        check()
+
+    def block() -> None:
+        with put_off():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            reached.append("still here")
+            check()
+
+    assert interrupted(block).status == 143
     assert reached == ["still here"]
 
 

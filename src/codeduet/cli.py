@@ -303,8 +303,8 @@ def report(
             say(str(run))
             console.print(*tables, sep="\n")
     results = reporting.all_results([run for run in runs if not reporting.table_of(run)])
-    for table in reporting.comparison_tables(results, console.width):
-        console.print(table)
+    for comparison in reporting.comparison_tables(results, console.width):
+        console.print(comparison)
 
 
 def training_config(words: list[str], source: str | None, *, resume: bool) -> TrainConfig:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
+from transformers import BloomConfig, BloomForCausalLM
 
 from codeduet.agents import PromptFormatter
 from codeduet.agents.hf import HFEngine
@@ -29,53 +33,51 @@ def problem(task_id: str, filling: int) -> Problem:
 PROBLEMS = (problem(SHORT, 10), problem(LONG, 300))
 
 
-def engine(positions: int | None) -> HFEngine:
-    model, tokenizer = random_model(positions=positions or 64)
-    if positions is None:
-        del model.config.max_position_embeddings
-    policy = Policy("base", model, tokenizer, trainable=False)
-    return HFEngine(Team(dict.fromkeys((HELPER, MAIN), policy)))
+def engine(positions: int) -> HFEngine:
+    model, tokenizer = random_model(positions=positions)
+    return HFEngine(team_of(model, tokenizer))
 
 
-def longest_main_prompt(task: Problem, answer: int) -> int:
-    """Bytes of main's prompt behind a helper's answer of so many bytes, which three line ends part from it."""
-    return answer + 3 + len(task.prompt.encode())
+def team_of(model: Any, tokenizer: Any) -> Team:
+    return Team(dict.fromkeys((HELPER, MAIN), Policy("base", model, tokenizer, trainable=False)))
 
 
-@pytest.mark.parametrize("turns", [1, 2])
-def test_what_just_fits_fits_and_one_token_less_does_not(turns: int) -> None:
-    game = raw_env(PROBLEMS, max_turns=turns)
-    formatter = PromptFormatter(byte_tokenizer(), "base")
+def left_out(positions: int, blank: tuple[str, ...] = (), turns: int = 1) -> list[str]:
+    """Problems left out where an answer holds 40 tokens; a token is a byte, and a base model reads raw text."""
+    fit = fitting(
+        [SHORT, LONG],
+        raw_env(PROBLEMS, max_turns=turns),
+        PromptFormatter(byte_tokenizer(), "base"),
+        engine(positions),
+        max_new_tokens=40,
+        overlong="skip",
+        blank=blank,
+    )
+    assert fit.kept == [task for task in (SHORT, LONG) if task not in fit.left_out]
+    return fit.left_out
 
-    def left_out(positions: int, blank: tuple[str, ...] = ()) -> list[str]:
-        fit = fitting(
-            [SHORT, LONG], game, formatter, engine(positions), max_new_tokens=20, overlong="skip", blank=blank
-        )
-        assert fit.kept == [task for task in (SHORT, LONG) if task not in fit.left_out]
-        return fit.left_out
 
-    need = longest_main_prompt(PROBLEMS[1], answer=20) + 20
-    if turns > 1:  # what became of the last turn is read too, in lines of comment
-        assert left_out(need + 1) == [LONG]
-        assert left_out(need + 400) == []
-        return
-    # A body is shorter than helper's prompt, which holds no answer but two lines of its own.
-    helper = len(formatter.encode(HELPER, game_observation(PROBLEMS[1]))) + 20
-    need = max(need + 1, helper)  # a sign stands for helper's answer
+def test_what_just_fits_fits_and_one_token_less_does_not() -> None:
+    # Main reads helper's answer, three line ends and the problem. A sign stands for the answer, for prompts with code are
+    # others, and is one token too many.
+    need = 40 + 3 + len(PROBLEMS[1].prompt) + 40 + 1
     assert left_out(need) == []
     assert left_out(need - 1) == [LONG]
-    assert left_out(need - 1, blank=(HELPER,)) == ([LONG] if helper > need - 1 else [])
+    assert left_out(need - 1, blank=(HELPER,)) == []  # a silent helper's answer takes no room
 
 
-def game_observation(task: Problem) -> dict[str, object]:
-    return {"prompt": task.prompt, "entry_point": "f", "helper_code": "", "previous_code": "", "feedback": "", "turn": 0}
+def test_later_turns_read_what_became_of_the_turn_before() -> None:
+    need = 40 + 3 + len(PROBLEMS[1].prompt) + 40 + 1
+    assert left_out(need, turns=2) == [LONG]
+    assert left_out(need + 300, turns=2) == []
 
 
 def test_a_model_without_positions_and_an_engine_without_a_model_have_no_limit() -> None:
+    unlimited = BloomForCausalLM(BloomConfig(vocab_size=258, hidden_size=8, n_layer=1, n_head=2))
     game = raw_env(PROBLEMS)
     formatter = PromptFormatter(byte_tokenizer(), "base")
-    for unlimited in (engine(None), ScriptedEngine({})):
-        fit = fitting([LONG], game, formatter, unlimited, max_new_tokens=10**6, overlong="refuse")
+    for engine in (HFEngine(team_of(unlimited, byte_tokenizer())), ScriptedEngine({})):
+        fit = fitting([LONG], game, formatter, engine, max_new_tokens=10**6, overlong="refuse")
         assert fit.kept == [LONG]
 
 
@@ -101,16 +103,8 @@ def config(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainCon
 
 
 def json_row(row: Problem) -> str:
-    import json
-
-    fields = {
-        "task_id": row.task_id,
-        "prompt": row.prompt,
-        "entry_point": "f",
-        "canonical_solution": row.canonical_solution,
-        "test": row.tests,
-    }
-    return json.dumps(fields) + "\n"
+    fields = {"task_id": row.task_id, "prompt": row.prompt, "entry_point": row.entry_point}
+    return json.dumps({**fields, "canonical_solution": row.canonical_solution, "test": row.tests}) + "\n"
 
 
 def test_training_refuses_them_in_one_line_that_says_what_to_do(config: TrainConfig) -> None:
@@ -122,7 +116,7 @@ def test_training_refuses_them_in_one_line_that_says_what_to_do(config: TrainCon
 
 
 def test_training_leaves_them_out_where_that_is_set(config: TrainConfig) -> None:
-    console = Console(record=True, width=200, quiet=False, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115
     trainer = Trainer(replace(config, env=replace(config.env, overlong="skip")), console=console)
     assert trainer.train_tasks == ["Toy/0", "Toy/2"]
     assert "1 of 3 problems are too long and left out: Toy/1\n" in console.export_text()
@@ -135,5 +129,3 @@ def test_none_left_is_refused_whatever_is_set(config: TrainConfig) -> None:
     longer = replace(config, sampling=SamplingConfig(max_new_tokens=300), env=replace(config.env, overlong="skip"))
     with pytest.raises(InputError, match=r"3 of 3 problems are too long .* or take other problems"):
         Trainer(longer)
-
-
