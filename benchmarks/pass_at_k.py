@@ -27,6 +27,7 @@ from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
@@ -275,7 +276,8 @@ def problems_of(samples: Path) -> str:
 
 def results_table(results: dict[str, Any], title: str = "") -> Table:
     """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
-    table = Table(title=title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}")
+    told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
+    table = Table(title=Text(told))
     table.add_column("")
     table.add_column("%", justify="right")
     table.add_column("95 % interval", justify="right")
