@@ -199,6 +199,7 @@ class Trainer:
                     f"{self.step}, which is saved and holds no broken weight; --resume goes on, with a lower optim.lr, say"
                 )
         progress.remove_task(bar)
+        check()
         return metrics
 
     def train_step(self) -> tuple[dict[str, float], list[Group]]:

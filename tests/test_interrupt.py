@@ -63,6 +63,20 @@ def test_a_signal_waits_for_a_place_that_allows_it() -> None:
     assert reached == ["put off"]
 
 
+def test_a_signal_that_no_place_allowed_breaks_in_at_the_blocks_end() -> None:
+    reached = []
+
+    def block() -> None:
+        with put_off():
+            with put_off():
+                signal.raise_signal(signal.SIGTERM)
+            reached.append("within the outer block")
+        reached.append("behind it")
+
+    interrupted(block)
+    assert reached == ["within the outer block"]
+
+
 def test_a_signal_that_comes_twice_at_once_is_one() -> None:
     reached = []
 

@@ -86,12 +86,14 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
-    """Do not break into this block: a signal waits for :func:`allowed` or :func:`check`."""
+    """Do not break into this block: a signal waits for :func:`allowed`, :func:`check`, or the block's end."""
     held, _State.held = _State.held, _State.held + 1
     try:
         yield
     finally:
         _State.held = held
+    if not held:
+        check()
 
 
 @contextlib.contextmanager
