@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
-from codeduet.agents.team import Team
+from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
+
+_PARTIAL = ".partial_"
+"""How folders are named that are no checkpoint yet, or no longer."""
 
 
 def save_checkpoint(
@@ -30,9 +33,10 @@ def save_checkpoint(
     """
     folder = run / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{_PARTIAL}*"):  # by a process that was killed at it
+        shutil.rmtree(left, ignore_errors=True)
     final = folder / f"step_{step:06d}"
-    partial = folder / f".partial_{step:06d}"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = folder / f"{_PARTIAL}{step:06d}"
     partial.mkdir()
     try:
         for policy in team.policies:
@@ -49,14 +53,22 @@ def save_checkpoint(
             "versions": {policy.name: policy.version for policy in team.policies},
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
-        shutil.rmtree(final, ignore_errors=True)
+        _remove(final)
         os.rename(partial, final)  # a run cut off here leaves no half checkpoint
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     for old in _checkpoints(run)[:-keep]:
-        shutil.rmtree(old)
+        _remove(old)
     return final
+
+
+def _remove(checkpoint: Path) -> None:
+    """Delete a checkpoint; cut off half way, it is no checkpoint any more."""
+    if checkpoint.exists():
+        gone = checkpoint.with_name(f"{_PARTIAL}{checkpoint.name}")
+        os.rename(checkpoint, gone)
+        shutil.rmtree(gone)
 
 
 @contextlib.contextmanager
@@ -93,29 +105,63 @@ def load_checkpoint(
         optimizers: policy name -> optimiser.
 
     Raises:
-        InputError: there is no checkpoint, or it is of another model or team.
+        InputError: there is no checkpoint, it is of another model or team, or a file of it is damaged.
     """
-    if not (folder / "state.json").is_file():
-        newest = latest_checkpoint(folder)
-        if newest is None:
-            raise InputError(f"no checkpoint in {folder}")
-        folder = newest
+    folder = find_checkpoint(folder)
     state = read_state(folder)
     step, tokens, versions = state["step"], state["tokens"], state["versions"]
     for key, mine in team.identity.items():
-        theirs = state.get("identity", {}).get(key)
+        theirs = state["identity"].get(key)
         if not team.fits(key, theirs):
             raise InputError(f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here")
     for policy in team.policies:
+        for path in sorted((folder / policy.name).glob("*.safetensors")):
+            try:
+                with safe_open(path, framework="pt"):
+                    pass  # its head says how long the file must be
+            except (OSError, SafetensorError) as error:
+                raise _damaged(folder, path, error) from None
         policy.load(folder / policy.name)
         policy.version = versions.get(policy.name, step)
         if optimizers and policy.name in optimizers:
-            path = folder / f"{policy.name}.optimizer.pt"
-            if not path.is_file():
-                raise InputError(f"{path} is missing: the run that saved it did not train {policy.name!r}")
-            saved = torch.load(path, map_location=policy.device, weights_only=True)
-            optimizers[policy.name].load_state_dict(saved)
+            _load_optimizer(folder / f"{policy.name}.optimizer.pt", policy, optimizers[policy.name])
     return step, tokens
+
+
+def find_checkpoint(folder: Path) -> Path:
+    """Return ``folder`` if it is a checkpoint, else the newest of the run folder it is.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if (folder / "state.json").is_file():
+        return folder
+    newest = latest_checkpoint(folder)
+    if newest is None:
+        raise InputError(f"no checkpoint in {folder}")
+    return newest
+
+
+def _load_optimizer(path: Path, policy: Policy, optimizer: torch.optim.Optimizer) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is missing: the run that saved it did not train {policy.name!r}")
+    try:
+        optimizer.load_state_dict(torch.load(path, map_location=policy.device, weights_only=True))
+        for parameter, moments in optimizer.state.items():
+            odd = [tuple(m.shape) for m in moments.values() if m.ndim and m.shape != parameter.shape]
+            if odd:
+                raise ValueError(f"moments of shape {odd[0]} for weights of shape {tuple(parameter.shape)}")
+    except Exception as error:  # noqa: BLE001  # damaged bytes make the reader raise anything
+        raise _damaged(path.parent, path, error) from None
+
+
+def _damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
+    """Say which file of a checkpoint is wrong, and what is left without it."""
+    told = " ".join((str(error) or type(error).__name__).split())[:120]
+    others = _checkpoints(checkpoint.parent.parent)
+    before = others[: others.index(checkpoint)] if checkpoint in others else []
+    left = f"the one before it, {before[-1].name}, is taken then" if before else "there is none before it"
+    return InputError(f"{path} is damaged ({told}): delete {checkpoint}; {left}")
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -129,11 +175,15 @@ def read_state(folder: Path) -> dict[str, Any]:
         return state | {
             "step": int(state["step"]),
             "tokens": int(state.get("tokens", 0)),
-            "versions": dict(state["versions"]),
+            "versions": {str(name): int(version) for name, version in state["versions"].items()},
+            "identity": dict(state.get("identity", {})),
         }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / 'state.json'} is damaged ({error}): use another checkpoint") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise _damaged(folder, folder / "state.json", error) from None
 
 
 def _checkpoints(run: Path) -> list[Path]:
-    return sorted(path for path in (run / "checkpoints").glob("step_*") if (path / "state.json").is_file())
+    """Return a run's checkpoints, oldest first; folders of other names, a copy for one, are somebody else's."""
+    named = ((re.fullmatch(r"step_(\d{6,})", path.name), path) for path in (run / "checkpoints").glob("step_*"))
+    numbered = [(int(match[1]), path) for match, path in named if match and (path / "state.json").is_file()]
+    return [path for _, path in sorted(numbered)]

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from codeduet.agents import Sampling
 from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
+from codeduet.algorithms.schedule import Schedule
 from codeduet.envs import HELPER, MAIN
 
 STRICT = ConfigDict(extra="forbid")
@@ -76,11 +77,14 @@ class EnvConfig:
         problems: ``humaneval``, ``embedded``, or the path of a HumanEval-format JSONL file.
         reward: reward scheme.
         max_turns: turns H of an episode.
+        overlong: what becomes of problems whose longest possible prompt leaves no room for an answer: ``refuse`` says so
+            before the first step, ``skip`` leaves them out.
     """
 
     problems: str = "humaneval"
     reward: str = "magrpo"
     max_turns: int = Field(default=1, ge=1)
+    overlong: Literal["refuse", "skip"] = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -94,7 +98,7 @@ class SamplingConfig:
         max_new_tokens: tokens of a completion, at most.
     """
 
-    temperature: float = Field(default=0.8, ge=0)
+    temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=256, gt=0)
@@ -110,15 +114,20 @@ class OptimConfig:
 
     Attributes:
         lr: learning rate of AdamW. The paper states none: 1e-5 suits adapters of rank 16 on a 0.5-3B model.
+        schedule: what becomes of it: ``constant``, or ``linear`` or ``cosine`` down to 0 at the run's end, which is that of
+            ``steps`` or of ``token_budget``, whichever is nearer.
+        warmup_steps: steps over which it rises first.
         weight_decay: of AdamW.
         max_grad_norm: the gradient of a step is scaled down to this norm; 0 is off.
         updates_per_batch: optimiser steps on each batch of episodes; more than 1 needs a ratio loss.
         micro_batch_tokens: padded tokens of a forward pass, at most; the gradient does not depend on it.
     """
 
-    lr: float = Field(default=1e-5, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, ge=0)
+    lr: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
+    schedule: Schedule = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    max_grad_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     updates_per_batch: int = Field(default=1, ge=1)
     micro_batch_tokens: int = Field(default=8192, gt=0)
 
@@ -129,6 +138,7 @@ class TrainConfig:
 
     Attributes:
         out: run folder.
+        init_from: a run folder or checkpoint whose weights a new run begins with; its optimisers and steps stay there.
         seed: everything random follows from it.
         algorithm: ``magrpo``, ``grpo`` or ``module:Class``.
         options: keyword arguments of the algorithm.
@@ -152,6 +162,7 @@ class TrainConfig:
     """
 
     out: str = "runs/train"
+    init_from: str = ""
     seed: int = 0
     algorithm: str = "magrpo"
     options: dict[str, Any] = Field(default_factory=dict)

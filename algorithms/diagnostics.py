@@ -33,6 +33,10 @@ _SURE = 2.0  # standard errors
 _LIMITS = {
     "dead_groups": (0.8, "groups whose returns are all equal teach nothing: a larger group, or other problems"),
     "repeated": (0.9, "completions of a group repeat each other: diversity goes, and pass@k for large k with it"),
+    "skipped_updates": (
+        0.1,
+        "losses or gradients are not finite: lower optim.lr, or look for the problems they come from",
+    ),
     "truncated": (0.5, "completions are cut off by the length limit: raise max_new_tokens, or reward short ones"),
 }
 _LEAST = {

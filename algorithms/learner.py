@@ -5,6 +5,7 @@ The gradient does not depend on how the step is cut: micro-batches are summed un
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,10 @@ class Learner:
         max_grad_norm: the gradient is scaled down to this norm; 0 is off.
         micro_batch_tokens: padded tokens of a micro-batch, at most (one sequence at least).
         updates: optimiser steps on each batch.
+
+    Attributes:
+        skipped: steps in a row, up to the last that had anything to learn from, that ended by a loss or gradient that is
+            not finite.
     """
 
     def __init__(
@@ -60,18 +65,36 @@ class Learner:
         self.max_grad_norm = max_grad_norm
         self.micro_batch_tokens = micro_batch_tokens
         self.updates = updates
+        self.lr = lr
+        self.skipped = 0
         self.optimizer = torch.optim.AdamW(policy.parameters, lr=lr, weight_decay=weight_decay)
 
-    def step(self, samples: Sequence[Sample], loss: Callable[[LossBatch], torch.Tensor]) -> dict[str, float]:
+    def step(
+        self,
+        samples: Sequence[Sample],
+        loss: Callable[[LossBatch], torch.Tensor],
+        *,
+        lr_factor: float = 1.0,
+        pause: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
         """Update the policy on a batch and return its metrics.
 
         Samples of zero advantage count in the denominators and are not computed; if all are, nothing is changed, not
-        even by weight decay.
+        even by weight decay. Neither is it by an update whose loss or gradient is not finite: it ends the step and is
+        counted in ``skipped_updates``.
+
+        Args:
+            samples: what to learn from.
+            loss: of a micro-batch.
+            lr_factor: of the learning rate, by the schedule.
+            pause: called before each micro-batch as long as nothing is changed; what it raises drops the step.
         """
         live = [sample for sample in samples if sample.advantage != 0.0 and sample.completion_ids]
-        metrics = {"live_samples": float(len(live)), "updates": 0.0}
+        metrics = {"live_samples": float(len(live)), "updates": 0.0, "skipped_updates": 0.0}
         if not live:
             return metrics
+        for group in self.optimizer.param_groups:  # anew each time: a loaded state brings the rate it was saved at
+            group["lr"] = self.lr * lr_factor
         sequences, tokens = len(samples), sum(len(sample.completion_ids) for sample in samples)
         micro_batches = list(self._micro_batches(live))
         old: list[torch.Tensor] = []
@@ -83,6 +106,8 @@ class Learner:
             total = 0.0
             stats = _Stats()
             for number, batch in enumerate(micro_batches):
+                if update == 0:
+                    pause()
                 logprobs, mask = self._score(batch)
                 value = loss(
                     LossBatch(
@@ -94,19 +119,24 @@ class Learner:
                         tokens=tokens,
                     )
                 )
-                value.backward()  # type: ignore[no-untyped-call]
                 total += float(value.detach())
+                if not math.isfinite(total):
+                    break
+                value.backward()  # type: ignore[no-untyped-call]
                 if update == 0:
                     stats.add(batch, logprobs.detach(), mask)
-            norm = self._clip()
-            if not torch.isfinite(norm):
-                raise FloatingPointError(f"gradient of policy {self.policy.name!r} is not finite (loss {total})")
+            norm = float(self._clip()) if math.isfinite(total) else math.nan
+            if not math.isfinite(norm):
+                metrics["skipped_updates"] = 1.0
+                break
             self.optimizer.step()
+            metrics["updates"] += 1.0
             if update == 0:
-                metrics |= {"loss": total, "grad_norm": float(norm), **stats.result()}
+                metrics |= {"loss": total, "grad_norm": norm, **stats.result()}
         self.optimizer.zero_grad(set_to_none=True)
-        self.policy.version += 1
-        metrics["updates"] = float(self.updates)
+        self.skipped = self.skipped + 1 if metrics["skipped_updates"] else 0
+        if metrics["updates"]:
+            self.policy.version += 1
         return metrics
 
     def _clip(self) -> torch.Tensor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, Program, raw_env
 from codeduet.envs.execution import shared_executor
@@ -124,25 +126,37 @@ class MetricsLog:
     Args:
         folder: the run folder.
         resume_step: rows of later steps, left by a run that was cut off after its last checkpoint, are dropped.
+        say: gets a line where TensorBoard does not work.
     """
 
-    def __init__(self, folder: Path, resume_step: int = 0) -> None:
+    def __init__(self, folder: Path, resume_step: int = 0, say: Callable[[str], None] = print) -> None:
         self.path = folder / "metrics.jsonl"
         keep_until(self.path, resume_step)
-        self._board = _summary_writer(folder)
+        self._board = Board(folder, resume_step, say)
 
-    def write(self, step: int, values: dict[str, float], *, kind: str = "train") -> None:
+    def write(self, step: int, values: Mapping[str, float], *, kind: str = "train") -> None:
         """Write the numbers of one step; ``kind`` is ``"train"`` or ``"eval"``."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+            file.write(json_line({"step": step, "kind": kind, **values}))
+        self._board.write(step, values, kind)
 
     def close(self) -> None:
         """Flush what is open."""
-        if self._board is not None:
-            self._board.close()
+        self._board.close()
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """Return a row as a line of JSON, which has no NaN and no infinity: null stands for them."""
+    return json.dumps(finite(dict(row)), allow_nan=False) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Return ``value`` with None for every number in it that is none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -152,12 +166,4 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 def keep_until(path: Path, step: int) -> None:
     """Drop the rows of steps after ``step``, left by a run that was cut off after its last checkpoint."""
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in read_run_rows(path) if row["step"] <= step))
-
-
-def _summary_writer(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(folder / "tensorboard")
+    write_whole(path, "".join(json_line(row) for row in read_run_rows(path) if row["step"] <= step))

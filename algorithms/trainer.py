@@ -7,47 +7,48 @@ sample), so a resumed run continues bit for bit.
 from __future__ import annotations
 
 import contextlib
-import json
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
+from rich.progress import Progress
 
 from codeduet.agents import Engine, Formatter, MessageFormatter, PromptFormatter, derive_seed
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from codeduet.algorithms.checks import check_training, is_over, mains_of
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import (
     MetricsLog,
     completion_record,
     episode_metrics,
     generated_tokens,
     helper_gains,
+    json_line,
     keep_until,
+    read_metrics,
 )
+from codeduet.algorithms.resume import check_folder
 from codeduet.algorithms.rollout import Group, rollout
-from codeduet.envs import InputError, env, load_problems, raw_env
-from codeduet.envs.errors import nearest
+from codeduet.algorithms.schedule import lr_factor
+from codeduet.algorithms.show import completions_table, make_progress, shown
+from codeduet.envs import env, load_problems, raw_env
 from codeduet.envs.files import locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
+from codeduet.interrupt import Interrupted, allowed, check, put_off
 
-P = TypeVar("P", bound=Progress)
-
-BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
-"""Keys of an observation that ``blank`` may empty; beside them it may name agents."""
+GIVE_UP = 5
+"""Steps in a row whose loss or gradient is not finite, after which a training ends."""
 
 
 class Trainer:
@@ -64,6 +65,9 @@ class Trainer:
         algorithm: how to learn; by default as ``config.algorithm`` says.
         engine: who generates; by default as ``config.team.engine`` says.
         console: where progress is shown.
+
+    Raises:
+        InputError: settings that cannot work, or problems too long for the model.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.run = Path(config.out)
-        self.console = console or Console()
+        self.console = console or Console(markup=False)
         self.algorithm = algorithm or load_algorithm(config.algorithm, config.options)
         check_training(config, self.algorithm)
         self.team = team or make_team(config.team, config.seed)
@@ -92,6 +96,9 @@ class Trainer:
         self.envs = list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes)
         self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
         self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
+        self.train_tasks = self._fitting(self.train_tasks)
+        if config.eval_every:
+            self.test_tasks = self._fitting(self.test_tasks)
         self.learners = {
             policy.name: Learner(
                 policy,
@@ -106,6 +113,8 @@ class Trainer:
         }
         self.step = 0
         self.tokens = 0
+        self._saved = 0  # the step of the newest checkpoint
+        self._told: set[str] = set()  # policies that were said to have skipped a step
 
     def open(self, *, resume: bool = False) -> None:
         """Make the run folder, or continue in it.
@@ -114,21 +123,23 @@ class Trainer:
             resume: continue from the run folder's newest checkpoint; a run cut off before its first starts over.
 
         Raises:
-            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is none, or one of
-                another model.
+            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is none, or a checkpoint is
+                damaged or one of another model.
         """
+        check_folder(self.run, resume=resume)
         make_folder(self.run)
-        newest = latest_checkpoint(self.run)
-        begun = (self.run / "metrics.jsonl").exists()
-        if resume and newest is None and not begun:
-            raise InputError(f"nothing to resume: no run in {self.run}")
-        if resume and newest is not None:
+        if resume and (newest := latest_checkpoint(self.run)):
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
             self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
+            self._saved = self.step
+        elif self.config.init_from:
+            load_checkpoint(Path(self.config.init_from), self.team)
             for policy in self.team.policies:
-                self.engine.sync(policy, policy.version)
-        elif begun and not resume:
-            raise InputError(f"{self.run} holds a run already: continue it with --resume, or choose another out=")
+                policy.version = 0
+        else:
+            return
+        for policy in self.team.policies:
+            self.engine.sync(policy, policy.version)
 
     def over(self) -> bool:
         """Tell whether the steps or the tokens are used up."""
@@ -139,34 +150,64 @@ class Trainer:
 
         Args:
             progress: gets a bar; by default one of this run's own is shown.
+
+        Raises:
+            Interrupted: a signal came; the last whole step is saved.
+            FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
         """
         make_folder(self.run)
-        metrics: dict[str, float] = {}
         with contextlib.ExitStack() as stack:
             stack.enter_context(locked(self.run))
-            log = MetricsLog(self.run, self.step)
+            stack.enter_context(put_off())
+            log = MetricsLog(self.run, self.step, self._say)
             stack.callback(log.close)
             keep_until(self.run / "completions.jsonl", self.step)
             progress = progress or stack.enter_context(make_progress(self.console))
-            budget = self.config.token_budget
-            total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
-            bar = progress.add_task("train", total=total, completed=done, shown="")
-            while not self.over():
-                metrics, groups = self.train_step()
-                log.write(self.step, metrics)
-                self._keep_completions(groups)
-                progress.update(bar, completed=self.tokens if budget else self.step, shown=_shown(metrics))
-                if self.config.show_every and self.step % self.config.show_every == 0:
-                    progress.console.print(completions_table(groups[0], self.step))
-                if self.config.eval_every and self.step % self.config.eval_every == 0:
-                    log.write(self.step, self.evaluate(), kind="eval")
-                if self.step % self.config.checkpoint_every == 0 or self.over():
-                    self.save()
-            progress.remove_task(bar)
+            self.console = progress.console
+            try:
+                return self._train(log, progress)
+            except Interrupted as stop:
+                stop.place = "before the first step was whole"
+                if self.step:
+                    if self._saved != self.step:
+                        self.save()
+                    stop.place = f"at step {self.step}, which is saved"
+                raise
+
+    def _train(self, log: MetricsLog, progress: Progress) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        budget = self.config.token_budget
+        total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
+        bar = progress.add_task("train", total=total, completed=done, shown="")
+        evaluated = any((row["step"], row["kind"]) == (self.step, "eval") for row in read_metrics(self.run))
+        if self.step and not evaluated:  # stopped between a step and its evaluation
+            self._evaluate(log)
+        while not self.over():
+            metrics, groups = self.train_step()
+            log.write(self.step, metrics)
+            self._keep_completions(groups)
+            progress.update(bar, completed=self.tokens if budget else self.step, shown=shown(metrics))
+            if self.config.show_every and self.step % self.config.show_every == 0:
+                progress.console.print(completions_table(groups[0], self.step))
+            self._evaluate(log)
+            given_up = [name for name, learner in self.learners.items() if learner.skipped >= GIVE_UP]
+            if self.step % self.config.checkpoint_every == 0 or self.over() or given_up:
+                self.save()
+            if given_up:
+                raise FloatingPointError(
+                    f"loss or gradient of policy {given_up[0]!r} was not finite in {GIVE_UP} steps in a row: stopped at step "
+                    f"{self.step}, which is saved and holds no broken weight; --resume goes on, with a lower optim.lr, say"
+                )
+        progress.remove_task(bar)
+        check()
         return metrics
 
     def train_step(self) -> tuple[dict[str, float], list[Group]]:
-        """Play one batch, learn from it, and return its metrics and episodes."""
+        """Play one batch, learn from it, and return its metrics and episodes.
+
+        Raises:
+            Interrupted: a signal came before any weight was changed; it is as if the step had not begun.
+        """
         began = perf_counter()
         groups = self._play(
             self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
@@ -218,25 +259,42 @@ class Trainer:
         return order
 
     def save(self) -> Path:
-        """Save a checkpoint of this step."""
+        """Save a checkpoint of this step.
+
+        Raises:
+            FloatingPointError: weights are not finite; nothing is saved.
+        """
+        for name, learner in self.learners.items():
+            if not all(bool(torch.isfinite(weights).all()) for weights in learner.policy.parameters):
+                raise FloatingPointError(
+                    f"weights of policy {name!r} are not finite after step {self.step}, which is not saved: --resume goes on "
+                    "from the checkpoint before, with a lower optim.lr"
+                )
         optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
-        return save_checkpoint(
+        folder = save_checkpoint(
             self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
         )
+        self._saved = self.step
+        return folder
+
+    def _evaluate(self, log: MetricsLog) -> None:
+        if self.config.eval_every and self.step % self.config.eval_every == 0:
+            log.write(self.step, self.evaluate(), kind="eval")
 
     def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
-        return rollout(
-            self.envs,
-            tasks,
-            group_size=group_size,
-            engine=self.engine,
-            policy_of={agent: self.team[agent].name for agent in self.team},
-            formatter=self.formatter,
-            sampling=self.config.sampling.build(),
-            seed_parts=(self.config.seed, *parts),
-            blank=self.config.blank,
-            share=share,
-        )
+        with allowed():  # nothing of this process is changed by it
+            return rollout(
+                self.envs,
+                tasks,
+                group_size=group_size,
+                engine=self.engine,
+                policy_of={agent: self.team[agent].name for agent in self.team},
+                formatter=self.formatter,
+                sampling=self.config.sampling.build(),
+                seed_parts=(self.config.seed, *parts),
+                blank=self.config.blank,
+                share=share,
+            )
 
     def _learn(self, groups: Sequence[Group]) -> dict[str, float]:
         advantages = self.algorithm.advantages(groups)
@@ -258,79 +316,57 @@ class Trainer:
                                 action.temperature,
                             )
                         )
-        return {
-            f"{name}/{key}": value
-            for name, learner in self.learners.items()
-            for key, value in learner.step(samples[name], self.algorithm.loss).items()
-        }
+        optim = self.config.optim
+        factor = lr_factor(
+            optim.schedule,
+            self.step,
+            self.config.steps,
+            warmup_steps=optim.warmup_steps,
+            tokens=self.tokens,
+            token_budget=self.config.token_budget,
+        )
+        metrics = {"lr": optim.lr * factor}
+        changed = False  # from then on the step is finished
+        for name, learner in self.learners.items():
+            pause = (lambda: None) if changed else check
+            told = learner.step(samples[name], self.algorithm.loss, lr_factor=factor, pause=pause)
+            changed = changed or told["updates"] > 0
+            metrics |= {f"{name}/{key}": value for key, value in told.items()}
+            if learner.skipped and name not in self._told:
+                self._told.add(name)
+                self._say(
+                    f"step {self.step + 1}: loss or gradient of policy {name!r} is not finite: its weights stay as they are, "
+                    f"training goes on ({name}/skipped_updates in metrics.jsonl counts such steps)"
+                )
+        return metrics
+
+    def _fitting(self, tasks: list[str]) -> list[str]:
+        """Return the tasks that are not too long for the model, as far as that can be told."""
+        game = self.envs[0].unwrapped if self.envs else None
+        if not isinstance(game, raw_env):
+            return tasks
+        fit = fitting(
+            tasks,
+            game,
+            self.formatter,
+            self.engine,
+            max_new_tokens=self.config.sampling.max_new_tokens,
+            overlong=self.config.env.overlong,
+            blank=self.config.blank,
+        )
+        if fit.left_out:
+            self._say(fit.line())
+        return fit.kept
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _keep_completions(self, groups: Sequence[Group]) -> None:
         """Append the best and the worst episode of the step's first group to ``completions.jsonl``."""
         ordered = sorted(groups[0].trajectories, key=lambda trajectory: trajectory.team_return)
         with (self.run / "completions.jsonl").open("a", encoding="utf-8") as file:
             for trajectory in (ordered[-1], ordered[0]):
-                file.write(json.dumps({"step": self.step, **completion_record(trajectory)}) + "\n")
-
-
-def is_over(config: TrainConfig, step: int, tokens: int) -> bool:
-    """Tell whether a training that has come to ``step`` and ``tokens`` has used up what it may."""
-    return step >= config.steps or 0 < config.token_budget <= tokens
-
-
-def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
-    """Check what no single setting shows, before anything is loaded.
-
-    Raises:
-        InputError: settings that do not go together.
-    """
-    for agent in config.frozen:
-        if agent not in config.team.agents:
-            raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
-    check_blank(config.blank, config.team.agents)
-    if set(config.frozen) == set(config.team.agents):
-        raise InputError("frozen names every agent: nothing would learn")
-    if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
-        raise InputError(
-            f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
-        )
-    sampling = config.sampling.build()
-    if config.team.engine == "openai":
-        raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
-    mains = mains_of(algorithm)
-    if config.group_size % mains or config.group_size // mains < 2:
-        raise InputError(
-            f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
-            f"{mains}, at least {2 * mains}"
-        )
-    if mains > 1 and config.env.max_turns > 1:
-        raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
-    if config.optim.updates_per_batch > 1 and algorithm.on_policy:
-        raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
-    if not algorithm.on_policy and sampling.truncated:
-        raise InputError(
-            "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
-            "and such runs collapse; set top_p=1 and top_k=0"
-        )
-    if sampling.temperature == 0:
-        raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
-
-
-def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
-    """Check what is to be emptied.
-
-    Raises:
-        InputError: a name that is neither an observation's text nor an agent.
-    """
-    for name in blank:
-        if name not in (*BLANKABLE, *agents):
-            raise InputError(
-                f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
-            )
-
-
-def mains_of(algorithm: Algorithm) -> int:
-    """Return how many episodes of a group share each first answer: 1 unless the algorithm says otherwise."""
-    return int(getattr(algorithm, "mains", 1))
+                file.write(json_line({"step": self.step, **completion_record(trajectory)}))
 
 
 def make_team(config: TeamConfig, seed: int) -> Team:
@@ -421,27 +457,3 @@ def peak_memory_mib() -> float:
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
-
-
-def completions_table(group: Group, step: int) -> Table:
-    """Return a group's episodes side by side: reward and what each agent wrote."""
-    table = Table(title=f"step {step}: {group.task_id}", show_lines=True)
-    table.add_column("reward", justify="right")
-    agents = [agent for agent, _, _ in group.trajectories[0].transcript]
-    for agent in agents:
-        table.add_column(agent, overflow="fold")
-    for trajectory in group.trajectories:
-        texts = [text.rstrip() for _, _, text in trajectory.transcript][: len(agents)]
-        table.add_row(f"{trajectory.team_return:.2f}", *(Text(text) for text in texts))
-    return table
-
-
-def make_progress(console: Console, kind: type[P] = Progress) -> P:  # type: ignore[assignment]
-    """Return a progress display whose bars have a text ``shown`` at their end."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    return kind(TextColumn("{task.description}"), *columns, TextColumn("{task.fields[shown]}"), console=console)
-
-
-def _shown(metrics: Mapping[str, float]) -> str:
-    keys = ("reward", "syntax", "runnable", "tests", "solved")
-    return "  ".join(f"{key} {metrics[key]:.3f}" for key in keys if key in metrics)

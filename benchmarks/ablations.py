@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from codeduet.algorithms.trainer import make_progress
+from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.config import command_of, load_config
 from codeduet.benchmarks.paper_table import ROWS, RowName, interval_cell, paired_difference
 from codeduet.benchmarks.pass_at_k import bench
@@ -69,7 +69,7 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
         raise InputError(f"{run} holds no finished reproduction: codeduet reproduce --out {run}")
     config = open_run(replace(load_config(ReproduceConfig, str(run / "config.yaml")), out=str(run)))
     rows: dict[str, dict[str, Any]] = {}
-    with make_progress(console or Console(), Progress) as progress:
+    with make_progress(console or Console(markup=False), Progress) as progress:
         for name, ablation in ABLATIONS.items():
             rows[name] = _measure(config, name, ablation, progress)
     results = {

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
-from codeduet.algorithms.metrics import read_metrics
+from codeduet.algorithms.metrics import finite, read_metrics
 from codeduet.benchmarks.samples import problems_of
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 from codeduet.envs.files import read_run_rows
@@ -107,7 +106,7 @@ def write_page(out: Path, sections: Sequence[Section], transcripts: Transcripts)
     }
     # Inside a script element nothing but its end tag is special.
     # And JSON has no NaN, though Python writes it: a reward may be one, an interval of one problem is.
-    text = json.dumps(_finite(data), allow_nan=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    text = json.dumps(finite(data), allow_nan=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
     frame = (resources.files("codeduet.benchmarks") / "page.html").read_text(encoding="utf-8")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(frame.replace("__DATA__", text), encoding="utf-8")
@@ -178,15 +177,6 @@ def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for agent in agents:
             if turn < len(texts[agent]):
                 yield agent + (f", turn {turn + 1}" if turns > 1 else ""), texts[agent][turn]
-
-
-def _finite(value: Any) -> Any:
-    """Return ``value`` with None for every number in it that is none."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _section(section: Section) -> dict[str, Any]:

@@ -22,29 +22,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
 from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
+from codeduet.algorithms.checks import check_blank
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
-from codeduet.algorithms.metrics import helper_gains
+from codeduet.algorithms.lengths import fitting
+from codeduet.algorithms.metrics import helper_gains, json_line
 from codeduet.algorithms.rollout import rollout
-from codeduet.algorithms.trainer import (
-    check_blank,
-    make_engine,
-    make_envs,
-    make_formatter,
-    make_progress,
-    make_team,
-    use_threads,
-)
+from codeduet.algorithms.show import make_progress
+from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
+from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.samples import sample_row
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
 from codeduet.envs.files import locked, make_folder, read_run_rows, write_whole
@@ -100,7 +97,8 @@ def bench(
         progress: gets a bar; by default one of this run's own is shown.
 
     Raises:
-        InputError: some k exceeds n, or the run folder holds a run of another config.
+        InputError: some k exceeds n, the run folder holds a run of another config or of other weights, or a problem is
+            too long for the model.
     """
     problems = choose_problems(config)
     if config.checkpoint and (newest := latest_checkpoint(Path(config.checkpoint))):
@@ -113,6 +111,8 @@ def bench(
     begun = saved.is_file() and (run / "samples.jsonl").is_file()
     if begun and (changed := difference(load_config(BenchConfig, str(saved)), config)):
         raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
+    played_by = _same_players(config, run, begun=begun)
+    problems = tuple(problem for problem in problems if problem.task_id not in played_by.left_out)
     if team is None and _missing(problems, _finished(run, config.n)):
         team = make_players(config)  # before the folder is made: a model that cannot be loaded leaves none
     make_folder(run)
@@ -129,14 +129,82 @@ def bench(
                 if engine is None:
                     engine = make_engine(config.team, team)
                     stack.callback(engine.close)
-                shown = progress or stack.enter_context(make_progress(console or Console()))
+                shown = progress or stack.enter_context(make_progress(console or Console(markup=False)))
+                problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
         results = summarise(config, [rows[problem.task_id] for problem in problems])
+        if config.env.overlong == "skip":
+            results["left_out"] = played_by.left_out
         results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
         write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+@dataclass(kw_only=True, config=STRICT)
+class Players:
+    """What ``players.json`` holds of who plays in a run folder.
+
+    Attributes:
+        weights: hashes of the files they are loaded from, as far as there are any.
+        left_out: problems too long for them.
+    """
+
+    weights: dict[str, str] = Field(default_factory=dict)
+    left_out: list[str] = Field(default_factory=list)
+
+
+def _same_players(config: BenchConfig, run: Path, *, begun: bool) -> Players:
+    """Return who plays, having checked that it is who wrote the samples that are there.
+
+    Raises:
+        InputError: the files of a model or checkpoint have changed since.
+    """
+    weights = fingerprints(config.team, config.checkpoint)
+    path = run / "players.json"
+    if not begun or not path.is_file():
+        return Players(weights=weights)
+    try:
+        before = TypeAdapter(Players).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InputError(
+            f"{path} is damaged ({error.errors()[0]['msg']}): choose another out=, or delete {run}"
+        ) from None
+    for what, place in (("model", config.team.model), ("checkpoint", config.checkpoint)):
+        if what in weights and before.weights.get(what, weights[what]) != weights[what]:
+            raise InputError(
+                f"{run} holds samples of other weights: {place} has changed since: choose another out=, or delete {run}"
+            )
+    return before
+
+
+def _fitting(
+    config: BenchConfig,
+    run: Path,
+    problems: Sequence[Problem],
+    players: Players,
+    team: Team,
+    engine: Engine,
+    console: Console,
+) -> tuple[Problem, ...]:
+    """Return the problems that are not too long for the players, and write down who these are."""
+    (game,) = make_envs(config.env, config.team.agents, 1)
+    assert isinstance(game.unwrapped, raw_env)
+    fit = fitting(
+        [problem.task_id for problem in problems],
+        game.unwrapped,
+        make_formatter(config.team, team),
+        engine,
+        max_new_tokens=config.sampling.max_new_tokens,
+        overlong=config.env.overlong,
+        blank=config.blank,
+    )
+    if fit.left_out:
+        console.print(fit.line(), markup=False, highlight=False, soft_wrap=True)
+        players.left_out = sorted({*players.left_out, *fit.left_out})
+    write_whole(run / "players.json", json.dumps(plain(players), indent=2) + "\n")
+    return tuple(problem for problem in problems if problem.task_id in fit.kept)
 
 
 def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
@@ -196,7 +264,8 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
 
 def results_table(results: dict[str, Any], title: str = "") -> Table:
     """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
-    table = Table(title=title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}")
+    told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
+    table = Table(title=Text(told))
     table.add_column("")
     table.add_column("%", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -300,7 +369,7 @@ def _missing(problems: Sequence[Problem], rows: Mapping[str, Any]) -> list[Probl
 
 
 def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:
-    write_whole(path, "".join(json.dumps(row) + "\n" for group in rows.values() for row in group))
+    write_whole(path, "".join(json_line(row) for group in rows.values() for row in group))
 
 
 def _play(
@@ -345,7 +414,7 @@ def _play(
                         row["helper_gain"] = gain
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made
-                    file.writelines(json.dumps(row) + "\n" for row in made)
+                    file.writelines(map(json_line, made))
         solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
         progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
     progress.remove_task(bar)

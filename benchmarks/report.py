@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, paper_table
@@ -37,7 +38,7 @@ def reward_gain(rows: list[dict[str, Any]]) -> Interval:
 
     The unit is a training step. With under 20 steps the interval is NaN.
     """
-    rewards = [row["reward"] for row in rows if row["kind"] == "train"]
+    rewards = [row["reward"] for row in rows if row["kind"] == "train" and row["reward"] is not None]
     tenth = len(rewards) // 10
     return bootstrap_difference(rewards[len(rewards) - tenth :], rewards[:tenth])
 
@@ -56,7 +57,7 @@ def learning_curve(runs: list[Path], out: Path) -> None:
     for axis, name in zip(axes.flat, names, strict=False):
         for run, rows in data.items():
             steps = np.array([row["step"] for row in rows])
-            values = np.array([row.get(name, np.nan) for row in rows])
+            values = np.array([row.get(name) for row in rows], dtype=float)  # None, where it is no number, is NaN
             (line,) = axis.plot(steps, values, alpha=0.25, linewidth=0.8)
             window = max(1, len(values) // 10)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
@@ -258,7 +259,7 @@ def comparison_table(results: dict[str, dict[str, Any]], title: str = "") -> Tab
     table = Table(title=". ".join(filter(None, (title, "pass@k and rates in %, 95 % intervals over problems"))))
     table.add_column("")
     for name in results:
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")  # a folder's name, whose brackets are no markup
     for section in ("pass@k", "rates"):
         keys = dict.fromkeys(key for result in results.values() for key in result[section])
         for key in keys:

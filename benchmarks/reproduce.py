@@ -27,9 +27,11 @@ from rich.progress import Progress, TaskID
 from codeduet.algorithms import Trainer
 from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
+from codeduet.algorithms.checks import check_training, is_over, mains_of
 from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.trainer import check_training, is_over, mains_of, make_progress, task_ids
+from codeduet.algorithms.show import make_progress
+from codeduet.algorithms.trainer import task_ids
 from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
 from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, differences
@@ -240,7 +242,7 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     Raises:
         InputError: the run folder holds a run of another config, or a part of it cannot be run.
     """
-    console = console or Console()
+    console = console or Console(markup=False)
     parts = plan(config)
     config = open_run(config)
     rows: dict[RowName, dict[str, Any]] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import shlex
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from codeduet.envs import Executor, InputError, load_problems
 from codeduet.envs.errors import nearest
 from codeduet.envs.files import write_whole
+from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
     import typer
@@ -29,18 +31,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+console = Console(markup=False)  # names of folders and tasks hold brackets
 
 _UsageError: Any = typer.BadParameter.__base__
 """An unknown option, command or value. Typer brings this class along under an address that moves."""
 
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="dotted config overrides")]
+RunAndOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN] [KEY=VALUE]...", help="with --resume, a run folder to go on in; dotted config overrides"
+    ),
+]
+_words: list[str] = []
+"""What this process was started with."""
+
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """Errors that say nothing of this program: no space, no permission."""
 
 TrainConfigName = Annotated[
     str | None,
-    typer.Option("--config", "-c", help="a YAML file, or grpo, magrpo (a model of 3 billion weights), quickstart"),
+    typer.Option(
+        "--config", "-c", help="a YAML file, or grpo, magrpo (the default; a model of 3 billion weights), quickstart"
+    ),
 ]
 BenchConfigName = Annotated[
     str | None, typer.Option("--config", "-c", help="a YAML file, or single, multi_agent, quickstart_bench")
@@ -50,32 +63,44 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="show config, first prom
 
 @app.command()
 def train(
-    overrides: Overrides = None,
-    config: TrainConfigName = "magrpo",
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the run folder's newest checkpoint")] = False,
+    overrides: RunAndOverrides = None,
+    config: TrainConfigName = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the newest checkpoint of RUN, or of the folder out= names")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train a team on the train split."""
-    from codeduet.algorithms.config import TrainConfig
+    from codeduet.algorithms.checkpoint import find_checkpoint
+    from codeduet.algorithms.resume import check_folder
     from codeduet.algorithms.trainer import Trainer
-    from codeduet.benchmarks.config import check_free, load_config, to_yaml
+    from codeduet.benchmarks.config import check_free, to_yaml
 
     quieten_libraries()
-    resolved = load_config(TrainConfig, config, overrides or ())
-    check_free(Path(resolved.out), "train")
-    trainer = Trainer(resolved, console=console)
-    with closing(trainer.engine):
+    resolved = training_config(overrides or [], config, resume=resume)
+    run = Path(resolved.out)
+    # Whatever can be told without a model is told before one is loaded.
+    check_free(run, "train")
+    if not dry_run:
+        check_folder(run, resume=resume)
+    if resume:
+        check_resumed(resolved)
+    elif resolved.init_from:
+        find_checkpoint(Path(resolved.init_from))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(goes_on(same_command()))
+        trainer = Trainer(resolved, console=console)
+        stack.callback(trainer.engine.close)
         if dry_run:
             show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
             return
         say(trainer.team.ways)
         trainer.open(resume=resume)
-        if resume:
-            check_same_run(resolved)
-        write_whole(trainer.run / "config.yaml", to_yaml(resolved))
+        write_whole(run / "config.yaml", to_yaml(resolved))
         if resume and not trainer.step:
-            say(f"{trainer.run} was cut off before its first checkpoint: from the start")
-        metrics = trainer.train()
+            say(f"{run} was cut off before its first checkpoint: from the start")
+        with goes_on(resume_command(run)):
+            metrics = trainer.train()
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
     say_signs(trainer.run)
     say(f"trained {trainer.step} steps: {reward}run folder {trainer.run}")
@@ -92,7 +117,8 @@ def bench(overrides: Overrides = None, config: BenchConfigName = None, dry_run: 
     if dry_run:
         show_bench_plan(resolved)
         return
-    results = pass_at_k.bench(resolved, console=console)
+    with goes_on(same_command()):
+        results = pass_at_k.bench(resolved, console=console)
     console.print(pass_at_k.results_table(results))
     say(f"run folder {resolved.out}")
 
@@ -140,7 +166,8 @@ def reproduce(
     if dry_run:
         show_reproduction(config)
         return
-    results = reproducing.reproduce(config, console=console)
+    with goes_on(same_command()):
+        results = reproducing.reproduce(config, console=console)
     say(paper_table.headline(results))
     for table in paper_table.tables(results):
         console.print(table)
@@ -156,7 +183,9 @@ def ablate(run: Annotated[Path, typer.Argument(help="run folder of a finished re
     from codeduet.benchmarks import ablations
 
     quieten_libraries()
-    console.print(ablations.table(ablations.ablate(run, console=console)))
+    with goes_on(same_command()):
+        results = ablations.ablate(run, console=console)
+    console.print(ablations.table(results))
     say(f"run folder {run / 'ablations'}")
 
 
@@ -186,7 +215,9 @@ def evaluate(
         sampling=trained.sampling,
     )
     resolved = load_config(pass_at_k.BenchConfig, None, overrides or (), base=base)
-    console.print(pass_at_k.results_table(pass_at_k.bench(resolved, console=console)))
+    with goes_on(same_command()):
+        results = pass_at_k.bench(resolved, console=console)
+    console.print(pass_at_k.results_table(results))
     say(f"run folder {resolved.out}")
 
 
@@ -270,33 +301,65 @@ def report(
         if reproduced := reporting.table_of(run):
             say(f"{run}: {headline(reproduced)}")
         if tables := reporting.tables_of(run):
-            console.print(str(run), *tables, sep="\n")
+            say(str(run))
+            console.print(*tables, sep="\n")
     results = reporting.all_results([run for run in runs if not reporting.table_of(run)])
-    for table in reporting.comparison_tables(results, console.width):
-        console.print(table)
+    for comparison in reporting.comparison_tables(results, console.width):
+        console.print(comparison)
 
 
-def check_same_run(config: TrainConfig) -> None:
-    """Refuse to resume a run under another config: only how long it runs and what it writes may change.
+def training_config(words: list[str], source: str | None, *, resume: bool) -> TrainConfig:
+    """Return the config of a training: of the packaged or own file, or of the run that ``words`` begins with.
 
     Raises:
-        InputError: another key differs from the run folder's ``config.yaml``.
+        InputError: it cannot be made, or the run named is none.
     """
-    from dataclasses import fields
+    from dataclasses import replace
 
     from codeduet.algorithms.config import TrainConfig
+    from codeduet.benchmarks.config import command_of, load_config
+
+    if not (resume and words and "=" not in words[0]):
+        return load_config(TrainConfig, source or "magrpo", words)
+    run, *overrides = words
+    if (owner := command_of(Path(run))) != "train":
+        held = f"{run} holds a run of codeduet {owner}" if owner else f"{Path(run) / 'config.yaml'} is missing"
+        raise InputError(f"nothing to resume: {held}")
+    # In the folder it was found in: it may have been moved since it was begun.
+    base = replace(load_config(TrainConfig, str(Path(run) / "config.yaml")), out=run)
+    config = load_config(TrainConfig, source, overrides, base=base)
+    if Path(config.out).resolve() != Path(run).resolve():
+        raise InputError(
+            f"--resume goes on in {run}, not in out={config.out}: a new run begins from its weights by init_from={run}"
+        )
+    return config
+
+
+def check_resumed(config: TrainConfig) -> None:
+    """Check that a run can go on under this config, if its folder says under which it was begun.
+
+    Raises:
+        InputError: it cannot.
+    """
+    from codeduet.algorithms.config import TrainConfig
+    from codeduet.algorithms.resume import check_same_run
     from codeduet.benchmarks.config import load_config
 
     saved = Path(config.out) / "config.yaml"
-    if not saved.is_file():
-        return
-    before = load_config(TrainConfig, str(saved))
-    free = {"out", "steps", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every"}
-    for name in (field.name for field in fields(TrainConfig)):
-        if name not in free and getattr(before, name) != getattr(config, name):
-            raise InputError(f"{saved} has another {name}: --resume goes on with the same run; choose another out=")
-    if config.steps < before.steps:
-        raise InputError(f"{saved} has steps={before.steps}: --resume can run longer, not shorter than that")
+    if saved.is_file():
+        check_same_run(load_config(TrainConfig, str(saved)), config, saved)
+
+
+def resume_command(run: Path) -> str:
+    """Return the command that goes on with a training."""
+    if "=" in str(run):  # would be taken for an override
+        return f"codeduet train --config {shlex.quote(str(run / 'config.yaml'))} {shlex.quote(f'out={run}')} --resume"
+    return f"codeduet train --resume {shlex.quote(str(run))}"
+
+
+def same_command() -> str:
+    """Return the command this process runs, which goes on with what it left."""
+    return shlex.join(["codeduet", *_words])
 
 
 def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task_id: str) -> None:
@@ -371,9 +434,14 @@ def quieten_libraries() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line on ``arguments``, by default the process's; bad input is one line and exit status 2."""
     words = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    _words[:] = words
     try:
-        # Not in Typer's standalone mode, which frames an error in a box of many lines.
-        status = app(args=words, prog_name="codeduet", standalone_mode=False) or 0
+        with handled():
+            # Not in Typer's standalone mode, which frames an error in a box of many lines.
+            status = app(args=words, prog_name="codeduet", standalone_mode=False) or 0
+    except Interrupted as stop:
+        status = stop.status
+        print(f"codeduet: {stop.line()}", file=sys.stderr)
     except InputError as error:
         status = _complain(str(error))
     except _UsageError as error:
@@ -384,10 +452,6 @@ def main(arguments: list[str] | None = None) -> None:
         if error.errno not in _OF_THE_MACHINE:
             raise
         status = _complain(f"cannot write {error.filename or 'on'}: {error.strerror}; what was written before is kept")
-    except typer.Abort:  # Ctrl-C, as older versions of Typer tell it; newer ones return 130
-        status = 130
-    if status == 130:
-        print("codeduet: stopped", file=sys.stderr)
     sys.exit(status)
 
 

@@ -42,6 +42,7 @@ def test_a_healthy_run_fires_nothing() -> None:
         ("reward", (0.6, 0.5), "made it worse"),
         ("dead_groups", (0.2, 0.95), "teach nothing"),
         ("main_0__dead_groups", (0.2, 0.95), "teach nothing"),
+        ("main_0__skipped_updates", (0.0, 0.5), "not finite"),
         ("main_0__entropy", (1.0, 0.01), "stops exploring"),
         ("main_0__repeated", (0.0, 0.95), "diversity goes"),
         ("main_0__truncated", (0.1, 0.9), "cut off"),

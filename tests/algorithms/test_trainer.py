@@ -15,13 +15,14 @@ import torch
 
 from codeduet.agents import Completion, ScriptedEngine
 from codeduet.agents.team import Team
-from codeduet.algorithms import MAGRPO, Group, TrainConfig, Trainer, Trajectory
+from codeduet.algorithms import Group, TrainConfig, Trainer, Trajectory
 from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
 from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 from codeduet.envs.files import locked
+from tests.letters import LetterReward
 
 LONG = SamplingConfig(max_new_tokens=2000)
 TIMES = ("seconds/", "tokens_per_second", "peak_memory")
@@ -39,22 +40,6 @@ def config(tiny_model: str, tmp_path: Path) -> TrainConfig:
         group_size=2,
         checkpoint_every=2,
     )
-
-
-def letters(text: str) -> float:
-    """A reward that random bytes get some of: how many of the first letters of the alphabet there are."""
-    return sum(sign in "abcdefgh" for sign in text) / 4
-
-
-class LetterReward(MAGRPO):
-    """MAGRPO that pays for letters, since no random program earns anything."""
-
-    def advantages(self, groups: Sequence[Group]) -> Any:
-        for group in groups:
-            for trajectory in group.trajectories:
-                for action in trajectory.actions:
-                    action.reward = sum(letters(text) for _, _, text in trajectory.transcript)
-        return super().advantages(groups)
 
 
 def numbers(trainer: Trainer) -> list[dict[str, Any]]:

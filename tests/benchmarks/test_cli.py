@@ -6,10 +6,8 @@ import errno
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,7 +191,7 @@ def test_train_closes_its_engine_however_it_ends(
     monkeypatch.setattr(HFEngine, "close", lambda engine: closed.append(engine))
     ran = codeduet(*tiny, f"out={tmp_path / 'run'}", *ending)
     assert ran.status == (2 if ending == ["--resume"] else 0)  # nothing to resume
-    assert len(closed) == 1
+    assert len(closed) == (0 if ending == ["--resume"] else 1)  # said before a model is loaded
 
 
 def test_judge_scores_saved_samples(codeduet: Command, problem_file: Path, tmp_path: Path) -> None:
@@ -224,12 +222,14 @@ def test_train_resume_evaluate_and_report(
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in metrics] == [1, 2, 3]
 
-    faster = codeduet(*tiny, f"out={run}", "--resume", "steps=4", "optim.lr=0.5")
-    assert_refused(faster, "has another optim: --resume goes on with the same run")
-    assert_refused(codeduet(*tiny, f"out={run}", "--resume", "steps=1"), "has steps=3: --resume can run longer")
+    heavier = codeduet(*tiny, f"out={run}", "--resume", "steps=4", "optim.weight_decay=0.5")
+    assert_refused(
+        heavier, "has another optim.weight_decay: 0.0 there and 0.5 here: --resume goes on with the same run"
+    )
+    assert_refused(codeduet(*tiny, f"out={run}", "--resume", "steps=1"), "has steps=3, not 1: --resume can run longer")
 
     other = codeduet(*tiny, f"out={run}", "--resume", "steps=4", f"team.model={other_model}")
-    assert_refused(other, "is a checkpoint of another model: hidden_size is 32 there and 48 here")
+    assert_refused(other, f"has another team.model: {tiny[1].partition('=')[2]!r} there and {str(other_model)!r} here")
 
     evaluated = codeduet("eval", run, "n=2", "k=[1, 2]")
     assert (evaluated.status, evaluated.err) == (0, "")
@@ -319,18 +319,6 @@ def test_the_real_command_says_nothing_that_libraries_say_of_themselves(settings
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "Loading weights" not in ran.stdout
     assert "team: 1 problems, n = 1" in ran.stdout
-
-
-def test_ctrl_c_ends_a_run_with_one_line_and_status_130(tiny: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "codeduet", *tiny, "steps=100000", f"out={tmp_path / 'run'}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        metrics = tmp_path / "run" / "metrics.jsonl"
-        deadline = time.monotonic() + 90
-        while not (metrics.is_file() and metrics.stat().st_size) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        os.kill(running.pid, signal.SIGINT)
-        _, err = running.communicate(timeout=60)
-    assert (running.returncode, err) == (130, "codeduet: stopped\n")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,9 +17,11 @@ import pytest
 from rich.console import Console
 
 from codeduet.agents import ScriptedEngine
-from codeduet.agents.random_model import byte_tokenizer
+from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.team import Team, load_team
+from codeduet.algorithms.checkpoint import save_checkpoint
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
+from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
 from codeduet.envs import HELPER, MAIN, InputError
 from codeduet.envs.files import locked
@@ -272,3 +276,113 @@ def test_a_model_plays_as_it_is_and_the_table_holds_every_number(config: BenchCo
     text = console.export_text()
     for name in ("pass@1", "reward", "syntax", "runnable", "tests", "truncated", "helper nonempty", "helper called"):
         assert name in text
+
+
+@pytest.fixture
+def copied(config: BenchConfig, model_dir: Path, tmp_path: Path) -> BenchConfig:
+    """A benchmark of a model of its own, which plays two answers to each of two problems and is cut off half way."""
+    shutil.copytree(model_dir, tmp_path / "model")
+    return replace(
+        config,
+        team=replace(config.team, model=str(tmp_path / "model"), batch_size=2),
+        sampling=SamplingConfig(max_new_tokens=4),
+        limit=2,
+        n=2,
+        k=[1],
+    )
+
+
+def cut_half(config: BenchConfig) -> bytes:
+    """Play it and drop the second problem's samples; return what was there."""
+    bench(config, console=Console(quiet=True))
+    samples = Path(config.out) / "samples.jsonl"
+    whole = samples.read_bytes()
+    samples.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    return whole
+
+
+def test_samples_of_other_weights_are_not_mixed_with_those_there(copied: BenchConfig) -> None:
+    whole = cut_half(copied)
+    weights = Path(copied.team.model) / "model.safetensors"
+    before = weights.read_bytes()
+    changed = bytearray(before)
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    with pytest.raises(
+        InputError, match=rf"bench holds samples of other weights: {copied.team.model} has changed since"
+    ):
+        bench(copied)
+    weights.write_bytes(before)  # with another time of change: it is what it was
+    bench(copied, console=Console(quiet=True))
+    assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
+    shutil.rmtree(copied.team.model)
+    assert (
+        bench(copied, console=Console(quiet=True))["n"] == 2
+    )  # what is finished is read, whatever became of the model
+
+
+def test_samples_of_another_checkpoint_at_the_same_path_are_not_mixed(
+    copied: BenchConfig, model_dir: Path, tmp_path: Path
+) -> None:
+    trained = tmp_path / "trained"
+    for seed in (0, 1):
+        made = load_team(str(model_dir), lora_rank=2, seed=seed)
+        save_checkpoint(trained / str(seed), 1, made, {}, keep=1)
+    of_checkpoint = replace(copied, checkpoint=str(trained / "0"))
+    whole = cut_half(of_checkpoint)
+    place = trained / "0" / "checkpoints"
+    place.rename(trained / "kept")
+    shutil.copytree(trained / "1" / "checkpoints", place)
+    with pytest.raises(InputError, match=r"other weights: .*0/checkpoints/step_000001 has changed since"):
+        bench(of_checkpoint)
+    shutil.rmtree(place)
+    (trained / "kept").rename(place)
+    bench(of_checkpoint, console=Console(quiet=True))
+    assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
+
+
+def test_a_large_file_is_hashed_by_blocks_that_miss_no_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeduet.benchmarks.fingerprint._WHOLE", 2**20)
+    (tmp_path / "config.json").write_text("{}")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(bytes(5 * 2**20))
+    before = fingerprints(TeamConfig(model=str(tmp_path)), "")
+    for place in range(5):
+        changed = bytearray(5 * 2**20)
+        changed[place * 2**20 : (place + 1) * 2**20] = b"x" * 2**20
+        weights.write_bytes(changed)
+        assert fingerprints(TeamConfig(model=str(tmp_path)), "") != before
+    assert fingerprints(TeamConfig(model="owner/name"), "") == {}
+    assert fingerprints(TeamConfig(model="served", engine="openai"), "") == {}
+
+
+def test_overlong_problems_are_refused_or_left_out_and_told(
+    copied: BenchConfig, problem_rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    short, _ = random_model(layers=1, positions=150)
+    short.save_pretrained(copied.team.model)
+    long = {**problem_rows[1], "prompt": problem_rows[1]["prompt"].replace("Return", f"{100 * 'a'} Return")}
+    file = tmp_path / "long.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in (problem_rows[0], long, *problem_rows[2:])))
+    made = replace(copied, limit=0, env=replace(copied.env, problems=str(file)))
+    with pytest.raises(InputError, match=r"1 of 3 problems are too long for the 150 positions .*env\.overlong=skip"):
+        bench(made, console=Console(quiet=True))
+    assert not (Path(made.out) / "samples.jsonl").exists()
+    skipping = replace(made, env=replace(made.env, overlong="skip"))
+    console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115
+    results = bench(skipping, console=console)
+    assert results["left_out"] == ["Toy/1"]
+    assert list(results["problems"]) == ["Toy/0", "Toy/2"]
+    assert "1 of 3 problems are too long and left out: Toy/1\n" in console.export_text()
+    assert bench(skipping, console=Console(quiet=True)) == results  # read, not played again
+    samples = Path(made.out) / "samples.jsonl"
+    whole = samples.read_bytes()
+    samples.write_bytes(whole[: len(whole) // 2])
+    assert {**bench(skipping, console=Console(quiet=True)), "seconds": 0} == {**results, "seconds": 0}
+    assert samples.read_bytes() == whole
+
+
+def test_a_title_with_brackets_is_shown_as_it_is(play: Callable[..., dict[str, Any]]) -> None:
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(results_table(play(), "runs/[/x]"))
+    assert "runs/[/x]" in console.export_text()

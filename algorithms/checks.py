@@ -1,0 +1,78 @@
+"""What no single setting of a training shows: settings that do not go together, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codeduet.algorithms.algorithm import Algorithm
+from codeduet.algorithms.config import TrainConfig
+from codeduet.envs import InputError
+from codeduet.envs.errors import nearest
+
+BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
+"""Keys of an observation that ``blank`` may empty; beside them it may name agents."""
+
+
+def is_over(config: TrainConfig, step: int, tokens: int) -> bool:
+    """Tell whether a training that has come to ``step`` and ``tokens`` has used up what it may."""
+    return step >= config.steps or 0 < config.token_budget <= tokens
+
+
+def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
+    """Check what no single setting shows, before anything is loaded.
+
+    Raises:
+        InputError: settings that do not go together.
+    """
+    for agent in config.frozen:
+        if agent not in config.team.agents:
+            raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
+    check_blank(config.blank, config.team.agents)
+    if set(config.frozen) == set(config.team.agents):
+        raise InputError("frozen names every agent: nothing would learn")
+    if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
+        raise InputError(
+            f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
+        )
+    sampling = config.sampling.build()
+    if config.team.engine == "openai":
+        raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
+    mains = mains_of(algorithm)
+    if config.group_size % mains or config.group_size // mains < 2:
+        raise InputError(
+            f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
+            f"{mains}, at least {2 * mains}"
+        )
+    if mains > 1 and config.env.max_turns > 1:
+        raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
+    if config.optim.warmup_steps >= config.steps:
+        raise InputError(
+            f"optim.warmup_steps={config.optim.warmup_steps} leaves none of steps={config.steps} at the whole learning rate"
+        )
+    if config.optim.updates_per_batch > 1 and algorithm.on_policy:
+        raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
+    if not algorithm.on_policy and sampling.truncated:
+        raise InputError(
+            "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
+            "and such runs collapse; set top_p=1 and top_k=0"
+        )
+    if sampling.temperature == 0:
+        raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
+
+
+def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
+    """Check what is to be emptied.
+
+    Raises:
+        InputError: a name that is neither an observation's text nor an agent.
+    """
+    for name in blank:
+        if name not in (*BLANKABLE, *agents):
+            raise InputError(
+                f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
+            )
+
+
+def mains_of(algorithm: Algorithm) -> int:
+    """Return how many episodes of a group share each first answer: 1 unless the algorithm says otherwise."""
+    return int(getattr(algorithm, "mains", 1))

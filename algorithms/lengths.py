@@ -1,0 +1,124 @@
+"""Which problems are too long for a model: told from the prompts, before anything is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from codeduet.agents import Engine, Formatter
+from codeduet.agents.hf import HFEngine
+from codeduet.agents.vllm import VLLMEngine
+from codeduet.envs import HELPER, MAIN, InputError, Problem, find_problem, raw_env
+
+_CODE = "#"
+"""Stands for an answer in a prompt, whose tokens are added apart: a prompt with code in it is another one."""
+
+_FEEDBACK = "99 of 99 tests passed.\nYour code raised ValueError: " + 20 * "longest xx "
+
+
+class Fit(NamedTuple):
+    """Problems, sorted by whether they fit.
+
+    Attributes:
+        kept: task ids that do, in their order.
+        left_out: those that do not.
+    """
+
+    kept: list[str]
+    left_out: list[str]
+
+    def line(self) -> str:
+        """Say what is left out."""
+        return f"{len(self.left_out)} of {len(self.kept) + len(self.left_out)} problems are too long and left out: " + (
+            ", ".join(self.left_out)
+        )
+
+
+def fitting(
+    tasks: Sequence[str],
+    game: raw_env,
+    formatter: Formatter,
+    engine: Engine,
+    *,
+    max_new_tokens: int,
+    overlong: Literal["refuse", "skip"],
+    blank: Sequence[str] = (),
+) -> Fit:
+    """Tell which problems leave room for every answer, whatever is answered before it.
+
+    Args:
+        tasks: their ids.
+        game: an environment that holds them.
+        formatter: observation -> prompt.
+        engine: who generates, in its model's positions or its context.
+        max_new_tokens: of each answer, at most.
+        overlong: whether problems that do not fit are refused or left out.
+        blank: what is emptied before agents see it.
+
+    Raises:
+        InputError: a problem does not fit and ``overlong`` is ``refuse``, or none does.
+    """
+    room = _room(engine)
+    if room is None:
+        return Fit(list(tasks), [])
+    needs = {
+        task: max(
+            _longest(game, game.problems[find_problem(game.problems, task)], agent, formatter, max_new_tokens, blank)
+            for agent in game.possible_agents
+        )
+        for task in tasks
+    }
+    fit = Fit([task for task in tasks if needs[task] <= room], [task for task in tasks if needs[task] > room])
+    if fit.left_out and (overlong == "refuse" or not fit.kept):
+        longest = max(fit.left_out, key=needs.__getitem__)
+        place = "tokens of team.context" if isinstance(engine, VLLMEngine) else "positions of the model"
+        advice = "lower sampling.max_new_tokens" + (
+            ", or set env.overlong=skip to leave them out" if fit.kept else ", or take other problems"
+        )
+        raise InputError(
+            f"{len(fit.left_out)} of {len(tasks)} problems are too long for the {room} {place}: {longest} may take "
+            f"{needs[longest]}, its longest prompt and an answer of max_new_tokens={max_new_tokens}; {advice}"
+        )
+    return fit
+
+
+def _room(engine: Engine) -> int | None:
+    """Return the tokens of a prompt and its answer, at most; None is no limit, or one that only a server knows."""
+    if isinstance(engine, VLLMEngine):
+        return engine.context
+    if not isinstance(engine, HFEngine):
+        return None
+    configs = [policy.activate().config.get_text_config() for policy in engine.policies.values()]
+    positions = [getattr(config, "max_position_embeddings", None) for config in configs]
+    return min((int(count) for count in positions if count), default=None)
+
+
+def _longest(
+    game: raw_env, problem: Problem, agent: str, formatter: Formatter, max_new_tokens: int, blank: Sequence[str]
+) -> int:
+    """Return the tokens of an agent's longest possible prompt and its answer."""
+
+    def tokens(**seen: Any) -> int:
+        observation: Mapping[str, Any] = {
+            "prompt": problem.prompt,
+            "entry_point": problem.entry_point,
+            "helper_code": "",
+            "previous_code": "",
+            "feedback": "",
+            "turn": 0,
+        } | seen
+        shown = {key: "" if key in blank else value for key, value in observation.items()}
+        return len(formatter.encode(agent, shown))
+
+    answers = 1  # its own
+    longest: dict[str, Any] = {}
+    reads = agent == MAIN and HELPER in game.possible_agents and HELPER not in blank and "helper_code" not in blank
+    if reads and not game.simultaneous:
+        longest["helper_code"] = _CODE
+        answers += 1
+    if game.max_turns > 1:
+        longest |= {"feedback": _FEEDBACK, "turn": game.max_turns - 1}
+        without = tokens(**longest)
+        longest["previous_code"] = _CODE
+        answers += tokens(**longest) > without  # a base model does not read its last answer
+    return tokens(**longest) + answers * max_new_tokens

@@ -1,0 +1,161 @@
+"""``codeduet train --resume``: by folder or by config, with what may change, and refused before a model is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.algorithms.config import TrainConfig
+from codeduet.benchmarks.config import load_config
+from codeduet.cli import resume_command
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def training(model_dir: Path, problem_file: Path) -> list[str]:
+    return [
+        "train", f"team.model={model_dir}", "team.lora_rank=2", f"env.problems={problem_file}", "checkpoint_every=2",
+        "sampling.max_new_tokens=12", "problems_per_step=2", "group_size=4", "optim.lr=0.01",
+        "algorithm=tests.letters:LetterReward",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def run(codeduet: Command, training: list[str], tmp_path: Path) -> Path:
+    """A run of two steps."""
+    folder = tmp_path / "run"
+    assert codeduet(*training, "steps=2", f"out={folder}").status == 0
+    return folder
+
+
+@pytest.fixture
+def no_model(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeduet.algorithms.trainer.load_team", lambda *_, **__: pytest.fail("a model is loaded"))
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def told_of(run: Path) -> list[dict[str, Any]]:
+    """Rows without times."""
+    times = ("seconds/", "tokens_per_second", "peak_memory")
+    return [{key: value for key, value in row.items() if not key.startswith(times)} for row in rows_of(run)]
+
+
+def refused(ran: Any, words: str) -> None:
+    assert ran.status == 2
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.err.startswith("codeduet: ")
+    assert words in ran.err
+
+
+def test_a_run_goes_on_by_its_folder_alone(
+    codeduet: Command, training: list[str], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert codeduet(*training, "steps=4", f"out={tmp_path / 'whole'}").status == 0
+    moved = run.rename(tmp_path / "moved [1]")
+    monkeypatch.chdir(tmp_path)
+    assert codeduet("train", "--resume", "moved [1]", "steps=4").status == 0
+    assert told_of(moved) == told_of(tmp_path / "whole")
+    assert load_config(TrainConfig, str(moved / "config.yaml")).steps == 4
+    again = codeduet("train", "--resume", moved)
+    assert (again.status, again.err) == (0, "")
+    assert [row["step"] for row in rows_of(moved)] == [1, 2, 3, 4]
+
+
+def test_a_run_goes_on_by_its_config_as_before(codeduet: Command, training: list[str], run: Path) -> None:
+    assert codeduet(*training, "steps=3", f"out={run}", "--resume").status == 0
+    assert codeduet("train", "--config", run / "config.yaml", "steps=4", "--resume").status == 0
+    assert codeduet("train", "--resume", run, "--config", run / "config.yaml", "steps=5").status == 0
+    assert [row["step"] for row in rows_of(run)] == [1, 2, 3, 4, 5]
+
+
+def test_another_micro_batch_learns_the_same(codeduet: Command, run: Path, tmp_path: Path) -> None:
+    for name, tokens in (("as it was", 8192), ("smaller", 64)):
+        shutil.copytree(run, tmp_path / name)
+        ran = codeduet("train", "--resume", tmp_path / name, "steps=3", f"optim.micro_batch_tokens={tokens}")
+        assert (ran.status, ran.err) == (0, "")
+    one, other = (rows_of(tmp_path / name)[-1] for name in ("as it was", "smaller"))
+    assert one["tokens"] == other["tokens"]
+    for agent in ("helper_0", "main_0"):
+        assert one[f"{agent}/entropy"] == other[f"{agent}/entropy"]  # of the very same samples
+        assert one[f"{agent}/grad_norm"] == pytest.approx(other[f"{agent}/grad_norm"], rel=1e-5)
+        assert one[f"{agent}/grad_norm"] > 0
+    texts = [(tmp_path / name / "completions.jsonl").read_text() for name in ("as it was", "smaller")]
+    assert texts[0] == texts[1]
+
+
+def test_another_learning_rate_takes_effect_and_is_written_down(codeduet: Command, run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "same")
+    assert codeduet("train", "--resume", tmp_path / "same", "steps=4").status == 0
+    assert codeduet("train", "--resume", run, "steps=4", "optim.lr=0.5", "optim.schedule=linear").status == 0
+    assert [row["lr"] for row in rows_of(run)] == pytest.approx([0.01, 0.01, 0.5 * 2 / 4, 0.5 / 4])
+    optim = load_config(TrainConfig, str(run / "config.yaml")).optim
+    assert (optim.lr, optim.schedule) == (0.5, "linear")
+
+    def weights(of: Path) -> bytes:
+        return (of / "checkpoints" / "step_000004" / "main_0" / "adapter_model.safetensors").read_bytes()
+
+    assert weights(run) != weights(tmp_path / "same")
+    refused(
+        codeduet("train", "--resume", run, "optim.warmup_steps=4"), "leaves none of steps=4 at the whole learning rate"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["sampling.top_k=5"],
+            "config.yaml has another sampling.top_k: 0 there and 5 here: --resume goes on with the same",
+        ),
+        (["team.lora_rank=4"], "has another team.lora_rank: 2 there and 4 here"),
+        (["steps=1"], "has steps=2, not 1: --resume can run longer, not shorter"),
+        (["out=elsewhere"], "not in out=elsewhere: a new run begins from its weights by init_from="),
+        (["stepps=3"], "unknown config key 'stepps'; did you mean 'steps'?"),
+    ],
+)
+@pytest.mark.usefixtures("no_model")
+def test_what_is_refused_is_refused_before_a_model_is_loaded(
+    codeduet: Command, run: Path, words: list[str], message: str
+) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    refused(codeduet("train", "--resume", run, *words), message)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_folders_that_hold_no_training_are_refused_before_a_model_is_loaded(
+    codeduet: Command, training: list[str], run: Path, tmp_path: Path, no_model: None
+) -> None:
+    refused(
+        codeduet("train", "--resume", tmp_path / "nowhere"), f"nothing to resume: {tmp_path / 'nowhere'}/config.yaml"
+    )
+    bench = tmp_path / "bench"
+    bench.mkdir()
+    (bench / "config.yaml").write_text("split: test\n")
+    refused(codeduet("train", "--resume", bench), f"nothing to resume: {bench} holds a run of codeduet bench")
+    refused(codeduet(*training, "steps=2", f"out={run}"), f"{run} holds a run already: continue it with --resume")
+    refused(codeduet(*training, f"out={tmp_path / 'new'}", f"init_from={tmp_path}"), f"no checkpoint in {tmp_path}")
+
+
+def test_a_new_run_begins_with_the_weights_of_another(codeduet: Command, training: list[str], run: Path) -> None:
+    new = run.with_name("new")
+    ran = codeduet(*training, "steps=1", f"out={new}", f"init_from={run}")
+    assert (ran.status, ran.err) == (0, "")
+    assert [row["step"] for row in rows_of(new)] == [1]
+    assert rows_of(new)[0]["main_0/entropy"] != rows_of(run)[0]["main_0/entropy"]
+    ran = codeduet(*training, "steps=1", f"out={new.with_name('rank')}", f"init_from={run}", "team.lora_rank=3")
+    refused(ran, "is a checkpoint of another model: lora_rank is 2 there and 3 here")
+
+
+def test_the_command_that_goes_on_is_one_that_is_understood() -> None:
+    assert resume_command(Path("runs/a")) == "codeduet train --resume runs/a"
+    assert resume_command(Path("runs/a b")) == "codeduet train --resume 'runs/a b'"
+    assert resume_command(Path("lr=1")) == "codeduet train --config lr=1/config.yaml out=lr=1 --resume"

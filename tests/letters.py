@@ -1,0 +1,24 @@
+"""An algorithm under which a random model learns something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from codeduet.algorithms import MAGRPO, Group
+
+
+def letters(text: str) -> float:
+    """A reward that random bytes get some of: how many of the first letters of the alphabet there are."""
+    return sum(sign in "abcdefgh" for sign in text) / 4
+
+
+class LetterReward(MAGRPO):
+    """MAGRPO that pays for letters, since no random program earns anything."""
+
+    def advantages(self, groups: Sequence[Group]) -> Any:
+        for group in groups:
+            for trajectory in group.trajectories:
+                for action in trajectory.actions:
+                    action.reward = sum(letters(text) for _, _, text in trajectory.transcript)
+        return super().advantages(groups)
