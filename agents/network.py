@@ -106,6 +106,15 @@ def decoder_of(model: Any) -> Any:
     return found
 
 
+def cache_bytes(model: Any) -> int:
+    """Return the bytes of keys and values a token takes in all layers, were all of them attention."""
+    config = text_config(model)
+    heads = getattr(config, "num_attention_heads", None) or 1
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    kept = getattr(config, "num_key_value_heads", None) or heads
+    return int(2 * config.num_hidden_layers * kept * width * (torch.finfo(model.dtype).bits // 8))
+
+
 def layers_of(model: Any) -> list[Any]:
     """Return the layers of a model's decoder, from the first; none where they do not stand in a list of their own."""
     number = text_config(model).num_hidden_layers

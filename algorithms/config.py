@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -120,7 +120,11 @@ class OptimConfig:
         weight_decay: of AdamW.
         max_grad_norm: the gradient of a step is scaled down to this norm; 0 is off.
         updates_per_batch: optimiser steps on each batch of episodes; more than 1 needs a ratio loss.
-        micro_batch_tokens: padded tokens of a forward pass, at most; the gradient does not depend on it.
+        micro_batch_tokens: padded tokens of a forward pass, at most; the gradient does not depend on it. ``auto`` is as many
+            as the memory plan has room for, and no more than pay in speed.
+        gradient_checkpointing: whether layers are computed again in the backward pass instead of kept, which saves memory
+            and costs a forward pass; ``auto`` does so where too few tokens fit without.
+        memory_gib: what this process may hold, for the memory plan; 0 is 60 % of what is free on the machine or GPU.
     """
 
     lr: float = Field(default=1e-5, gt=0, allow_inf_nan=False)
@@ -129,7 +133,9 @@ class OptimConfig:
     weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     max_grad_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     updates_per_batch: int = Field(default=1, ge=1)
-    micro_batch_tokens: int = Field(default=8192, gt=0)
+    micro_batch_tokens: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    gradient_checkpointing: Literal["auto", "always", "never"] = "auto"
+    memory_gib: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

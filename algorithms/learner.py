@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
+from codeduet.agents.self_test import paths
 from codeduet.agents.team import Policy
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
+from codeduet.envs import InputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Learner:
         weight_decay: of AdamW.
         max_grad_norm: the gradient is scaled down to this norm; 0 is off.
         micro_batch_tokens: padded tokens of a micro-batch, at most (one sequence at least).
+        recompute: whether layers are computed again in the backward pass instead of kept.
         updates: optimiser steps on each batch.
 
     Attributes:
@@ -59,11 +64,13 @@ class Learner:
         weight_decay: float = 0.0,
         max_grad_norm: float = 1.0,
         micro_batch_tokens: int = 8192,
+        recompute: bool = False,
         updates: int = 1,
     ) -> None:
         self.policy = policy
         self.max_grad_norm = max_grad_norm
         self.micro_batch_tokens = micro_batch_tokens
+        self.recompute = recompute
         self.updates = updates
         self.lr = lr
         self.skipped = 0
@@ -96,33 +103,46 @@ class Learner:
         for group in self.optimizer.param_groups:  # anew each time: a loaded state brings the rate it was saved at
             group["lr"] = self.lr * lr_factor
         sequences, tokens = len(samples), sum(len(sample.completion_ids) for sample in samples)
-        micro_batches = list(self._micro_batches(live))
-        old: list[torch.Tensor] = []
+        old: dict[int, torch.Tensor] = {}  # of each sample, by its place in ``live``
         if self.updates > 1:
             with torch.no_grad():
-                old = [self._score(batch)[0] for batch in micro_batches]
+                for indices in self._micro_batches(live):
+                    scored, _ = self._score([live[i] for i in indices])
+                    old |= {i: row[: len(live[i].completion_ids)] for i, row in zip(indices, scored, strict=True)}
         for update in range(self.updates):
             self.optimizer.zero_grad(set_to_none=True)
             total = 0.0
             stats = _Stats()
-            for number, batch in enumerate(micro_batches):
+            left = list(self._micro_batches(live))
+            while left:
                 if update == 0:
                     pause()
-                logprobs, mask = self._score(batch)
-                value = loss(
-                    LossBatch(
-                        logprobs=logprobs,
-                        old_logprobs=old[number] if old else logprobs.detach(),
-                        mask=mask,
-                        advantages=torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype),
-                        sequences=sequences,
-                        tokens=tokens,
+                indices = left.pop(0)
+                batch = [live[i] for i in indices]
+                try:
+                    logprobs, mask = self._score(batch)
+                    value = loss(
+                        LossBatch(
+                            logprobs=logprobs,
+                            old_logprobs=pad_sequence([old[i] for i in indices], batch_first=True)
+                            if old
+                            else logprobs.detach(),
+                            mask=mask,
+                            advantages=torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype),
+                            sequences=sequences,
+                            tokens=tokens,
+                        )
                     )
-                )
+                    finite = math.isfinite(total + float(value.detach()))
+                    if finite:
+                        self._add_gradient(value)
+                except torch.OutOfMemoryError:
+                    left = [*self._halves(indices, live), *left]
+                    metrics["out_of_memory"] = metrics.get("out_of_memory", 0.0) + 1.0
+                    continue
                 total += float(value.detach())
-                if not math.isfinite(total):
+                if not finite:
                     break
-                value.backward()  # type: ignore[no-untyped-call]
                 if update == 0:
                     stats.add(batch, logprobs.detach(), mask)
             norm = float(self._clip()) if math.isfinite(total) else math.nan
@@ -139,6 +159,37 @@ class Learner:
             self.policy.version += 1
         return metrics
 
+    def _add_gradient(self, value: torch.Tensor) -> None:
+        """Add a micro-batch's gradient, all of it or, where memory runs out on the way, nothing."""
+        gradients = torch.autograd.grad(value, self.policy.parameters, allow_unused=True)
+        for parameter, gradient in zip(self.policy.parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+    def _halves(self, indices: list[int], live: Sequence[Sample]) -> list[list[int]]:
+        """Cut a micro-batch for which memory ran out, and make those that follow no larger.
+
+        Raises:
+            InputError: it is a single completion.
+        """
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        size = _padded_tokens([live[i] for i in indices], self._shared)
+        if len(indices) == 1:
+            raise InputError(
+                f"out of memory for one completion of {size} tokens with its prompt: set "
+                + ("optim.gradient_checkpointing=always, or a " if not self.recompute else "a ")
+                + "smaller sampling.max_new_tokens"
+            )
+        self.micro_batch_tokens = min(self.micro_batch_tokens, max(1, size // 2))
+        middle = len(indices) // 2
+        return [indices[:middle], indices[middle:]]
+
+    @property
+    def _shared(self) -> bool:
+        """Whether a prompt is computed once for all its completions."""
+        return paths(self.policy.activate()).prompts != "repeated"
+
     def _clip(self) -> torch.Tensor:
         limit = self.max_grad_norm or float("inf")
         return torch.nn.utils.clip_grad_norm_(self.policy.parameters, limit)
@@ -149,26 +200,33 @@ class Learner:
             [sample.prompt_ids for sample in batch],
             [sample.completion_ids for sample in batch],
             [sample.temperature for sample in batch],
+            recompute=self.recompute and torch.is_grad_enabled(),
         )
 
-    def _micro_batches(self, samples: Sequence[Sample]) -> Iterator[list[Sample]]:
+    def _micro_batches(self, samples: Sequence[Sample]) -> Iterator[list[int]]:
         """Cut the batch, longest first, so that a micro-batch too large for memory fails at once and not at the end.
 
-        Samples of one prompt stay together: it is computed once for all of them.
+        Samples, told by their places, stay together where they have one prompt: it is computed once for all of them.
         """
-        batch: list[Sample] = []
-        for sample in sorted(samples, key=lambda s: (-len(s.prompt_ids), s.prompt_ids, -len(s.completion_ids))):
-            if batch and _padded_tokens([*batch, sample]) > self.micro_batch_tokens:
+
+        def order(i: int) -> tuple[Any, ...]:
+            return -len(samples[i].prompt_ids), samples[i].prompt_ids, -len(samples[i].completion_ids)
+
+        batch: list[int] = []
+        for i in sorted(range(len(samples)), key=order):
+            grown = [samples[k] for k in (*batch, i)]
+            if batch and _padded_tokens(grown, self._shared) > self.micro_batch_tokens:
                 yield batch
                 batch = []
-            batch.append(sample)
+            batch.append(i)
         yield batch
 
 
-def _padded_tokens(batch: Sequence[Sample]) -> int:
-    """Return the tokens a forward pass computes: each different prompt and every completion, padded."""
+def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
+    """Return the tokens a forward pass computes: each different prompt, or one a completion, and completions, padded."""
     prompts = {sample.prompt_ids for sample in batch}
-    return len(prompts) * max(map(len, prompts)) + len(batch) * max(len(s.completion_ids) for s in batch)
+    count = len(prompts) if shared else len(batch)
+    return count * max(map(len, prompts)) + len(batch) * max(len(s.completion_ids) for s in batch)
 
 
 class _Stats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from codeduet.agents import Engine, Formatter
+from codeduet.agents import Engine, Formatter, network
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.envs import HELPER, MAIN, InputError, Problem, find_problem, raw_env
@@ -22,10 +22,12 @@ class Fit(NamedTuple):
     Attributes:
         kept: task ids that do, in their order.
         left_out: those that do not.
+        longest: tokens of a prompt and its answer among those kept, at most.
     """
 
     kept: list[str]
     left_out: list[str]
+    longest: int
 
     def line(self) -> str:
         """Say what is left out."""
@@ -59,8 +61,6 @@ def fitting(
         InputError: a problem does not fit and ``overlong`` is ``refuse``, or none does.
     """
     room = _room(engine)
-    if room is None:
-        return Fit(list(tasks), [])
     needs = {
         task: max(
             _longest(game, game.problems[find_problem(game.problems, task)], agent, formatter, max_new_tokens, blank)
@@ -68,7 +68,9 @@ def fitting(
         )
         for task in tasks
     }
-    fit = Fit([task for task in tasks if needs[task] <= room], [task for task in tasks if needs[task] > room])
+    kept = [task for task in tasks if room is None or needs[task] <= room]
+    left_out = [task for task in tasks if task not in kept]
+    fit = Fit(kept, left_out, max((needs[task] for task in kept), default=0))
     if fit.left_out and (overlong == "refuse" or not fit.kept):
         longest = max(fit.left_out, key=needs.__getitem__)
         place = "tokens of team.context" if isinstance(engine, VLLMEngine) else "positions of the model"
@@ -88,9 +90,8 @@ def _room(engine: Engine) -> int | None:
         return engine.context
     if not isinstance(engine, HFEngine):
         return None
-    configs = [policy.activate().config.get_text_config() for policy in engine.policies.values()]
-    positions = [getattr(config, "max_position_embeddings", None) for config in configs]
-    return min((int(count) for count in positions if count), default=None)
+    contexts = [network.context(policy.activate()) for policy in engine.policies.values()]
+    return min((tokens for tokens in contexts if tokens is not None), default=None)
 
 
 def _longest(

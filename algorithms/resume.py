@@ -16,7 +16,7 @@ FREE = frozenset(
         # Where it is, and what it writes.
         "out", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every",
         # How it is computed: samples and gradients are the same but for rounding.
-        "optim.micro_batch_tokens", "team.batch_size", "team.device", "team.gpu_share", "team.threads",
+        "optim.micro_batch_tokens", "optim.gradient_checkpointing", "optim.memory_gib", "team.batch_size", "team.device", "team.gpu_share", "team.threads",
         # Refusing and skipping differ only where a run would not have begun.
         "env.overlong",
         # The steps that come take another rate; the run folder's config says which.

@@ -27,6 +27,7 @@ from codeduet.algorithms.checks import check_training, is_over, mains_of
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.lengths import fitting
+from codeduet.algorithms.memory import plan_memory
 from codeduet.algorithms.metrics import (
     MetricsLog,
     completion_record,
@@ -96,20 +97,27 @@ class Trainer:
         self.envs = list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes)
         self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
         self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
+        self.longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
         self.train_tasks = self._fitting(self.train_tasks)
         if config.eval_every:
             self.test_tasks = self._fitting(self.test_tasks)
+        learns = [
+            policy
+            for policy in self.team.policies
+            if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
+        ]
+        self.plan = plan_memory(config, self.team, longest=self.longest, learns=learns)
         self.learners = {
             policy.name: Learner(
                 policy,
                 lr=config.optim.lr,
                 weight_decay=config.optim.weight_decay,
                 max_grad_norm=config.optim.max_grad_norm,
-                micro_batch_tokens=config.optim.micro_batch_tokens,
+                micro_batch_tokens=self.plan.tokens,
+                recompute=self.plan.recompute,
                 updates=config.optim.updates_per_batch,
             )
-            for policy in self.team.policies
-            if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
+            for policy in learns
         }
         self.step = 0
         self.tokens = 0
@@ -356,6 +364,7 @@ class Trainer:
         )
         if fit.left_out:
             self._say(fit.line())
+        self.longest = max(self.longest, fit.longest)
         return fit.kept
 
     def _say(self, text: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from codeduet.algorithms.config import STRICT, OptimConfig, TeamConfig
+from codeduet.algorithms.memory import MOST_TOKENS
 
 GIB = 2**30
 _HALF, _SINGLE = 2, 4
@@ -119,7 +120,8 @@ def memory_plan(shape: Shape, team: TeamConfig, optim: OptimConfig, gpu_gib: flo
     weights = shape.weights * _HALF / GIB
     # A number, its gradient and two moments.
     adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * 4 * _SINGLE / GIB
-    learning = optim.micro_batch_tokens * shape.kept_bytes / GIB + _LOGITS_GIB
+    most = optim.micro_batch_tokens if optim.micro_batch_tokens != "auto" else MOST_TOKENS
+    learning = most * shape.kept_bytes / GIB + _LOGITS_GIB
     if team.engine == "vllm":
         engine = team.gpu_share * gpu_gib
         cache_tokens = int((engine - weights) * GIB / shape.cache_bytes)

@@ -93,8 +93,10 @@ def train(
         stack.callback(trainer.engine.close)
         if dry_run:
             show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
+            say(trainer.plan.line())
             return
         say(trainer.team.ways)
+        say(trainer.plan.line())
         trainer.open(resume=resume)
         write_whole(run / "config.yaml", to_yaml(resolved))
         if resume and not trainer.step:
