@@ -89,9 +89,7 @@ def _measure(config: ReproduceConfig, name: str, ablation: Ablation, progress: P
     measured = bench_config(config, ROWS[ablation.row])
     folder = Path(config.out) / "ablations" / name
     if ablation.frozen:
-        training = replace(
-            train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen)
-        )
+        training = replace(train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen))
         train(training, progress)
         measured = replace(measured, checkpoint=training.out)
     if ablation.frozen or ablation.blank:

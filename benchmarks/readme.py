@@ -95,7 +95,9 @@ def draw(results: Path = RESULTS) -> None:
     """Draw README's picture of pass@k, seed 0."""
     of_seed = _read(results / "embedded/seed0/results.json")
     rows = of_seed["rows"]
-    panels = [(made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)]
+    panels = [
+        (made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)
+    ]
     pass_at_k_curves(panels, results / "embedded/seed0/pass_at_k.png")
 
 
@@ -221,8 +223,7 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
     lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
     lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
     helper = [
-        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}"
-        for of in (before, after)
+        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}" for of in (before, after)
     ]
     lines.append(["helper non-empty / called by main, %", *helper])
     gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
@@ -341,12 +342,12 @@ PLACES = {
     "capped answers": Place(_OF_SEEDS, lambda *seeds: _comparison(True, *seeds)),
     "ablations": Place(("embedded/seed0/ablations.json",), _ablations),
     "checker": Place(("embedded/seed0/checker.json",), _checker),
-    "quickstart": Place(
-        tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart
-    ),
+    "quickstart": Place(tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart),
     "real model": Place(tuple(f"qwen2.5-coder-0.5b/{row}_vllm.json" for row in ("single", "multi_agent")), _qwen),
     "verdict": Place(
-        tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
+        tuple(
+            f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")
+        ),
         _verdict,
     ),
     "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),
@@ -359,9 +360,7 @@ def main() -> None:
     """Write README's places and picture."""
     readme = Path("README.md")
     if not (readme.is_file() and RESULTS.is_dir()):
-        sys.exit(
-            "codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root"
-        )
+        sys.exit("codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root")
     readme.write_text(write_places(readme.read_text(encoding="utf-8")), encoding="utf-8")
     draw()
 

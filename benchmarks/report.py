@@ -209,9 +209,7 @@ def write_report(
         pass_at_k_curves(panels, written[-1])
         titles = [title for title, _ in panels if title]
         note = "95 % intervals over problems."
-        sections.append(
-            Section(": ".join(["pass@k", *(["; ".join(titles)] if titles else [])]), note, image=written[-1])
-        )
+        sections.append(Section(": ".join(["pass@k", *(["; ".join(titles)] if titles else [])]), note, image=written[-1]))
     sections += [_as_section(comparison_table(of_budget, title), "") for title, of_budget in by_budget(results)]
     if trained:
         written.append(out / "learning_curve.png")

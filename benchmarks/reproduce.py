@@ -41,7 +41,6 @@ from codeduet.envs.files import locked, make_folder, write_whole
 
 Protocol = Literal["sound", "paper"]
 
-
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
     """How one of the trained rows is trained.
