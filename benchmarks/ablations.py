@@ -19,7 +19,8 @@ from rich.table import Table
 
 from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.config import command_of, load_config
-from codeduet.benchmarks.paper_table import ROWS, RowName, interval_cell, paired_difference
+from codeduet.benchmarks.estimators import paired_difference
+from codeduet.benchmarks.paper_table import ROWS, RowName, interval_cell
 from codeduet.benchmarks.pass_at_k import bench
 from codeduet.benchmarks.reproduce import ReproduceConfig, bench_config, open_run, train, train_config
 from codeduet.envs import HELPER, MAIN, InputError
@@ -53,6 +54,7 @@ ABLATIONS = {
 
 
 _UNKNOWN = "tokens an answer that were not written down"
+"""What stands in the title of ablations made before budgets were written down."""
 
 
 def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
@@ -89,7 +91,9 @@ def _measure(config: ReproduceConfig, name: str, ablation: Ablation, progress: P
     measured = bench_config(config, ROWS[ablation.row])
     folder = Path(config.out) / "ablations" / name
     if ablation.frozen:
-        training = replace(train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen))
+        training = replace(
+            train_config(config, ROWS[ablation.row]), out=str(folder / "train"), frozen=list(ablation.frozen)
+        )
         train(training, progress)
         measured = replace(measured, checkpoint=training.out)
     if ablation.frozen or ablation.blank:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from codeduet.envs import HELPER, MAIN
+
+K = TypeVar("K")
 R = TypeVar("R", bound=Mapping[str, Any])
 
 
@@ -18,11 +21,13 @@ class Budget(NamedTuple):
 
     Attributes:
         tokens: generated tokens of an answer, at most.
-        answers: answers that make one program: one an agent and turn.
+        answers: answers that make one program: one an agent.
+        turns: how often they may write anew, having read what became of it.
     """
 
     tokens: int
     answers: int
+    turns: int = 1
 
     @property
     def program(self) -> int:
@@ -47,16 +52,18 @@ class Comparison(NamedTuple):
 def compare(budgets: Mapping[str, Budget]) -> list[Comparison]:
     """Return what can be compared among results, name -> budget: equal budgets first, the largest first, then capped.
 
-    Every name stands in some comparison, alone where there is nothing beside it. What stands wholly inside another
-    comparison is left out.
+    Every name stands in some comparison, alone where there is nothing beside it: those of other turns are, since feedback
+    is more than tokens. What stands wholly inside another comparison is left out.
     """
     equal = [
-        Comparison(f"Equal budget: at most {program} tokens a program", names, capped=False)
-        for program, names in sorted(_classes(budgets, lambda budget: budget.program).items(), reverse=True)
+        Comparison(_equal_title(program, turns, len(names)), names, capped=False)
+        for (turns, program), names in sorted(
+            _classes(budgets, lambda budget: (budget.turns, budget.program)).items(), reverse=True
+        )
     ]
     capped = [
-        Comparison(capped_title(tokens), names, capped=True)
-        for tokens, names in sorted(_classes(budgets, lambda budget: budget.tokens).items())
+        Comparison(capped_title(tokens) + _in_turns(turns), names, capped=True)
+        for (turns, tokens), names in sorted(_classes(budgets, lambda budget: (budget.turns, budget.tokens)).items())
         if len({budgets[name].program for name in names}) > 1
     ]
     found = [*equal, *capped]
@@ -70,11 +77,12 @@ def by_budget(results: Mapping[str, R]) -> list[tuple[str, dict[str, R]]]:
     """
     budgets = {name: budget for name, result in results.items() if (budget := _budget_of(result))}
     made = compare(budgets)
-    if len(made) <= 1 and not any(comparison.capped for comparison in made):
-        return [("", dict(results))] if results else []
     told = [(comparison.title, {name: results[name] for name in comparison.names}) for comparison in made]
-    untold = {name: result for name, result in results.items() if name not in budgets}
-    return [*told, *([("Budget unknown", untold)] if untold else [])]
+    if untold := {name: result for name, result in results.items() if name not in budgets}:
+        told.append(("Budget unknown", untold))
+    return (
+        [("", of) for _, of in told] if len(told) == 1 and not any(comparison.capped for comparison in made) else told
+    )
 
 
 def capped_title(tokens: int) -> str:
@@ -82,16 +90,26 @@ def capped_title(tokens: int) -> str:
     return f"{tokens} tokens an answer (an answer holds at most {tokens} tokens: what can two write that one cannot)"
 
 
+def _equal_title(program: int, turns: int, count: int) -> str:
+    title = f"at most {program} tokens a program{_in_turns(turns)}"
+    return f"Equal budget: {title}" if count > 1 else title.capitalize()
+
+
+def _in_turns(turns: int) -> str:
+    return f", {turns} turns" if turns > 1 else ""
+
+
 def _budget_of(results: Mapping[str, Any]) -> Budget | None:
     config = results.get("config")
     if not config:
         return None
-    agents = 2 if config["team"]["kind"] == "team" else 1
-    return Budget(config["sampling"]["max_new_tokens"], agents * config["env"]["max_turns"])
+    agents = {HELPER, MAIN} if config["team"]["kind"] == "team" else {MAIN}
+    heard = agents - set(config.get("blank", ()))  # who is silent writes nothing of the program
+    return Budget(config["sampling"]["max_new_tokens"], len(heard), config["env"]["max_turns"])
 
 
-def _classes(budgets: Mapping[str, Budget], key: Callable[[Budget], int]) -> dict[int, tuple[str, ...]]:
-    classes: dict[int, tuple[str, ...]] = {}
+def _classes(budgets: Mapping[str, Budget], key: Callable[[Budget], K]) -> dict[K, tuple[str, ...]]:
+    classes: dict[K, tuple[str, ...]] = {}
     for name, budget in budgets.items():
         classes[key(budget)] = (*classes.get(key(budget), ()), name)
     return classes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,6 +55,19 @@ def bootstrap_difference(
     random = np.random.default_rng(derive_seed(seed, "bootstrap"))
     gaps = _resampled_means(last, random, resamples) - _resampled_means(first, random, resamples)
     return Interval(float(last.mean() - first.mean()), *_percentiles(gaps))
+
+
+def paired_difference(a: Mapping[str, Any], b: Mapping[str, Any], k: int = 1, seed: int = 0) -> Interval:
+    """Return pass@k of one result less that of another, problem by problem, with its 95 % bootstrap interval.
+
+    Args:
+        a: a benchmark's results: ``problems`` holds n and the correct of each.
+        b: another's, on the same problems.
+        k: of pass@k.
+        seed: of the resampling.
+    """
+    of_results = [[pass_at_k(p["n"], p["correct"], k) for p in result["problems"].values()] for result in (a, b)]
+    return bootstrap_mean([x - y for x, y in zip(*of_results, strict=True)], seed=seed)
 
 
 def _resampled_means(data: np.ndarray, random: np.random.Generator, resamples: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The paper's table: its rows, what is compared with what, and how it reads on a terminal.
+"""The paper's table: its rows, what is compared with what, and how it reads, in sentences and tables.
 
 The paper has four systems. Under the protocol ``sound`` the two of one agent stand twice: with one agent's answer, and
 with one answer as long as all of the team's together. What holds at equal budget comes first.
@@ -6,6 +6,7 @@ with one answer as long as all of the team's together. What holds at equal budge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -13,8 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from codeduet.benchmarks.budgets import Budget, Comparison, compare
-from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
-from codeduet.envs import InputError
+from codeduet.benchmarks.estimators import paired_difference
 
 PAPER = {
     "single": {1: 29, 3: 53, 5: 63, 10: 73},
@@ -82,39 +82,38 @@ def differences(rows: Mapping[str, Any], k: int, seed: int) -> dict[str, Any]:
     return {f"{a} - {b}": paired_difference(rows[a], rows[b], k, seed)._asdict() for a, b in pairs(rows)}
 
 
-def paired_difference(a: Mapping[str, Any], b: Mapping[str, Any], k: int = 1, seed: int = 0) -> Interval:
-    """Return pass@k of one row less that of another, problem by problem, with its 95 % bootstrap interval."""
-    of_rows = [[pass_at_k(p["n"], p["correct"], k) for p in row["problems"].values()] for row in (a, b)]
-    return bootstrap_mean([x - y for x, y in zip(*of_rows, strict=True)], seed=seed)
-
-
 def comparisons(results: Mapping[str, Any]) -> list[Comparison]:
-    """Return what the rows of a table are compared at.
-
-    Raises:
-        InputError: the results are of a version that did not write down budgets.
-    """
+    """Return what the rows of a table are compared at."""
     rows = results["rows"]
-    if any("tokens an answer" not in row for row in rows.values()):
-        raise InputError(
-            "this table was made before budgets were written down: start codeduet reproduce in its run folder again, "
-            "which adds what is missing"
-        )
     return compare({name: Budget(row["tokens an answer"], row["answers a program"]) for name, row in rows.items()})
+
+
+def told_budgets(results: Mapping[str, Any]) -> bool:
+    """Tell whether a table says at what budget its rows are, which those of earlier versions do not."""
+    return all("tokens an answer" in row for row in results["rows"].values())
 
 
 def headline(results: Mapping[str, Any]) -> str:
     """Return the sentences that come first: at equal budget, is one model better, or are two agents?"""
-    strongest = "grpo_team_budget" if "grpo_team_budget" in results["rows"] else "single_team_budget"
-    told = [
-        _which_is_better(results, made.title, team, single)
-        for made in comparisons(results)
-        for team, single in (("magrpo", strongest), ("multi_agent", "single_team_budget"))
-        if not made.capped and {team, single} <= set(made.names)
-    ]
-    told += [_greedy(results, made) for made in comparisons(results) if not made.capped and len(made.names) > 1]
+    rows = results["rows"]
+    if len({row["answers a program"] for row in rows.values()}) < 2:
+        return ""  # one model alone, or teams alone
+    strongest = "grpo_team_budget" if "grpo_team_budget" in rows else "single_team_budget"
+    told: list[str] = []
+    for made in comparisons(results):
+        pairs_here = [
+            pair
+            for pair in (("magrpo", strongest), ("multi_agent", "single_team_budget"))
+            if not made.capped and set(pair) <= set(made.names)
+        ]
+        for pair in pairs_here:
+            told.append(_which_is_better(results, made.title, *pair))
+            if pair == ("magrpo", "single_team_budget"):
+                told.append("One model trained at this budget was not measured, which may reverse that.")
+        if pairs_here:
+            told.append(_greedy(results, made))
     return " ".join(filter(None, told)) or (
-        "No row of one model has the team's budget here: what follows compares unequal budgets."
+        "Nothing can be said: no row of one model has the team's budget, and what follows compares unequal budgets."
     )
 
 
@@ -130,7 +129,7 @@ def _greedy(results: Mapping[str, Any], comparison: Comparison) -> str:
 
 def _which_is_better(results: Mapping[str, Any], title: str, team: str, single: str) -> str:
     rows = results["rows"]
-    ks = list(rows[team]["pass@k"])
+    ks = _ks(rows[team])
     of_k = {k: results[f"pass@{k} differences"][f"{team} - {single}"] for k in ks}
     where = {
         "one model is better": [k for k in ks if of_k[k]["high"] < 0],
@@ -150,18 +149,28 @@ def _which_is_better(results: Mapping[str, Any], title: str, team: str, single: 
     )
 
 
-def tables(results: Mapping[str, Any]) -> Iterator[Table]:
-    """Return for every comparison its rows with 95 % intervals, and their paired differences; equal budget first."""
-    made = comparisons(results)
-    for number, comparison in enumerate(made):
-        yield _rows_table(results, comparison, last=number == len(made) - 1)
-        yield _differences_table(results, comparison)
+def tables(results: Mapping[str, Any], *, capped: bool | None = None) -> Iterator[Table]:
+    """Return for every comparison its rows with 95 % intervals, and their paired differences; equal budget first.
+
+    Args:
+        results: what ``results.json`` holds.
+        capped: only comparisons of equal answers, or only those of equal budget.
+    """
+    for comparison in comparisons(results):
+        if capped in (None, comparison.capped):
+            yield _rows_table(results, comparison)
+            if pairs(dict.fromkeys(comparison.names)):
+                yield _differences_table(results, comparison)
 
 
-def _rows_table(results: Mapping[str, Any], comparison: Comparison, *, last: bool) -> Table:
+def _ks(row: Mapping[str, Any]) -> list[str]:
+    return sorted(row["pass@k"], key=int)
+
+
+def _rows_table(results: Mapping[str, Any], comparison: Comparison) -> Table:
     rows = [results["rows"][name] for name in comparison.names]
     notes = [results["note"]]
-    if last:
+    if comparison.capped:  # as the paper compares
         notes.insert(0, "paper: Qwen2.5-Coder-3B on 40 problems of HumanEval")
     table = Table(
         title=f"{comparison.title}. {results['test problems']} test problems, n = {results['n']}, protocol "
@@ -178,9 +187,9 @@ def _rows_table(results: Mapping[str, Any], comparison: Comparison, *, last: boo
     table.add_row("training tokens", *(f"{(row['training'] or {}).get('tokens', 0):,}" for row in rows))
     table.add_row("evaluation tokens", *(f"{sum(row['generated tokens at evaluation'].values()):,}" for row in rows))
     table.add_section()
-    for k in rows[0]["pass@k"]:
+    for k in _ks(rows[0]):
         table.add_row(f"pass@{k}", *(interval_cell(row["pass@k"][k], digits=0) for row in rows))
-        if last and k in rows[0]["paper"]:
+        if comparison.capped and k in rows[0]["paper"]:
             table.add_row("  paper", *(str(row["paper"][k]) for row in rows), style="dim")
     table.add_section()
     if all(row["greedy"] is not None for row in rows):
@@ -197,7 +206,7 @@ def _differences_table(results: Mapping[str, Any], comparison: Comparison) -> Ta
         padding=(0, 1, 0, 0),
     )
     rows = results["rows"]
-    ks = list(dict.fromkeys(("1", list(rows[comparison.names[0]]["pass@k"])[-1])))
+    ks = list(dict.fromkeys(("1", _ks(rows[comparison.names[0]])[-1])))
     table.add_column("")
     for k in ks:
         table.add_column(f"pass@{k}", justify="right")
@@ -210,4 +219,6 @@ def _differences_table(results: Mapping[str, Any], comparison: Comparison) -> Ta
 def interval_cell(value: Mapping[str, float], sign: str = "", digits: int = 1) -> str:
     """Return a mean and its interval, with so many decimals, in per cent."""
     mean, low, high = (100 * value[name] for name in ("mean", "low", "high"))
+    if math.isnan(low):  # of a single problem
+        return f"{mean:{sign}.1f} (no interval)"
     return f"{mean:{sign}.1f} ({low:{sign}.{digits}f}{' to ' if sign else '-'}{high:{sign}.{digits}f})"

@@ -16,14 +16,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codeduet.benchmarks.paper_table import (
-    PAPER,
-    TITLES,
-    comparisons,
-    interval_cell,
-    paired_difference,
-    pairs,
-)
+from codeduet.benchmarks.estimators import paired_difference
+from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, comparisons, interval_cell, pairs
 from codeduet.benchmarks.report import pass_at_k_curves, reward_gain
 from codeduet.envs.files import read_run_rows
 
@@ -34,9 +28,11 @@ _QWEN = "team.engine=vllm team.model=FOLDER team.context=2048 team.batch_size=10
 
 COMMANDS = {
     "embedded/seed?/results.json": "codeduet reproduce --preset embedded seed=S",
-    "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S",
-    "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0",
-    "embedded/seed?/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0",
+    "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S (ROW/train/metrics.jsonl)",
+    "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0 (ablations/results.json)",
+    "embedded/seed?/checker.json": (
+        "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE"
+    ),
     "embedded/seed0/pass_at_k.png": "make readme",
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
@@ -46,10 +42,11 @@ COMMANDS = {
     "verdict/determinism.json": "make determinism",
     "verdict/forgery.json": "make forgery",
     "verdict/soak.json": "make soak",
+    "architectures.json": "make architectures",
     "magrpo_step.json": "python -m codeduet.benchmarks.magrpo_step --against COMMAND",
     "vllm_generation.json": "python -m codeduet.benchmarks.vllm_generation",
 }
-"""Which command makes a file of ``benchmarks/results``, by its name's pattern."""
+"""Which command makes a file of ``benchmarks/results``, by its name's pattern; in brackets where it is in the run folder."""
 
 
 class Place(NamedTuple):
@@ -64,7 +61,7 @@ class Place(NamedTuple):
     make: Callable[..., str]
 
 
-def command_of(name: str) -> str:
+def made_by(name: str) -> str:
     """Return the command that makes a file of ``benchmarks/results``."""
     (command,) = {command for pattern, command in COMMANDS.items() if fnmatch(name, pattern)}
     return command
@@ -95,9 +92,7 @@ def draw(results: Path = RESULTS) -> None:
     """Draw README's picture of pass@k, seed 0."""
     of_seed = _read(results / "embedded/seed0/results.json")
     rows = of_seed["rows"]
-    panels = [
-        (made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)
-    ]
+    panels = [(made.title, {rows[name]["title"]: rows[name] for name in made.names}) for made in comparisons(of_seed)]
     pass_at_k_curves(panels, results / "embedded/seed0/pass_at_k.png")
 
 
@@ -147,7 +142,10 @@ def _first(*seeds: dict[str, Any]) -> str:
         return " / ".join(_per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
 
     def greedy(name: str) -> str:
-        return " / ".join(_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds)
+        values = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        return " / ".join(
+            values if rows[name]["training"] else values[:1]
+        )  # untrained nothing is drawn: one measurement
 
     return (
         f"At equal budget {words}: with at most {program} tokens a program and {learnt}, GRPO (one answer of "
@@ -171,15 +169,17 @@ def _comparison(capped: bool, *seeds: dict[str, Any]) -> str:
         cells = [of_seeds[0]["title"], _thousands(trained), _thousands(used)]
         lines.append([*cells, *map(_all_k, of_seeds)])
     for a, b in pairs(dict.fromkeys(made.names)):
-        told = [interval_cell(of_seed["pass@1 differences"][f"{a} - {b}"], sign="+") for of_seed in seeds]
-        name = f"{TITLES[seeds[0]['rows'][a]['system']]} less {TITLES[seeds[0]['rows'][b]['system']]}, pass@1"
-        lines.append([name, "", "", *told])
+        for k in ("1", "10"):
+            told = [interval_cell(of_seed[f"pass@{k} differences"][f"{a} - {b}"], sign="+") for of_seed in seeds]
+            name = f"{TITLES[seeds[0]['rows'][a]['system']]} less {TITLES[seeds[0]['rows'][b]['system']]}, pass@{k}"
+            lines.append([name, "", "", *told])
     for name in made.names:
         greedy = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
         lines.append([f"{TITLES[seeds[0]['rows'][name]['system']]}, greedy pass@1", "", "", *greedy])
     table = _table([*head, *(f"seed {of_seed['seed']}" for of_seed in seeds)], lines)
     return (
-        f"**{made.title}.** {seeds[0]['test problems']} test problems, n = {seeds[0]['n']}, temperature 0.8, intervals "
+        f"**{made.title}.** {seeds[0]['test problems']} test problems, n = {seeds[0]['n']}, temperature "
+        f"{seeds[0]['temperature']}, greedy rows of untrained models are one measurement, intervals "
         f"of 95 %, paired by problem; thousands of generated tokens:\n\n{table}"
     )
 
@@ -210,8 +210,8 @@ def _checker(record: dict[str, Any]) -> str:
     different = record["problems with other counts"]
     where = f"on all but {different} problems" if different else "on every problem"
     return (
-        f"OpenAI's checker, run on all {record['samples']:,} saved samples of seed 0, counts the same {where} (`python -m "
-        "codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0`)."
+        f"OpenAI's checker, run on all {record['samples']:,} saved samples of seed 0, of the ablations too, counts the same {where} (`python "
+        "-m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE`)."
     )
 
 
@@ -223,7 +223,8 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
     lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
     lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
     helper = [
-        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}" for of in (before, after)
+        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}"
+        for of in (before, after)
     ]
     lines.append(["helper non-empty / called by main, %", *helper])
     gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
@@ -239,8 +240,8 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
 def _qwen(single: dict[str, Any], team: dict[str, Any]) -> str:
     tokens = single["config"]["sampling"]["max_new_tokens"]
     rows = [
-        [f"{title}, {answers} of {tokens} tokens", *map(_with_interval, result["pass@k"].values())]
-        for title, answers, result in (("Single Model", "one answer", single), ("Multi-Agent", "two answers", team))
+        [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
+        for name, result in (("single", single), ("multi_agent", team))
     ]
     less = interval_cell(paired_difference(team, single)._asdict(), sign="+")
     return (
@@ -250,9 +251,27 @@ def _qwen(single: dict[str, Any], team: dict[str, Any]) -> str:
 
 
 def _paper() -> str:
-    names = {"single": "single model", "multi_agent": "two untrained agents", "grpo": "GRPO", "magrpo": "MAGRPO"}
-    rows = [[names[system], *map(str, figures.values())] for system, figures in PAPER.items()]
+    rows = [[TITLES[system], *map(str, figures.values())] for system, figures in PAPER.items()]
     return _table(["pass@k in %", *map(str, PAPER["single"])], rows)
+
+
+def _architectures(record: dict[str, Any]) -> str:
+    """Return which kinds are computed in which way, and how far sampler and learner are from the model at most."""
+    names = [f"{who}_{when}" for who in ("sampler", "learner") for when in ("before", "trained", "resumed")]
+    found = [row for row in record["rows"] if "refused" not in row]
+    refused = {row["kind"]: row["refused"] for row in record["rows"] if "refused" in row}
+    ways: dict[str, dict[str, None]] = {}
+    for row in found:
+        ways.setdefault(row["paths"], {})[row["kind"]] = None
+    kinds = {row["kind"] for row in found}
+    most = max(row[name] for row in found for name in names)
+    table = _table(["a model of this kind", ""], [[path, ", ".join(of)] for path, of in ways.items()])
+    return (
+        f"{table}\n\n{len(kinds)} kinds, with adapters and whole, {len(refused)} refused"
+        + "".join(f"; {kind}: {reason}" for kind, reason in refused.items())
+        + f". Sampled and learnt log-probabilities, before training, after it and resumed, differ from the model's own forward "
+        f"pass on a sequence alone by {most:.1g} nats at most (float32)."
+    )
 
 
 # The verdict, and speed.
@@ -313,7 +332,7 @@ def _verdict(
             "`make determinism`",
         ],
         [
-            f"{soak['programs']:,} programs, 1 % hostile, {soak['killed']} workers killed: wrong, lost or left over",
+            f"{soak['programs']:,} programs, some hostile, {soak['killed']} workers killed: wrong, lost or left over",
             str(len(soak["wrong or lost"]) + len(soak["effects outside"]) + len(soak["processes left"])),
             "",
             "`make soak`",
@@ -342,14 +361,15 @@ PLACES = {
     "capped answers": Place(_OF_SEEDS, lambda *seeds: _comparison(True, *seeds)),
     "ablations": Place(("embedded/seed0/ablations.json",), _ablations),
     "checker": Place(("embedded/seed0/checker.json",), _checker),
-    "quickstart": Place(tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart),
+    "quickstart": Place(
+        tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart
+    ),
     "real model": Place(tuple(f"qwen2.5-coder-0.5b/{row}_vllm.json" for row in ("single", "multi_agent")), _qwen),
     "verdict": Place(
-        tuple(
-            f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")
-        ),
+        tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
         _verdict,
     ),
+    "architectures": Place(("architectures.json",), _architectures),
     "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),
     "paper": Place((), _paper),
 }
@@ -360,7 +380,9 @@ def main() -> None:
     """Write README's places and picture."""
     readme = Path("README.md")
     if not (readme.is_file() and RESULTS.is_dir()):
-        sys.exit("codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root")
+        sys.exit(
+            "codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root"
+        )
     readme.write_text(write_places(readme.read_text(encoding="utf-8")), encoding="utf-8")
     draw()
 

@@ -15,6 +15,7 @@ from rich.text import Text
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, paper_table
 from codeduet.benchmarks.budgets import by_budget
+from codeduet.benchmarks.config import read_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
 from codeduet.envs import InputError
@@ -122,9 +123,15 @@ def results_of(run: Path, runs: Sequence[Path] = ()) -> dict[str, dict[str, Any]
     found = {}
     rows = list(paper_table.ROWS)
 
-    def place(path: Path) -> tuple[bool, int, float]:
+    def place(path: Path) -> tuple[bool, int, bool, float]:
         folder = path.relative_to(run).parts[0]
-        return path.parent != run, rows.index(folder) if folder in rows else len(rows), path.stat().st_mtime
+        known = folder in rows
+        return (
+            path.parent != run,
+            rows.index(folder) if known else len(rows),
+            path.parent.name == "greedy",
+            0.0 if known else path.stat().st_mtime,
+        )
 
     ablated = run / "ablations" if ablations_of(run) else None
     for path in sorted(run.rglob("results.json"), key=place):
@@ -142,7 +149,12 @@ def all_results(runs: Sequence[Path]) -> dict[str, dict[str, Any]]:
 
 
 def table_of(run: Path) -> dict[str, Any] | None:
-    """Return the table a ``reproduce`` run ended with, or None."""
+    """Return the table a ``reproduce`` run ended with, or None; one of before budgets were written down is none."""
+    table = _table_in(run)
+    return table if table and paper_table.told_budgets(table) else None
+
+
+def _table_in(run: Path) -> dict[str, Any] | None:
     path = run / "results.json"
     table = _read_json(path) if path.is_file() else {}
     return table if "rows" in table else None
@@ -156,10 +168,42 @@ def ablations_of(run: Path) -> dict[str, Any] | None:
     return results if results and "pass@k" not in results else None
 
 
-def tables_of(run: Path) -> list[Table]:
-    """Return the tables of a ``reproduce`` run and of its ablations, as far as it has them."""
-    table, ablated = table_of(run), ablations_of(run)
-    return [*(paper_table.tables(table) if table else []), *([ablations.table(ablated)] if ablated else [])]
+def tables_of(runs: Sequence[Path]) -> list[tuple[Path, Table]]:
+    """Return the tables of ``reproduce`` runs and of their ablations, as far as they have them; equal budget first."""
+    tables = {run: table for run in runs if (table := table_of(run))}
+    ablated = {run: results for run in runs if (results := ablations_of(run))}
+    return [
+        *(
+            (run, shown)
+            for capped in (False, True)
+            for run in tables
+            for shown in paper_table.tables(tables[run], capped=capped)
+        ),
+        *((run, ablations.table(results)) for run, results in ablated.items()),
+    ]
+
+
+def headlines(runs: Sequence[Path]) -> list[str]:
+    """Return what each ``reproduce`` run says of one model and the team at equal budget, with its folder."""
+    told = ((run, paper_table.headline(table)) for run in runs if (table := table_of(run)))
+    return [f"{text} ({run})" for run, text in told if text]
+
+
+def left_out_of(run: Path) -> str:
+    """Return why a run's table is not shown, or nothing."""
+    if paper_table.told_budgets(_table_in(run) or {"rows": {}}):
+        return ""
+    return (
+        f"the table of {run} is left out: it was made before budgets were written down; codeduet reproduce on that folder "
+        "makes it anew, and its results stand below"
+    )
+
+
+def trainings_by_budget(trainings: Sequence[Path]) -> list[tuple[str, list[Path]]]:
+    """Return trainings as what can be compared, as :func:`by_budget` does results."""
+    configs = {run: run / "config.yaml" for run in trainings}
+    known = {str(run): {"config": read_yaml(str(path))} if path.is_file() else {} for run, path in configs.items()}
+    return [(title, [Path(name) for name in of_budget]) for title, of_budget in by_budget(known)]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -198,10 +242,9 @@ def write_report(
     trained = [training for run in runs for training in trainings_of(run)]
     sections: list[Section] = []
     written: list[Path] = []
-    for run in runs:
-        if table := table_of(run):
-            sections.append(Section("What holds at equal budget", f"{paper_table.headline(table)} ({run})"))
-        sections += [_as_section(shown, str(run)) for shown in tables_of(run)]
+    left_out = [line for run in runs if (line := left_out_of(run))]
+    sections += [Section("What holds at equal budget", text) for text in headlines(runs)]
+    sections += [_as_section(shown, str(run)) for run, shown in tables_of(runs)]
     sampled = {name: result for name, result in results.items() if result["n"] > 1}
     if sampled:
         written.append(out / "pass_at_k.png")
@@ -209,18 +252,22 @@ def write_report(
         pass_at_k_curves(panels, written[-1])
         titles = [title for title, _ in panels if title]
         note = "95 % intervals over problems."
-        sections.append(Section(": ".join(["pass@k", *(["; ".join(titles)] if titles else [])]), note, image=written[-1]))
+        sections.append(
+            Section(": ".join(["pass@k", *(["; ".join(titles)] if titles else [])]), note, image=written[-1])
+        )
     sections += [_as_section(comparison_table(of_budget, title), "") for title, of_budget in by_budget(results)]
-    if trained:
-        written.append(out / "learning_curve.png")
-        learning_curve(trained, written[-1])
+    for number, (title, of_budget) in enumerate(trainings_by_budget(trained)):
+        written.append(out / f"learning_curve{'' if not number else f'_{number + 1}'}.png")
+        learning_curve(of_budget, written[-1])
         note = "Each metric of training over steps, and its moving average."
-        sections.append(Section("Learning curves", note, image=written[-1]))
+        sections.append(Section(". ".join(filter(None, (title, "Learning curves"))), note, image=written[-1]))
+    if trained:
         sections.append(sign_section(trained))
     transcripts = read_transcripts(runs, samples)
-    if transcripts.left_out:
-        sections.append(Section("Left out", signs=[(line, False) for line in transcripts.left_out]))
-    for line in transcripts.left_out:
+    left_out += transcripts.left_out
+    if left_out:
+        sections.append(Section("Left out", signs=[(line, False) for line in left_out]))
+    for line in left_out:
         say(line)
     (out / "report.md").write_text(_markdown(sections, out), encoding="utf-8")
     write_page(out / "report.html", sections, transcripts)

@@ -34,12 +34,13 @@ from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import task_ids
 from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
 from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
-from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, differences
+from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
 from codeduet.envs.files import locked, make_folder, write_whole
 
 Protocol = Literal["sound", "paper"]
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
@@ -268,15 +269,34 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
         before = load_config(ReproduceConfig, str(saved))
-        if changed := difference(replace(before, out=config.out), config):
+        if changed := difference(_as_free_as(before, config), config):
             raise InputError(f"{run} holds a run of another config ({changed}): choose another --out, or delete it")
         if Path(before.out).resolve() != run.resolve():
             raise InputError(
                 f"{run} was begun as {before.out}: a run goes on only where it was begun{_where(before, run)}"
             )
-        return before
+        config = replace(config, out=before.out)
     write_whole(saved, to_yaml(config))
     return config
+
+
+def _as_free_as(before: ReproduceConfig, config: ReproduceConfig) -> ReproduceConfig:
+    """Return the config of a run with what may change as it is in another.
+
+    Rows come and go, each in a folder of its own, and how gradients are computed changes none.
+    """
+
+    def trained(training: Training, like: Training) -> Training:
+        free = ("micro_batch_tokens", "gradient_checkpointing", "memory_gib")
+        return replace(training, optim=replace(training.optim, **{name: getattr(like.optim, name) for name in free}))
+
+    return replace(
+        before,
+        out=config.out,
+        rows=config.rows,
+        grpo=trained(before.grpo, config.grpo),
+        magrpo=trained(before.magrpo, config.magrpo),
+    )
 
 
 def _where(before: ReproduceConfig, run: Path) -> str:
@@ -375,7 +395,7 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
             "training": {key: parts["training"][key] for key in ("steps", "tokens")} if "training" in parts else None,
-            "paper": {str(k): value for k, value in PAPER[row.system].items()},
+            "paper": {} if row.team_budget else {str(k): value for k, value in PAPER[row.system].items()},
         }
     return {
         "protocol": config.protocol,
@@ -384,7 +404,9 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
         "n": config.n,
         "test problems": len(next(iter(table.values()))["problems"]),
         "training problems": len(task_ids(EnvConfig(problems=config.problems), "train")),
+        "temperature": config.sampling.temperature,
         "rows": table,
+        "comparisons": [made._asdict() | {"names": list(made.names)} for made in comparisons({"rows": table})],
         **{f"pass@{k} differences": differences(table, k, config.seed) for k in dict.fromkeys([1, *config.k])},
         "seconds": {name: _seconds(parts) for name, parts in parts_of.items()},
         "versions": versions(config.team.engine),

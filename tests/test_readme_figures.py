@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import statistics
 import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codeduet.benchmarks.readme import COMMANDS, PLACES, SEEDS, command_of, draw, place_text, write_places
+from codeduet.benchmarks.readme import COMMANDS, PLACES, SEEDS, draw, made_by, place_text, write_places
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -39,13 +41,13 @@ def cells(name: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", PLACES)
 def test_a_place_says_what_its_files_say(name: str) -> None:
     files = PLACES[name].files
-    made_by = "; ".join(f"{file} is made by: {command_of(file)}" for file in files) or "benchmarks/paper_table.py"
-    assert text_of(name) == place_text(name, RESULTS), f"README differs from {made_by}. make readme writes it anew"
+    sources = "; ".join(f"{file}, made by {made_by(file)}" for file in files) or "benchmarks/paper_table.py"
+    assert text_of(name) == place_text(name, RESULTS), f"README differs from {sources}. make readme writes it anew"
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_file_of_results_has_one_command_that_makes_it(name: str) -> None:
-    command = command_of(name)
+    command = made_by(name).split(" (")[0]
     program = command.split()[0]
     if program == "make":
         assert f"\n{command.split()[1]}:" in (ROOT / "Makefile").read_text()
@@ -53,7 +55,7 @@ def test_every_file_of_results_has_one_command_that_makes_it(name: str) -> None:
         assert (ROOT / f"{command.split()[2].removeprefix('codeduet.').replace('.', '/')}.py").is_file()
     else:
         assert program == "codeduet"
-    assert " ".join(command.split()[:4]) in " ".join(README.split()), f"{command}, which makes {name}, is not in README"
+    assert command in " ".join(README.split()), f"{command}, which makes {name}, is not in README"
 
 
 def test_no_command_stands_for_a_file_that_is_not_there() -> None:
@@ -61,13 +63,16 @@ def test_no_command_stands_for_a_file_that_is_not_there() -> None:
 
 
 def test_no_figure_of_a_result_stands_outside_a_place() -> None:
-    section = README.split("\n## Results\n")[1].split("\n## ")[0]
+    rest = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     for name in PLACES:
-        section = section.replace(text_of(name), "")
-    section = re.sub(
-        r"0\.5B|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|1\.2 million weights|temperature 0\.8|!\[.*?\]\(.*?\)", "", section
+        rest = rest.replace(text_of(name), "")
+    assert [line for line in rest.splitlines() if line.startswith("|")] == []  # no table, in no section
+    settings = (
+        r"0\.5B|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|1\.2 million weights|2\.4 MB|temperature 0\.8|Python 3\.\d+|"
+        r"!\[.*?\]\(.*?\)|\]\(http.*?\)"
     )
-    assert re.findall(r"\d+\.\d+|\d %", section) == []
+    rest = re.sub(settings, "", rest.split("\n## Liberties")[0])
+    assert re.findall(r"\d+\.\d+|\d+ %|\d+ times|\w+ times (?:as|what)|twice", rest) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -84,10 +89,15 @@ def test_the_tables_of_the_embedded_problems_figure_by_figure(seed: int) -> None
             row = rows[name]
             counts = [of_problem["correct"] for of_problem in row["problems"].values()]
             share[name] = [count / 10 for count in counts]
-            # pass@10 of ten samples: whether any passes.
-            first, *_, last = table[row["title"]][2 + seed].split(" / ")
-            assert first == f"{100 * sum(share[name]) / len(counts):.1f}"
-            assert last == f"{100 * sum(count > 0 for count in counts) / len(counts):.1f}"
+            told = table[row["title"]][2 + seed].split(" / ")
+            for k, figure in zip((1, 3, 5, 10), told, strict=True):
+                # Of ten samples k are drawn: all fail in C(10 - c, k) of C(10, k) ways.
+                solved = [1 - math.comb(10 - count, k) / math.comb(10, k) for count in counts]
+                assert float(figure) == pytest.approx(100 * sum(solved) / len(solved), abs=0.0501)
+            low, high = (table[row["title"]][1].split(" - ") * 2)[:2]
+            assert int(low) <= round(sum(row["generated tokens at evaluation"].values()) / 1000) <= int(high)
+            system = row["title"].split(",")[0]
+            assert table[f"{system}, greedy pass@1"][2 + seed] == f"{100 * row['greedy']['mean']:.1f}"
             agents, tokens = (2, 64) if name in ("multi_agent", "magrpo") else (1, 128 if place[0] == "e" else 64)
             assert (row["answers a program"], row["tokens an answer"]) == (agents, tokens)
             assert f"{'two answers' if agents == 2 else 'one answer'} of {tokens} tokens" in row["title"]
@@ -98,6 +108,12 @@ def test_the_tables_of_the_embedded_problems_figure_by_figure(seed: int) -> None
         for name in names[:-1]:
             told = table[f"MAGRPO less {titles[name.removesuffix('_team_budget')]}, pass@1"][2 + seed]
             gap = [a - b for a, b in zip(share["magrpo"], share[name], strict=True)]
+            low, high = (float(bound) for bound in re.findall(r"\((.*?) to (.*?)\)", told)[0])
+            mean = 100 * sum(gap) / len(gap)
+            error = 100 * statistics.stdev(gap) / math.sqrt(len(gap))
+            # A bootstrap's 95 % are about two standard errors on either side.
+            assert low == pytest.approx(mean - 1.96 * error, abs=0.2 * error + 0.1)
+            assert high == pytest.approx(mean + 1.96 * error, abs=0.2 * error + 0.1)
             # Half a tenth, and the last bit of a sum that ends on it.
             assert float(told.split(" (")[0]) == pytest.approx(100 * sum(gap) / len(gap), abs=0.0501)
 

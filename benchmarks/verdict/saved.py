@@ -45,6 +45,10 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
     source = problems_of(samples)
     problems = {problem.task_id: problem for problem in load_problems(source)}
     rows = read_run_rows(samples)
+    if odd := next(
+        (row for row in rows if not row.keys() >= {"completion", "passed"} or row.get("task_id") not in problems), None
+    ):
+        raise InputError(f"a row is no sample of the problems {source!r}: {str(odd)[:80]}")
     keys = [(source, row["task_id"], row["completion"]) for row in rows]
     new = list(dict.fromkeys(key for key in keys if key not in said))
     with ThreadPoolExecutor(workers) as pool:
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     files: dict[str, Any] = {}
     for run in options.runs:
         for path in sorted(run.rglob("samples.jsonl")):
-            name = path.parent.relative_to(run.parent).as_posix()
+            name = path.parent.as_posix()
             try:
                 files[name] = compare(path, said, options.workers)
             except InputError as error:

@@ -287,11 +287,12 @@ def report(
     """Make one page about runs: tables, curves, signs of collapse, transcripts; print the results."""
     from codeduet.algorithms.metrics import read_metrics
     from codeduet.benchmarks import report as reporting
-    from codeduet.benchmarks.paper_table import headline
 
     runs = list({run.resolve(): run for run in runs}.values())  # named twice, it is still one run
     for path in reporting.write_report(runs, out or runs[0], samples=samples, say=say):
         say(f"{path.stem.replace('_', ' ')} in {path}")
+    for text in reporting.headlines(runs):
+        say(text)
     for training in (training for run in runs for training in reporting.trainings_of(run)):
         gain = reporting.reward_gain(read_metrics(training))
         told = f"{gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
@@ -299,12 +300,9 @@ def report(
             told = "cannot be told from under 20 steps"
         say(f"{training}: mean reward of the last tenth of training less the first: {told}")
         say_signs(training)
-    for run in runs:
-        if reproduced := reporting.table_of(run):
-            say(f"{run}: {headline(reproduced)}")
-        if tables := reporting.tables_of(run):
-            say(str(run))
-            console.print(*tables, sep="\n")
+    for run, table in reporting.tables_of(runs):
+        say(str(run))
+        console.print(table)
     results = reporting.all_results([run for run in runs if not reporting.table_of(run)])
     for comparison in reporting.comparison_tables(results, console.width):
         console.print(comparison)

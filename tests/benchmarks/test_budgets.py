@@ -40,7 +40,7 @@ def test_a_single_model_beside_a_team_at_equal_answers_is_capped() -> None:
 def test_what_compares_with_nothing_stands_alone() -> None:
     assert told(before=TEAM, after=TEAM, other=Budget(100, 1)) == [
         (EQUAL, ("before", "after"), False),
-        ("Equal budget: at most 100 tokens a program", ("other",), False),
+        ("At most 100 tokens a program", ("other",), False),
     ]
     assert told() == []
 
@@ -51,8 +51,24 @@ def test_results_are_sorted_by_the_budget_of_their_config() -> None:
         (EQUAL, ["whole", "team"]),
         (CAPPED, ["single", "team"]),
     ]
-    turns = {"team": result("team", 64), "again": result("team", 64, turns=2)}
-    assert by_budget(turns) == [(CAPPED, turns)]  # a second turn is more answers
+
+
+def test_another_number_of_turns_is_no_comparison() -> None:
+    """Two tries with feedback are more than tokens, and no team beside one model either."""
+    turns = {"once": result("team", 64), "twice": result("team", 64, turns=2), "alone": result("single", 64, turns=2)}
+    assert [(title, list(of)) for title, of in by_budget(turns)] == [
+        ("At most 128 tokens a program", ["once"]),
+        (f"{CAPPED}, 2 turns", ["twice", "alone"]),
+    ]
+    same = {"a": result("team", 64, turns=2), "b": result("single", 128, turns=2)}
+    assert told(a=Budget(64, 2, 2), b=Budget(128, 1, 2)) == [(f"{EQUAL}, 2 turns", ("a", "b"), False)]
+    assert by_budget(same) == [("", same)]
+
+
+def test_who_is_silent_writes_no_answer() -> None:
+    silent = result("team", 64)
+    silent["config"]["blank"] = ["helper_0"]
+    assert [title for title, _ in by_budget({"team": result("team", 64), "silent": silent})] == [CAPPED]
 
 
 def test_one_budget_needs_no_name_and_an_unknown_one_is_called_so() -> None:
@@ -61,5 +77,9 @@ def test_one_budget_needs_no_name_and_an_unknown_one_is_called_so() -> None:
     unknown: dict[str, dict[str, Any]] = {"old": {}, "older": {}}
     assert by_budget(unknown) == [("", unknown)]
     assert by_budget({}) == []
+    assert by_budget({"old": {}, "new": result("team", 64)}) == [
+        ("At most 128 tokens a program", {"new": result("team", 64)}),
+        ("Budget unknown", {"old": {}}),
+    ]
     mixed = by_budget({"single": result("single", 64), "team": result("team", 64), "old": {}})
     assert [(title, list(of)) for title, of in mixed] == [(CAPPED, ["single", "team"]), ("Budget unknown", ["old"])]

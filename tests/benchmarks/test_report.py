@@ -151,6 +151,32 @@ def test_one_model_and_a_team_are_set_side_by_side_at_their_budget_only(tmp_path
     ]
 
 
+def test_a_table_of_before_budgets_is_left_out_in_a_line_and_costs_no_other(tmp_path: Path) -> None:
+    write_results(tmp_path / "old" / "single" / "samples", measured("single", 64, 0.3))
+    write_results(tmp_path / "old", {"rows": {"single": {"title": "Single Model"}}})
+    write_results(tmp_path / "new", measured("team", 64, 0.6))
+    said: list[str] = []
+    written = write_report([tmp_path / "old", tmp_path / "new"], tmp_path / "out", say=said.append)
+    (line,) = said
+    assert line.startswith(f"the table of {tmp_path / 'old'} is left out: it was made before budgets were written down")
+    text = next(path for path in written if path.name == "report.md").read_text()
+    assert line in text
+    assert "## 64 tokens an answer (" in text  # its results stand beside the others
+
+
+def test_trainings_are_laid_over_each_other_at_their_budget_only(tmp_path: Path) -> None:
+    for name, kind, tokens in (("grpo", "single", 64), ("whole", "single", 128), ("magrpo", "team", 64)):
+        run = write_run(tmp_path / "run" / name, steps([0.1, 0.2]))
+        (run / "config.yaml").write_text(
+            f"algorithm: x\nteam: {{kind: {kind}}}\nsampling: {{max_new_tokens: {tokens}}}\nenv: {{max_turns: 1}}\n"
+        )
+    written = write_report([tmp_path / "run"], tmp_path / "out")
+    assert [path.name for path in written if path.suffix == ".png"] == ["learning_curve.png", "learning_curve_2.png"]
+    text = written[-2].read_text()
+    assert "## Equal budget: at most 128 tokens a program. Learning curves" in text
+    assert "what can two write that one cannot). Learning curves" in text
+
+
 def test_before_and_after_stand_side_by_side_in_per_cent() -> None:
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     before = results(0.25)

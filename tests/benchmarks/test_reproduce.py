@@ -117,6 +117,8 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
         assert "protocol sound" in " ".join(part.split())
         assert all(f"MAGRPO less {other}" in part for other in ("Single Model", "Multi-Agent", "GRPO"))
     assert "paper" not in equal
+    assert results["rows"]["grpo_team_budget"]["paper"] == {}
+    assert [made["capped"] for made in results["comparisons"]] == [False, True]
     assert re.search(r"pass@1 .*\n.*paper .*29 .*24 .*15 .*44 ", capped)
     assert max(map(len, text.splitlines())) <= 80
     assert reproduce(config, console=Console(quiet=True))["rows"] == results["rows"]  # read, not played again
@@ -128,7 +130,9 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
     kinds = [
         "equal" if title.startswith("Equal budget") else "capped" for title in tables_told if "pass@k:" not in title
     ]
-    assert kinds == ["equal", "equal", "capped", "capped", "equal", "capped"]
+    # Rows and differences of either, pass@k and rates side by side, curves of the trainings.
+    assert kinds == ["equal", "equal", "capped", "capped", "equal", "capped", "equal", "capped"]
+    assert all("64 tokens an answer" in title or title.startswith("Equal") for title in titles if "Learning" in title)
     assert all("64 tokens an answer" in title for title in tables_told if not title.startswith("Equal budget"))
 
 
@@ -199,14 +203,15 @@ def test_the_first_sentence_says_who_is_better_at_equal_budget_and_where() -> No
         "k = 4: GRPO 93.8 % and MAGRPO 31.2 % at pass@1, a paired difference of -62.5 (-75.0 to -50.0) points."
     )
     told = headline(table_of(single_team_budget=[0, 0, 1, 0], multi_agent=[2, 3, 4, 4], magrpo=[0, 1, 1, 0]))
-    first, second = told.split(". U")
+    first, caution, second = re.split(r" (?=One model)| (?=Untrained, )", told)
+    assert caution == "One model trained at this budget was not measured, which may reverse that."
     assert first.startswith("Trained against untrained, at equal budget")
     assert "they are not told apart at k = 1, 4: Single Model 6.2 % and MAGRPO 12.5 %" in first
     assert second.startswith(
-        "ntrained, at equal budget: at most 128 tokens a program, two agents are better at k = 1, 4"
+        "Untrained, at equal budget: at most 128 tokens a program, two agents are better at k = 1, 4"
     )
     told = headline(table_of(single=[0, 0], multi_agent=[1, 1], grpo=[0, 0], magrpo=[4, 4]))
-    assert told == "No row of one model has the team's budget here: what follows compares unequal budgets."
+    assert told.startswith("Nothing can be said: no row of one model has the team's budget")
 
 
 def test_magrpo_is_compared_with_every_other_row() -> None:
@@ -216,11 +221,39 @@ def test_magrpo_is_compared_with_every_other_row() -> None:
     assert ("grpo", "single_team_budget") not in found
 
 
-def test_a_table_of_before_budgets_is_refused_in_a_line(config: ReproduceConfig) -> None:
-    old = table_of(single=[1, 2], magrpo=[2, 3])
-    del old["rows"]["single"]["tokens an answer"]
-    with pytest.raises(InputError, match="before budgets were written down: start codeduet reproduce"):
-        headline(old)
+def test_nothing_is_said_where_nothing_is_compared() -> None:
+    assert headline(table_of(single=[1, 2])) == ""
+    assert headline(table_of(single=[1, 2], single_team_budget=[2, 2])) == ""
+    assert headline(table_of(multi_agent=[1, 2], magrpo=[2, 3])) == ""
+    lonely = table_of(single=[1, 2])
+    lonely |= {"test problems": 2, "n": 4, "protocol": "sound", "seed": 0, "note": ""}
+    lonely["rows"]["single"] |= {
+        "paper": {},
+        "greedy": None,
+        "rates": {"extracted": {"mean": 1.0}, "truncated": {"mean": 0.0}},
+    }
+    lonely["rows"]["single"]["generated tokens at evaluation"] = {"main_0": 3}
+    for value in lonely["rows"]["single"]["pass@k"].values():
+        value |= {"low": float("nan"), "high": float("nan")}
+    (shown,) = tables(lonely)
+    assert str(shown.title).startswith("At most 64 tokens a program.")
+    assert "37.5 (no interval)" in {str(cell) for cell in shown.columns[1].cells}
+
+
+def test_a_run_of_before_rows_could_be_chosen_goes_on(config: ReproduceConfig) -> None:
+    chosen = replace(config, rows=["single_team_budget", "multi_agent", "magrpo", "single", "grpo"])
+    open_run(chosen)
+    saved = Path(config.out) / "config.yaml"
+    kept = [line for line in saved.read_text().splitlines(keepends=True) if not line.startswith(("rows:", "- "))]
+    saved.write_text("".join(kept).replace("micro_batch_tokens: auto", "micro_batch_tokens: 8192"))
+    assert "k:" in saved.read_text()
+    saved.write_text(saved.read_text().replace("k:\n", "k: [1, 3]\n"))
+    samples = Path(config.out) / "single/samples/samples.jsonl"
+    samples.parent.mkdir(parents=True)
+    samples.write_text("")
+    assert load_config(ReproduceConfig, str(saved)).rows == list(ROWS)
+    assert open_run(chosen) == chosen
+    assert open_run(replace(chosen, rows=["magrpo"])).rows == ["magrpo"]
 
 
 def test_differences_are_paired_by_problem(config: ReproduceConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,20 @@ def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp
     write(True, False, True)
     assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 0
     record = json.loads((tmp_path / "out.json").read_text())
-    assert record["files"]["run/single/samples"] == {"samples": 3, "ours": 2, "theirs": 2, "different": {}}
+    assert record["files"][str(run)] == {"samples": 3, "ours": 2, "theirs": 2, "different": {}}
     assert (record["samples"], record["programs"], len(asked)) == (3, 2, 2)  # one program is run once
     write(True, True, True)
     assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 1
     record = json.loads((tmp_path / "out.json").read_text())
-    assert record["files"]["run/single/samples"]["different"] == {problem.task_id: {"ours": 3, "theirs": 2}}
+    assert record["files"][str(run)]["different"] == {problem.task_id: {"ours": 3, "theirs": 2}}
+    # A second folder of that name neither hides the first nor is hidden.
+    shutil.copytree(tmp_path / "run", tmp_path / "b" / "run")
+    both = [str(tmp_path / "run"), str(tmp_path / "b" / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]
+    assert saved.main(both) == 1
+    assert json.loads((tmp_path / "out.json").read_text())["samples"] == 6
+    (run / "samples.jsonl").write_text('{"task_id": "nope", "completion": "", "passed": true}\n')
+    with pytest.raises(SystemExit, match="a row is no sample of the problems 'humaneval'"):
+        saved.main([str(tmp_path / "run")])
     with pytest.raises(SystemExit, match="no samples"):
         saved.main([str(tmp_path / "nowhere")])
 
