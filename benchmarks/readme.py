@@ -30,9 +30,7 @@ COMMANDS = {
     "embedded/seed?/results.json": "codeduet reproduce --preset embedded seed=S",
     "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S (ROW/train/metrics.jsonl)",
     "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0 (ablations/results.json)",
-    "embedded/seed?/checker.json": (
-        "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE"
-    ),
+    "*/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
     "embedded/seed0/pass_at_k.png": "make readme",
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
@@ -237,7 +235,7 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
     )
 
 
-def _qwen(single: dict[str, Any], team: dict[str, Any]) -> str:
+def _qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any]) -> str:
     tokens = single["config"]["sampling"]["max_new_tokens"]
     rows = [
         [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
@@ -246,7 +244,8 @@ def _qwen(single: dict[str, Any], team: dict[str, Any]) -> str:
     less = interval_cell(paired_difference(team, single)._asdict(), sign="+")
     return (
         f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
-        "though it may write twice as much."
+        f"though it may write twice as much. OpenAI's checker, run on all {checked['samples']:,} samples, counts the same on "
+        + ("every problem." if not checked["problems with other counts"] else "most problems.")
     )
 
 
@@ -364,7 +363,9 @@ PLACES = {
     "quickstart": Place(
         tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart
     ),
-    "real model": Place(tuple(f"qwen2.5-coder-0.5b/{row}_vllm.json" for row in ("single", "multi_agent")), _qwen),
+    "real model": Place(
+        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker")), _qwen
+    ),
     "verdict": Place(
         tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
         _verdict,
