@@ -431,13 +431,14 @@ def model_path(model: str) -> str:
 
 
 def _load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: bool, whole: bool) -> tuple[Any, Any]:
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     tokenizer = _load_tokenizer(model)
     try:
         config = AutoConfig.from_pretrained(model_path(model))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {_brief(error)}") from None
     check_quantised(model, config, train=train, whole=whole)
     # Quantised weights are made on their device, and cannot be moved.
@@ -466,11 +467,12 @@ def _turn_ends(
 
 
 def _load_tokenizer(model: str) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_path(model))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         hint = "" if Path(model_path(model)).is_dir() else " ('embedded' or a folder needs no network)"
         raise InputError(f"model {model!r} cannot be loaded{hint}: {_brief(error)}") from None
     if tokenizer.eos_token_id is None:

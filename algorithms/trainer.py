@@ -27,7 +27,7 @@ from codeduet.algorithms.checks import check_training, is_over, mains_of
 from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.lengths import fitting
-from codeduet.algorithms.memory import plan_memory
+from codeduet.algorithms.memory import give_back, plan_memory
 from codeduet.algorithms.metrics import (
     MetricsLog,
     completion_record,
@@ -229,6 +229,7 @@ class Trainer:
             metrics["helper_gain"] = float(np.mean(gains))
         self.engine.sleep()
         metrics |= self._learn(groups)
+        give_back()
         self.engine.wake()
         for name in self.learners:
             policy = next(policy for policy in self.team.policies if policy.name == name)

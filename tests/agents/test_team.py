@@ -468,3 +468,15 @@ def test_adapters_need_a_method_that_gradients_go_through(monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="through which no adapter can be trained"):
         check_quantised("some", config, train=True, whole=False)
     check_quantised("some", Qwen2Config(), train=True, whole=True)
+
+
+def test_a_config_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
+    model, tokenizer = random_model()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["layer_types"] = ["full_attention"] * 7
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="cannot be loaded") as told:
+        load_team(str(tmp_path))
+    assert "\n" not in str(told.value)

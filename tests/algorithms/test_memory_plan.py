@@ -1,0 +1,211 @@
+"""What fits, what is chosen, and what becomes of a micro-batch for which memory runs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from codeduet.agents.random_model import byte_tokenizer
+from codeduet.agents.team import Policy, Team, load_team
+from codeduet.algorithms import memory
+from codeduet.algorithms.config import OptimConfig, TrainConfig
+from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.losses import policy_gradient_loss
+from codeduet.algorithms.memory import GIB, MOST_TOKENS, kept_bytes, plan_memory
+from codeduet.benchmarks.memory import Shape
+from codeduet.envs import MAIN, InputError
+
+SHAPE = Shape(hidden=256, layers=3, heads=4, kv_heads=2, feed_forward=512, vocabulary=258)
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """A model of known shape in bfloat16, with adapters in float32."""
+    folder = tmp_path_factory.mktemp("model")
+    made = Qwen2Config(
+        vocab_size=SHAPE.vocabulary,
+        hidden_size=SHAPE.hidden,
+        intermediate_size=SHAPE.feed_forward,
+        num_hidden_layers=SHAPE.layers,
+        num_attention_heads=SHAPE.heads,
+        num_key_value_heads=SHAPE.kv_heads,
+        tie_word_embeddings=True,
+    )
+    Qwen2ForCausalLM(made).save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+    return load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
+
+
+def plan(
+    team: Team, gib: float, monkeypatch: pytest.MonkeyPatch, longest: int = 300, **optim: Any
+) -> memory.MemoryPlan:
+    monkeypatch.setattr(memory, "_held", lambda device: 0.0)
+    config = TrainConfig(optim=OptimConfig(memory_gib=gib, **optim))
+    return plan_memory(config, team, longest=longest, learns=[team[MAIN]])
+
+
+def test_what_a_token_keeps_is_what_the_shape_says(team: Team) -> None:
+    kept = kept_bytes(team[MAIN].activate())
+    # The formula counts layers and prompts as long as completions; here prompts are short, and the head's input is on top.
+    assert kept.whole == pytest.approx(SHAPE.kept_bytes, rel=0.05)
+    assert kept.layer == pytest.approx(kept.whole / 3)
+    # Hidden states of three layers, and keys and values of two heads of 64, in two bytes.
+    assert kept.inputs == 3 * 256 * 2 + 3 * 2 * 128 * 2
+    assert kept.of(recompute=True) < 0.75 * kept.of(recompute=False)
+
+
+def test_layers_are_kept_where_they_fit_and_computed_again_where_they_do_not(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = kept_bytes(team[MAIN].activate())
+    roomy = plan(team, 100, monkeypatch)
+    assert (roomy.tokens, roomy.recompute) == (MOST_TOKENS, False)
+    # Room for 1,500 tokens that are kept, then for 700: the latter is more tokens computed again.
+    base = roomy.total - roomy.learning
+    chunk = roomy.learning - MOST_TOKENS * kept.of(False) / GIB
+    fits = [plan(team, base + chunk + tokens * kept.of(False) / GIB, monkeypatch) for tokens in (1500, 700)]
+    assert (fits[0].tokens, fits[0].recompute) == (1024, False)
+    assert fits[1].recompute
+    assert fits[1].tokens in (512, 1024)
+    assert all(made.total <= made.cap for made in fits)
+    assert plan(team, 100, monkeypatch, longest=5000).tokens == 8192
+
+
+def test_settings_are_followed_and_what_cannot_fit_names_the_one_that_would(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plan(team, 100, monkeypatch, micro_batch_tokens=77).tokens == 77
+    assert plan(team, 100, monkeypatch, gradient_checkpointing="always").recompute
+    small = plan(team, 100, monkeypatch, gradient_checkpointing="always", micro_batch_tokens=300).total
+    for settings, words in (
+        ({"gradient_checkpointing": "never"}, "set optim.gradient_checkpointing=auto"),
+        ({"micro_batch_tokens": 8192}, "set optim.micro_batch_tokens=auto, or a smaller one"),
+        ({}, "lower team.batch_size or sampling.max_new_tokens"),
+    ):
+        with pytest.raises(InputError, match=rf"memory plan in GiB: .* it does not fit: {words}") as told:
+            plan(team, 0.2 * small, monkeypatch, longest=4096, **settings)
+        assert "\n" not in str(told.value)
+
+
+def samples() -> list[Sample]:
+    """Completions of three prompts, of unequal lengths and advantages."""
+    made = []
+    for k, (prompt, length) in enumerate([((1, 2, 3), 9), ((1, 2, 3), 4), ((7,), 6), ((9, 8, 7, 6), 11), ((7,), 2)]):
+        ids = tuple((k + i) % 200 for i in range(length))
+        made.append(Sample(prompt, ids, (0.0,) * length, (-1.0) ** k * (k + 1), 0.8))
+    return made
+
+
+@pytest.fixture
+def policy(tiny_model: str) -> Policy:
+    """One that trains an adapter that is not zero."""
+    made = load_team(tiny_model, lora_rank=4)[MAIN]
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in made.parameters:
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    return made
+
+
+def gradient(policy: Policy, score: Any = None, **settings: Any) -> tuple[torch.Tensor, dict[str, float]]:
+    """The gradient of a step that changes nothing, and its metrics."""
+    learner = Learner(policy, lr=1e-30, max_grad_norm=0, **settings)
+    found: list[torch.Tensor] = []
+    learner.optimizer.step = lambda: found.append(torch.cat([p.grad.flatten() for p in policy.parameters]))
+    if score:
+        learner._score = score(learner)
+    metrics = learner.step(samples(), policy_gradient_loss)
+    (value,) = found
+    return value, metrics
+
+
+@pytest.mark.parametrize(
+    "settings", [{"recompute": True}, {"micro_batch_tokens": 1}, {"micro_batch_tokens": 20, "recompute": True}]
+)
+def test_the_gradient_is_the_same_however_it_is_computed(policy: Policy, settings: dict[str, Any]) -> None:
+    whole, _ = gradient(policy)
+    cut, _ = gradient(policy, **settings)
+    assert float(whole.abs().max()) > 0.01
+    assert float((cut - whole).norm() / whole.norm()) < 1e-5
+
+
+def test_memory_that_runs_out_halves_a_micro_batch_and_changes_no_gradient(policy: Policy) -> None:
+    asked: list[int] = []
+
+    def score(learner: Learner) -> Any:
+        real = learner._score
+
+        def run(batch: list[Sample]) -> Any:
+            asked.append(len(batch))
+            if len(batch) > 2:
+                raise torch.OutOfMemoryError("out of memory")
+            return real(batch)
+
+        return run
+
+    whole, _ = gradient(policy)
+    halved, metrics = gradient(policy, score)
+    assert asked == [5, 2, 3, 1, 2]
+    assert metrics["out_of_memory"] == 2
+    assert float((halved - whole).norm() / whole.norm()) < 1e-5
+
+
+def test_memory_that_runs_out_in_the_backward_pass_leaves_no_half_gradient(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = gradient(policy)
+    real, calls = torch.autograd.grad, []
+
+    def grad(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        found = real(*arguments, **options)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return found
+
+    monkeypatch.setattr(torch.autograd, "grad", grad)
+    halved, metrics = gradient(policy)
+    assert (len(calls), metrics["out_of_memory"]) == (3, 1)
+    assert float((halved - whole).norm() / whole.norm()) < 1e-5
+
+
+def test_one_completion_for_which_memory_runs_out_is_told_in_a_line(policy: Policy) -> None:
+    def score(learner: Learner) -> Any:
+        def run(batch: list[Sample]) -> Any:
+            raise torch.OutOfMemoryError("out of memory")
+
+        return run
+
+    with pytest.raises(
+        InputError, match=r"one completion of 15 tokens with its prompt: set optim.gradient_checkpointing=always"
+    ):
+        gradient(policy, score)
+
+
+def test_a_smaller_micro_batch_is_kept_once_memory_ran_out(policy: Policy) -> None:
+    learner = Learner(policy, lr=1e-30)
+    indices = [0, 1, 2, 3, 4]
+    halves = learner._halves(indices, samples())
+    assert halves == [[0, 1], [2, 3, 4]]
+    assert learner.micro_batch_tokens < 64
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    status = Path("/proc/self/statm")
+    if not status.is_file() or not hasattr(memory.ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("needs glibc on Linux")
+
+    def resident() -> int:
+        return int(status.read_text().split()[1]) * 4096
+
+    pieces = [bytearray(b"x" * 60_000) for _ in range(3000)]  # under the size from which each is mapped apart
+    held = pieces[::100]
+    full = resident()
+    pieces.clear()
+    memory.give_back()
+    assert len(held) == 30
+    assert resident() < full - 100_000_000
