@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from torch.nn.utils.rnn import pad_sequence
 
 pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
@@ -242,15 +241,13 @@ def test_an_untrained_model_needs_no_second_copy_of_its_weights(wide_model: Path
 def test_a_chats_completion_ends_with_its_turn(wide_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "chat"
     shutil.copytree(wide_model, folder)
-    sampling = replace(SAMPLING, temperature=0, max_new_tokens=8)
     ends = "{% for m in messages %}{{ m.content }}<|pad|>{% endfor %}"
     (folder / "chat_template.jinja").write_text(ends)
-    head = load_file(folder / "model.safetensors")
-    head["model.embed_tokens.weight"][257] *= 50  # tied: the greedy answer is the turn's end, or its opposite
-    save_file(head, folder / "model.safetensors", metadata={"format": "pt"})
     team = load_weightless(str(folder), (MAIN,))
     engine = VLLMEngine(team, str(folder), context=512, cache_gib=0.25, dtype="fp32")
-    answers = [engine.generate([Request("base", (97 + k,), (1,), sampling)])[0][0] for k in range(8)]
+    # Each of 258 tokens is about as likely: of 2,048 drawn, some are the turn's end.
+    sampling = replace(SAMPLING, temperature=1.0, max_new_tokens=64)
+    (answers,) = engine.generate([Request("base", (97,), tuple(range(32)), sampling)])
     ended = [answer for answer in answers if 257 in answer.token_ids]
     assert ended
     for answer in ended:
