@@ -55,6 +55,19 @@ def test_help_names_every_command(codeduet: Command) -> None:
         assert codeduet(command, "--help").status == 0
 
 
+def test_kernels_of_shapes_that_never_come_again_are_not_kept(
+    codeduet: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LRU_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")  # the user's own word holds
+    codeduet("--help")
+    assert os.environ["LRU_CACHE_CAPACITY"] == "64"
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
+    # In time: the command line itself imports no torch.
+    code = "import sys, codeduet.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 # Bad input, one clear line each.
 
 
