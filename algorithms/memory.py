@@ -11,24 +11,24 @@ import ctypes
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from codeduet.agents import network
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Policy
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import CHUNK_ELEMENTS, completion_logprobs
 from codeduet.envs import InputError
 
 GIB = 2**30
 MOST_TOKENS = 8192
-"""Tokens of a micro-batch beyond which a larger one is no faster."""
+"""Tokens of a micro-batch, at most: what was the fixed size before there was a plan."""
 
 LEAST_TOKENS = 1024
-"""Tokens of a micro-batch under which computing layers again, a forward pass more, costs less than small batches do."""
+"""Tokens of a micro-batch under which layers are computed again, to make it larger; chosen, not measured."""
 
 _SHARE = 0.6
 """Of what is free, what a training may hold unless told otherwise."""
@@ -72,12 +72,11 @@ class MemoryPlan(NamedTuple):
         )
 
 
-def plan_memory(config: TrainConfig, team: Team, *, longest: int, learns: Sequence[Policy]) -> MemoryPlan:
+def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) -> MemoryPlan:
     """Plan a training whose team and engine are loaded.
 
     Args:
         config: the run.
-        team: who acts.
         longest: tokens of a prompt and its completion, at most.
         learns: the policies that are trained.
 
@@ -148,19 +147,24 @@ def kept_bytes(model: Any) -> Kept:
 
 def _kept(model: Any, length: int) -> int:
     """Return the bytes that autograd keeps for two completions of a prompt of one token, weights aside."""
-    held = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}  # held fast, or another would get its address
+    ids = [k % network.vocabulary(model) for k in range(1, length + 1)]
+    return saved_bytes(model, lambda: completion_logprobs(model, [[1], [1]], [ids, ids], [1.0, 1.0]))
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
+
+def saved_bytes(model: Any, run: Callable[[], object]) -> int:
+    """Return the bytes that autograd saves while ``run`` computes, each storage once and the model's weights left out."""
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    saved: dict[int, torch.UntypedStorage] = {}  # held fast, or another would get its address
+
+    def save(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in held:
-            kept[storage.data_ptr()] = storage
+        if storage.data_ptr() not in weights:
+            saved[storage.data_ptr()] = storage
         return tensor
 
-    ids = [k % network.vocabulary(model) for k in range(1, length + 1)]
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        completion_logprobs(model, [[1], [1]], [ids, ids], [1.0, 1.0])
-    return sum(storage.nbytes() for storage in kept.values())
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+        run()
+    return sum(storage.nbytes() for storage in saved.values())
 
 
 def _generating(config: TrainConfig, model: Any, longest: int) -> float:

@@ -106,7 +106,7 @@ class Trainer:
             for policy in self.team.policies
             if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
         ]
-        self.plan = plan_memory(config, self.team, longest=self.longest, learns=learns)
+        self.plan = plan_memory(config, longest=self.longest, learns=learns)
         self.learners = {
             policy.name: Learner(
                 policy,

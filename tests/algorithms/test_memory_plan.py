@@ -45,7 +45,7 @@ def plan(
 ) -> memory.MemoryPlan:
     monkeypatch.setattr(memory, "_held", lambda device: 0.0)
     config = TrainConfig(optim=OptimConfig(memory_gib=gib, **optim))
-    return plan_memory(config, team, longest=longest, learns=[team[MAIN]])
+    return plan_memory(config, longest=longest, learns=[team[MAIN]])
 
 
 def test_what_a_token_keeps_is_what_the_shape_says(team: Team) -> None:

@@ -12,6 +12,7 @@ from codeduet.agents.random_model import random_model
 from codeduet.agents.self_test import Paths, remember
 from codeduet.agents.team import _adapt
 from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.memory import saved_bytes
 from codeduet.algorithms.recompute import recomputed
 
 PROMPTS = [[5, 6, 7], [5, 6, 7], [9, 8, 7, 6, 5, 4], [3]]
@@ -74,18 +75,7 @@ def test_every_layer_is_computed_again_and_only_its_input_kept(model: Any) -> No
 
     def kept(**options: Any) -> int:
         """Bytes that autograd saves, but for weights."""
-        held = {p.untyped_storage().data_ptr() for p in model.parameters()}
-        saved: dict[int, torch.UntypedStorage] = {}
-
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in held:
-                saved[storage.data_ptr()] = storage
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            completion_logprobs(model, PROMPTS, COMPLETIONS, TEMPERATURES, **options)
-        return sum(storage.nbytes() for storage in saved.values())
+        return saved_bytes(model, lambda: completion_logprobs(model, PROMPTS, COMPLETIONS, TEMPERATURES, **options))
 
     assert kept(recompute=True) < 0.3 * kept()
     calls.clear()

@@ -12,6 +12,7 @@ from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import load_team
 from codeduet.algorithms.config import OptimConfig, TeamConfig
 from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.memory import saved_bytes
 from codeduet.benchmarks.memory import Shape, memory_plan
 from codeduet.envs import MAIN
 
@@ -32,18 +33,9 @@ def kept_bytes(folder: Path, shape: Shape, *, prompt: int, answer: int, answers:
     team = load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
     model = team[MAIN].activate()
     assert {p.dtype for p in team[MAIN].parameters} == {torch.float32}
-    held = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, torch.UntypedStorage] = {}  # held fast, or another would get its address
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in held:
-            kept[storage.data_ptr()] = storage
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        completion_logprobs(model, [list(range(prompt))] * answers, [[5] * answer] * answers, [0.8] * answers)
-    return sum(storage.nbytes() for storage in kept.values()) / (prompt + answers * answer)
+    prompts, completions = [list(range(prompt))] * answers, [[5] * answer] * answers
+    saved = saved_bytes(model, lambda: completion_logprobs(model, prompts, completions, [0.8] * answers))
+    return saved / (prompt + answers * answer)
 
 
 @pytest.mark.parametrize("feed_forward", [512, 1376])  # the 3B's is 5.375 of its width, as is 1376 of 256
