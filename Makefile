@@ -78,9 +78,10 @@ step-time: install  # seconds of one MAGRPO step
 architectures: install  # log-probabilities of 26 kinds of models, sampled, learnt and resumed
 	$(BIN)/python -m codeduet.benchmarks.architectures --out benchmarks/results/architectures.json
 
-# On a GPU, with the Python at hand and no network: SHAPE is 0.5b, 1.5b or 3b, of random weights; MODEL is a model's folder.
+# On a GPU, with the Python at hand and no network: SHAPE is 0.5b, 1.5b or 3b, of random weights; MODEL is a model's folder;
+# SETTINGS are the training's.
 gpu:  # rates of generation and learning beside their bounds, then MAGRPO steps, into runs/speed
-	PYTHONPATH=src $(PYTHON) -m codeduet.benchmarks.speed $(if $(MODEL),--model $(MODEL),--shape $(or $(SHAPE),0.5b)) --out runs/speed
+	PYTHONPATH=src $(PYTHON) -m codeduet.benchmarks.speed $(SETTINGS) $(if $(MODEL),--model $(MODEL),--shape $(or $(SHAPE),0.5b)) --out runs/speed
 
 gpu-table:  # begins the table of the preset qwen-0.5b with MODEL, or goes on with it
 	PYTHONPATH=src $(PYTHON) -m codeduet reproduce --preset qwen-0.5b team.model=$(MODEL) --out runs/gpu-table
