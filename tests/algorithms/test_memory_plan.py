@@ -16,7 +16,7 @@ from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import policy_gradient_loss
-from codeduet.algorithms.memory import GIB, MOST_TOKENS, kept_bytes, plan_memory
+from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
 
