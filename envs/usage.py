@@ -1,0 +1,124 @@
+"""What a module does when it is loaded beyond defining things: examples, tests, a program's own input and output."""
+
+from __future__ import annotations
+
+import re
+
+from codeduet.envs.statements import Code, Statement, bound, free, stripped, words
+
+_TAIL = re.compile(
+    r"print[ \t]*\(|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
+    re.IGNORECASE,
+)
+_OUTSIDE = re.compile(
+    r"\b(?:raw_)?input[ \t]*\(|\bsys[ \t]*\.[ \t]*(?:argv\b|exit[ \t]*\(|stdin[ \t]*\.[ \t]*\w+[ \t]*\()"
+    r"|(?<![\w.])(?:open|exit|quit)[ \t]*\(|\bos[ \t]*\.[ \t]*_exit[ \t]*\(|\bfor\b[^\n]{1,80}\bin[ \t]+sys[ \t]*\.[ \t]*stdin\b"
+    r"|\b(?:unittest|pytest)[ \t]*\.[ \t]*(?:main|TextTestRunner)[ \t]*\(|\bdoctest[ \t]*\.[ \t]*\w+[ \t]*\("
+    r"|\bArgumentParser[ \t]*\("
+)
+_CALL = re.compile(r"(?<!\w)(\w+)[ \t]*\(")
+
+
+def without_usage(code: Code, parts: list[Statement], target: str | None) -> Code:
+    """Return a module less what only uses it.
+
+    Dropped are ``if __name__`` guards; what reads input, arguments or files, or ends the process, and what uses its
+    results; calls, asserts and loops that lead to the target; and behind the last definition everything from the first
+    print, assert, bare call or comment like ``# Example usage`` on, but for tables that a definition mentions.
+
+    Args:
+        code: a module.
+        parts: its statements.
+        target: the function that the module is for, or ``None``.
+    """
+    definitions = [part for part in parts if part.kind == "definition"]
+    blocks = [part for part in parts if part.kind == "block" and re.search(r"\b(?:def|class)\b", _text(code, part))]
+    if not definitions and not blocks:
+        return code
+    mentions = {part: free(code, part) for part in (*definitions, *blocks)}
+    changing = {name for part in parts if part.kind == "assignment" for name in bound(code, part)}
+    usage = _Usage(code, target, mentions)
+    usage.follow(definitions, changing)
+    last = max(part.start for part in (*definitions, *blocks))
+    dropped: list[Statement] = []
+    tail = False
+    for part in parts:
+        if part.kind == "definition":
+            continue
+        gone, opens_tail = usage.judge(part, part.start > last, tail)
+        tail = tail or opens_tail
+        if gone:
+            dropped.append(part)
+    kept = code.without(dropped)
+    return kept.part(0, len(stripped(kept.lines))) if tail else kept
+
+
+class _Usage:
+    """Decides statement by statement; what is bound by a dropped one is unknown to those behind it."""
+
+    def __init__(self, code: Code, target: str | None, mentions: dict[Statement, set[str]]) -> None:
+        self.code = code
+        self.target = target
+        self.mentions = mentions  # of each definition, what it does not bind itself
+        self.needed = {name for names in mentions.values() for name in names}
+        self.defined: set[str] = set()
+        self.drivers = {target} if target else set()
+        self.initialisers: set[str] = set()
+        self.unknown: set[str] = set()
+
+    def follow(self, definitions: list[Statement], changing: set[str]) -> None:
+        """Find which functions lead to the target or the outside, and which fill a table of the module."""
+        self.defined = {part.name for part in definitions} | self.drivers
+        callers: dict[str, set[str]] = {}
+        for part in definitions:
+            mentions = self.mentions[part]
+            for name in mentions & self.defined:
+                callers.setdefault(name, set()).add(part.name)
+            if _OUTSIDE.search(_text(self.code, part)):
+                self.drivers.add(part.name)
+            filled = mentions & changing
+            if filled and filled & bound(self.code, part._replace(kind="block")):
+                self.initialisers.add(part.name)
+        waiting = list(self.drivers)
+        while waiting:
+            new = callers.get(waiting.pop(), set()) - self.drivers
+            self.drivers |= new
+            waiting += new
+
+    def judge(self, part: Statement, behind: bool, tail: bool) -> tuple[bool, bool]:
+        """Tell whether a statement goes, and whether the tail begins with it.
+
+        Args:
+            part: no definition.
+            behind: whether it stands behind the last definition.
+            tail: whether the tail has begun before it.
+        """
+        first = self.code.bare[part.start] or self.code.lines[part.start]
+        if part.kind == "guard":
+            return True, behind
+        text = _text(self.code, part)
+        binds = bound(self.code, part)
+        wanted = bool(binds & self.needed)
+        if part.kind == "import":
+            return tail and not wanted, False
+        inner = part.kind == "block" and self.target in binds and "def" in text
+        mentioned = words(self.code, part)
+        if (_OUTSIDE.search(text) or mentioned & self.unknown) and not inner:
+            self.unknown |= binds - self.defined
+            return True, behind
+        calls = set(_CALL.findall(text))
+        bare = _CALL.match(first)  # ``TABLE = build()`` is no tail, ``main()`` is
+        used = bool(calls & self.drivers) or (bare is not None and bare.group(1) in self.defined and behind)
+        if wanted and (part.kind != "other" or not used):
+            return False, False
+        if bare and bare.group(1) in self.initialisers - self.drivers:
+            return False, False
+        marked = behind and _TAIL.match(first) is not None
+        gone = marked or tail or (used and not inner) or (first.startswith("assert") and bool(calls & self.defined))
+        if gone and part.kind == "assignment":
+            self.unknown |= binds
+        return gone, gone and behind
+
+
+def _text(code: Code, part: Statement) -> str:
+    return "\n".join(code.bare[part.start : part.end])
