@@ -186,6 +186,6 @@ def base_prompt(agent: str, observation: Observation) -> str:
 def chat_message(agent: str, observation: Observation, *, team: bool) -> str:
     """Return the user message of ``agent`` for a chat model; main without anything to call reads what a single model does."""
     fields = {key: str(value).strip("\n") for key, value in observation.items()}
-    template = _HELPER if agent == HELPER else _MAIN if team and fields["helper_code"] else _SINGLE
+    template = _HELPER if agent == HELPER else _MAIN if team and fields["helper_code"].strip() else _SINGLE
     text = template.format(**fields)
     return text + _AGAIN.format(**fields) if fields["feedback"] else text

@@ -101,13 +101,18 @@ def stop_strings() -> tuple[str, ...]:
 
 
 def without_definition(code: str, name: str) -> str:
-    """Return ``code`` less its top-level definitions of ``name``; ``""`` where only imports and comments are left."""
+    """Return ``code`` less its top-level definitions of ``name`` and what calls them there.
+
+    ``""`` where only imports and comments are left.
+    """
     scanned = scan(code.split("\n"))
     parts = statements(scanned)
-    target = [part for part in parts if part.kind == "definition" and part.name == name]
-    if all(part.kind in ("import", "comment") or part.kind == "definition" and part.name == name for part in parts):
-        return ""
-    return "\n".join(stripped(scanned.without(target).lines))
+    if any(defines(scanned, part, name) for part in parts):
+        scanned = without_usage(scanned, parts, name)
+        scanned = scanned.without([part for part in statements(scanned) if defines(scanned, part, name)])
+        parts = statements(scanned)
+        code = "\n".join(stripped(scanned.lines))
+    return code if any(part.kind not in ("import", "comment") for part in parts) else ""
 
 
 class _Rank(IntEnum):
