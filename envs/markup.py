@@ -29,7 +29,7 @@ _CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|bot)?[ \t]*(?::?[ \t]*\n|\Z)", re.IGNORECASE)
 _TAGS = (
     r"(?P<inside></?(?:answer|final_answer|final|solution|response|code|python|output)>"
-    r"|(?<![\w\])])\[/?(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN|DONE)\])"
+    r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\])"
 )
 _QUOTED = r"(?P<quoted>(?<!\w)[rbfuRBFU]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?|(?<!`)`[^`\n]+`(?!`)))"
 
@@ -217,6 +217,10 @@ class _Reader:
 
     def _outside(self, number: int, line: str) -> None:
         fence = _FENCE.search(line)
+        if self.begins_as_code and not self.blocks:
+            if fence and self.quote and self.quote_ends[number]:
+                return  # in a docstring of code without a fence
+            self.quote = _quote_after(line, self.quote)
         before = line[: fence.start()] if fence else line
         if fence is None or (fence.group()[0] == "~" and before.strip()):
             self.said = line if line.strip() else self.said
@@ -260,7 +264,7 @@ class _Reader:
                 self._close(block)
             return
         info = line.lstrip(" \t")[fence.end() :].strip()
-        if self.quote and (depth(line) > self.indent or self._in_docstring(number)):
+        if self.quote and (depth(line) > self.indent or self.quote_ends[number]):
             block.lines.append(text)
         elif not info or fence.group() in info or is_prose(info) and not _TAG.fullmatch(info):
             self.said = info
@@ -275,10 +279,6 @@ class _Reader:
     def _close(self, block: Block) -> None:
         block.closed = True
         self.inside = None
-
-    def _in_docstring(self, number: int) -> bool:
-        """Tell whether the open quote is closed further down before another block opens."""
-        return self.quote_ends[number]
 
 
 def _quote_ends(lines: list[str]) -> list[bool]:

@@ -162,7 +162,7 @@ def scan(lines: list[str]) -> Code:
             closing = signs.count(")") + signs.count("]") + signs.count("}")
             brackets = max(0, brackets + len(signs) - 2 * closing)
         continued = code.endswith("\\")
-    return Code(lines, bare, kinds, not (open_string or brackets))
+    return Code(lines, [code.lstrip(_INNER) for code in bare], kinds, not (open_string or brackets))
 
 
 def is_prose(bare: str) -> bool:
