@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codeduet.envs.statements import depth, is_prose, opens
+from codeduet.envs.statements import LITERAL, depth, is_prose, opens
 
 _THOUGHT = r"(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue|rationale)"
 _OPENED = (
@@ -25,17 +25,18 @@ _CLOSED = (
 _THOUGHTS = rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})"
 _HARMONY = re.compile(r"<\|channel\|>[ \t]*(\w{1,20})(?:(?!<\|)[^\n]){0,200}(?:<\|constrain\|>\w{0,20})?<\|message\|>")
 _HARMONY_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|<(?:eos|bos|pad|EOT|EOD|end_of_turn|start_of_turn)>)"
+_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<(?:eos|bos|pad|EOT|EOD|end_of_turn|start_of_turn)>)"
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|bot)?[ \t]*(?::?[ \t]*\n|\Z)", re.IGNORECASE)
 _TAGS = (
     r"(?P<inside></?(?:answer|final_answer|final|solution|response|code|python|output)>"
     r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\])"
 )
+_SAID_BEFORE = re.compile(r"(?m)^\W{0,3}[A-Z][\w ]{0,40}:\W{0,3}[ \t](?=(?:async[ \t]+)?def[ \t]+\w+[ \t]*\()")
 _QUOTED = r"(?P<quoted>(?<!\w)[rbfuRBFU]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?|(?<!`)`[^`\n]+`(?!`)))"
 
 _PROMPT_OPENS = re.compile(rf"(?:{_OPENED}|<\|channel\|>(?:analysis|commentary)<\|message\|>)\s*\Z", re.IGNORECASE)
 _STRAY = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_BLANKS = re.compile(rf"(?m)^(?:[ \t]*[{_STRAY}])+[ \t]*|[\u200b\ufeff]")
+_BLANKS = re.compile(rf"{LITERAL.pattern}|(?P<blank>[{_STRAY}])|(?P<none>[\u200b\ufeff])")
 
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _LISTED = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+")
@@ -87,7 +88,7 @@ def opened_thought(prompt: str) -> str:
 def spoken(text: str) -> str:
     """Return what an answer says: its thoughts, control tokens and tags gone, its line ends and indentation plain."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    for rule in (_final_channel, _without_thoughts, _first_turn, _tagged, _plain_indentation):
+    for rule in (_final_channel, _without_thoughts, _first_turn, _tagged, _plain_blanks, _on_its_own_line):
         text = rule(text)
     return text
 
@@ -178,9 +179,17 @@ def _tagged(text: str) -> str:
     return "\n".join(answer or outside)
 
 
-def _plain_indentation(text: str) -> str:
-    """Turn odd blanks before a line into plain ones; what has no width goes."""
-    return _BLANKS.sub(lambda found: re.sub(rf"[{_STRAY}]", " ", found.group()).strip("\u200b\ufeff"), text)
+def _on_its_own_line(text: str) -> str:
+    """Part a function from words before it: ``Answer: def f(x):``."""
+    return _SAID_BEFORE.sub(lambda found: found.group() + "\n", text)
+
+
+def _plain_blanks(text: str) -> str:
+    """Turn odd blanks outside of strings into plain ones; what has no width goes."""
+    if text.isascii():
+        return text
+    plain = {"blank": " ", "none": ""}
+    return _BLANKS.sub(lambda found: plain.get(found.lastgroup or "", found.group()), text)
 
 
 def fenced(text: str, *, begins_as_code: bool = False) -> list[Block]:
@@ -261,14 +270,13 @@ class _Reader:
                 self._write(block, text)
             else:
                 self._write(block, text[:end])
-                self._close(block)
+                self._close(number, block, text[end:].lstrip(self.mark[0]))
             return
         info = line.lstrip(" \t")[fence.end() :].strip()
         if self.quote and (depth(line) > self.indent or self.quote_ends[number]):
             block.lines.append(text)
         elif not info or fence.group() in info or is_prose(info) and not _TAG.fullmatch(info):
-            self.said = info
-            self._close(block)
+            self._close(number, block, info)
         else:  # a fence with a language opens a block even where the last one was left open
             self._open(fence.group(), info, depth(line))
 
@@ -276,9 +284,11 @@ class _Reader:
         block.lines.append(text)
         self.quote = _quote_after(text, self.quote)
 
-    def _close(self, block: Block) -> None:
+    def _close(self, number: int, block: Block, rest: str) -> None:
         block.closed = True
         self.inside = None
+        if rest:
+            self._outside(number, rest)
 
 
 def _quote_ends(lines: list[str]) -> list[bool]:

@@ -57,10 +57,12 @@ _HOLLOW = re.compile(
 Kind = Literal["blank", "comment", "code", "inside", "string"]
 """A line is blank, a comment, the first of a statement, inside one, or begins inside a string of several lines."""
 
-_LITERAL = re.compile(
+LITERAL = re.compile(
     r"(\"\"\"|''')(?:\\[\s\S]?|(?!\1)[^\\])*(?:\1|\Z)"
     r"|\"(?:\\[\s\S]?|[^\"\\\n])*\"?|'(?:\\[\s\S]?|[^'\\\n])*'?|\#[^\n]*"
 )
+"""A string, perhaps without an end, or a comment."""
+
 _NO_BRACKET = re.compile(r"[^()\[\]{}\n]+")
 _INNER = "\x01"  # begins a masked line that begins inside a string
 
@@ -142,7 +144,7 @@ def scan(lines: list[str]) -> Code:
             return '"' * len(text)
         return ("\n" + _INNER).join('"' * len(part) for part in text.split("\n"))
 
-    hidden = _LITERAL.sub(masked, "\n".join(lines))
+    hidden = LITERAL.sub(masked, "\n".join(lines))
     bare = hidden.split("\n")
     kinds: list[Kind] = []
     brackets, continued = 0, False

@@ -64,7 +64,7 @@ _MOST_LINES = 4_000
 """What stands behind them is not read, so that reading is quick; the action space has room for so many lines of code."""
 
 _TRANSCRIPT = re.compile(r"[ \t]*(?:>>>|In[ \t]\[\d{1,5}\]:)[ \t](?=(?:async[ \t]+def|def|class|from|import|@)\b)")
-_PROMPTED = re.compile(r"[ \t]*(?:>>>|\.\.\.|In[ \t]\[\d{1,5}\]:|\.\.\.:)(?:[ \t]|\Z)")
+_PROMPTED = re.compile(r"[ \t]*(?:>>>|\.\.\.|In[ \t]\[\d{1,5}\]:|\.\.\.:)(?: |(?=\t)|\Z)")
 _FUTURE = re.compile(r"from[ \t]+__future__[ \t]+import\b")
 
 
@@ -72,8 +72,8 @@ def extract_helper(text: str) -> str:
     """Return the code in the helper's ``text`` (``""`` where there is none)."""
     pieces = _pieces(spoken(text), None)
     defining = [piece for piece in pieces if piece.opens and not piece.example] or pieces[:1]
-    chosen = [_without_stubs(piece, None) for piece in defining]
-    return "\n".join(_joined(chosen, [piece for piece in pieces if piece not in defining], None))
+    others = [piece for piece in pieces if piece not in defining]
+    return "\n".join(_joined(_without_stubs(defining, None), others, None))
 
 
 def extract_main(text: str, problem: Problem) -> str:
@@ -92,7 +92,7 @@ def extract_main(text: str, problem: Problem) -> str:
     others = [piece for piece in pieces if piece is not winner]
     if best in (_Rank.BODY, _Rank.CONTINUATION):
         return join_body("\n".join(_joined([winner], others, name)), problem)
-    return "\n".join(_joined([_without_stubs(winner, name)], others, name))
+    return "\n".join(_joined(_without_stubs([winner], name), others, name))
 
 
 def stop_strings() -> tuple[str, ...]:
@@ -267,19 +267,29 @@ def _binds(code: Code, part: Statement) -> bool:
     return part.kind in ("assignment", "block") and bool(bound(code, part))
 
 
-def _without_stubs(piece: _Piece, name: str | None) -> _Piece:
-    """Drop stubs of what the same piece defines in full, and what was cut off behind it: of ``name``, or of anything."""
-    again: dict[str, list[Statement]] = {}
-    for part in piece.parts:
-        if part.kind == "definition" and name in (None, part.name):
-            again.setdefault(part.name, []).append(part)
-    hollow: list[Statement] = []
-    for parts in again.values():
-        if len(parts) > 1:
-            poor = [part for part in parts if is_stub(piece.code, part) or not is_whole(piece.code, part, cut=False)]
-            hollow += poor if len(poor) < len(parts) else []
-    code = piece.code.without(hollow) if hollow else piece.code
-    return _Piece(code, statements(code) if hollow else piece.parts, piece.example, piece.rank)
+def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:
+    """Drop stubs of what the pieces define in full too, and what was cut off: of ``name``, or of anything."""
+    again: dict[str, list[tuple[int, Statement]]] = {}
+    for index, piece in enumerate(pieces):
+        for part in piece.parts:
+            if part.kind == "definition" and name in (None, part.name):
+                again.setdefault(part.name, []).append((index, part))
+    hollow: list[list[Statement]] = [[] for _ in pieces]
+    for found in again.values():
+        if len(found) > 1:
+            poor = [(index, part) for index, part in found if _is_poor(pieces[index].code, part)]
+            for index, part in poor if len(poor) < len(found) else []:
+                hollow[index].append(part)
+    return [_without(piece, gone) if gone else piece for piece, gone in zip(pieces, hollow, strict=True)]
+
+
+def _is_poor(code: Code, part: Statement) -> bool:
+    return is_stub(code, part) or not is_whole(code, part, cut=False)
+
+
+def _without(piece: _Piece, gone: list[Statement]) -> _Piece:
+    code = piece.code.without(gone)
+    return _Piece(code, statements(code), piece.example, piece.rank)
 
 
 def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> list[str]:
@@ -288,7 +298,7 @@ def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> lis
     kept = [piece.code.lines if bodies else _used(piece, name) for piece in chosen]
     lines = [line for part in kept for line in part]
     if not others:
-        return lines
+        return _hoisted(lines) if len(chosen) > 1 else lines
     has = {bound_name for piece in chosen for part in piece.parts for bound_name in bound(piece.code, part)} | {name}
     wanted = {word for piece in chosen for word in _mentioned(piece)} - has
     givers = [
@@ -328,7 +338,7 @@ def _taken(
         if part.kind == "import" and _FUTURE.match(piece.code.lines[part.start]):
             by_name.setdefault("__future__", []).append(index)
     taken: set[int] = set()
-    waiting = [*wanted, "__future__"]
+    waiting = [*wanted, "__future__", "*"]
     asked = set(waiting)
     while waiting:
         for index in by_name.get(waiting.pop(), ()):

@@ -14,8 +14,10 @@ _OUTSIDE = re.compile(
     r"\b(?:raw_)?input[ \t]*\(|\bsys[ \t]*\.[ \t]*(?:argv\b|exit[ \t]*\(|stdin[ \t]*\.[ \t]*\w+[ \t]*\()"
     r"|(?<![\w.])(?:open|exit|quit)[ \t]*\(|\bos[ \t]*\.[ \t]*_exit[ \t]*\(|\bfor\b[^\n]{1,80}\bin[ \t]+sys[ \t]*\.[ \t]*stdin\b"
     r"|\b(?:unittest|pytest)[ \t]*\.[ \t]*(?:main|TextTestRunner)[ \t]*\(|\bdoctest[ \t]*\.[ \t]*\w+[ \t]*\("
-    r"|\bArgumentParser[ \t]*\("
+    r"|\bArgumentParser[ \t]*\(|\.[ \t]*read_(?:text|bytes)[ \t]*\(|\bos[ \t]*\.[ \t]*environ\b|\braise[ \t]+SystemExit\b"
 )
+_SHOWS = re.compile(r"(?:[ \t]|^)(?:print[ \t]*\(|assert\b)", re.MULTILINE)
+_DRIVER = re.compile(r"(?:main|tests?|test_\w*|run_tests?|demo)\Z", re.IGNORECASE)
 _CALL = re.compile(r"(?<!\w)(\w+)[ \t]*\(")
 
 
@@ -74,7 +76,7 @@ class _Usage:
             mentions = self.mentions[part]
             for name in mentions & self.defined:
                 callers.setdefault(name, set()).add(part.name)
-            if _OUTSIDE.search(_text(self.code, part)):
+            if _OUTSIDE.search(_text(self.code, part)) or (_DRIVER.match(part.name) and not self.target):
                 self.drivers.add(part.name)
             filled = mentions & changing
             if filled and filled & bound(self.code, part._replace(kind="block")):
@@ -108,13 +110,14 @@ class _Usage:
             return True, behind
         calls = set(_CALL.findall(text))
         bare = _CALL.match(first)  # ``TABLE = build()`` is no tail, ``main()`` is
-        used = bool(calls & self.drivers) or (bare is not None and bare.group(1) in self.defined and behind)
+        shown = bool(calls & self.defined) and _SHOWS.search(text) is not None
+        used = shown or bool(calls & self.drivers) or (bare is not None and bare.group(1) in self.defined and behind)
         if wanted and (part.kind != "other" or not used):
             return False, False
         if bare and bare.group(1) in self.initialisers - self.drivers:
             return False, False
         marked = behind and _TAIL.match(first) is not None
-        gone = marked or tail or (used and not inner) or (first.startswith("assert") and bool(calls & self.defined))
+        gone = marked or tail or (used and not inner)
         if gone and part.kind == "assignment":
             self.unknown |= binds
         return gone, gone and behind
