@@ -13,28 +13,28 @@ from dataclasses import dataclass, field
 
 from codeduet.envs.statements import LITERAL, depth, is_prose, opens
 
-_THOUGHT = r"(?:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue|rationale)"
+_THOUGHT = r"(?i:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue|rationale)"
 _OPENED = (
-    rf"<(?:\w{{1,20}}:)?{_THOUGHT}(?:[ \t][^<>\n]{{0,80}})?>|\[THINK(?:ING)?\]|\[REASON(?:ING)?\]|\u25c1think\u25b7"
-    rf"|<\|(?:begin_of_|start_)?{_THOUGHT}\|>|<\|inner_prefix\|>|<\|channel>thought"
+    rf"<(?:\w{{1,20}}:)?{_THOUGHT}(?:[ \t][^<>\n]{{0,80}})?>|\[(?:THINK|REASON)(?:ING)?\]|\u25c1think\u25b7"
+    rf"|<\|(?i:begin_of_|start_)?{_THOUGHT}\|>|<\|inner_prefix\|>|<\|channel>thought"
 )
 _CLOSED = (
-    rf"</(?:\w{{1,20}}:)?{_THOUGHT}>|\[/THINK(?:ING)?\]|\[/REASON(?:ING)?\]|\u25c1/think\u25b7"
-    rf"|<\|(?:/|end_of_|end_){_THOUGHT}\|>|<\|inner_suffix\|>|<channel\|>"
+    rf"</(?:\w{{1,20}}:)?{_THOUGHT}>|\[/(?:THINK|REASON)(?:ING)?\]|\u25c1/think\u25b7"
+    rf"|<\|(?i:/|end_of_|end_){_THOUGHT}\|>|<\|inner_suffix\|>|<channel\|>"
 )
 _THOUGHTS = rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})"
 _HARMONY = re.compile(r"<\|channel\|>[ \t]*(\w{1,20})(?:(?!<\|)[^\n]){0,200}(?:<\|constrain\|>\w{0,20})?<\|message\|>")
 _HARMONY_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<(?:eos|bos|pad|EOT|EOD|end_of_turn|start_of_turn)>)"
+_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<(?i:eos|bos|pad|eot|eod|end_of_turn|start_of_turn)>)"
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|bot)?[ \t]*(?::?[ \t]*\n|\Z)", re.IGNORECASE)
 _TAGS = (
-    r"(?P<inside></?(?:answer|final_answer|final|solution|response|code|python|output)>"
+    r"(?P<inside></?(?i:answer|final_answer|final|solution|response|code|python|output)>"
     r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\])"
 )
 _SAID_BEFORE = re.compile(r"(?m)^\W{0,3}[A-Z][\w ]{0,40}:\W{0,3}[ \t](?=(?:async[ \t]+)?def[ \t]+\w+[ \t]*\()")
 _QUOTED = r"(?P<quoted>(?<!\w)[rbfuRBFU]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?|(?<!`)`[^`\n]+`(?!`)))"
 
-_PROMPT_OPENS = re.compile(rf"(?:{_OPENED}|<\|channel\|>(?:analysis|commentary)<\|message\|>)\s*\Z", re.IGNORECASE)
+_PROMPT_OPENS = re.compile(rf"(?:{_OPENED}|<\|channel\|>(?:analysis|commentary)<\|message\|>)\s*\Z")
 _STRAY = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _BLANKS = re.compile(rf"{LITERAL.pattern}|(?P<blank>[{_STRAY}])|(?P<none>[\u200b\ufeff])")
 
@@ -95,8 +95,8 @@ def spoken(text: str) -> str:
 
 def _marks(text: str, pattern: str) -> Iterator[re.Match[str]]:
     """Find a pattern in ``text`` outside of what stands in quotation marks."""
-    if re.search(pattern, text, re.IGNORECASE):
-        found = re.finditer(f"{_QUOTED}|{pattern}", text, re.IGNORECASE)
+    if any(sign in text for sign in "<[\u25c1") and re.search(pattern, text):
+        found = re.finditer(f"{_QUOTED}|{pattern}", text)
         yield from (match for match in found if match.lastgroup != "quoted")
 
 

@@ -37,7 +37,12 @@ _JOINING = {*keyword.kwlist, "match", "case", "type"} - {"False", "None", "True"
 """Words that stand beside another word in Python; two others in a row are prose."""
 
 _CONTINUES = re.compile(r"(?:else|elif|except|finally)\b")
-_BLOCK = re.compile(r"(?:if|for|while|with|try|async)\b|match\b[^=\n]*:[ \t]*$")
+_MATCH = re.compile(r"match\b[^=\n]*:[ \t]*$|async\b")
+_KINDS = {
+    **dict.fromkeys(("def", "class", "async"), "definition"),
+    **dict.fromkeys(("from", "import"), "import"),
+    **dict.fromkeys(("if", "for", "while", "with", "try"), "block"),
+}
 _GUARD = re.compile(r"if\b[^\n]{0,20}\b__name__\b")
 _IMPORT = re.compile(r"(?:from|import)\b")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:" + _ASSIGNED + ")")
@@ -171,10 +176,11 @@ def is_prose(bare: str) -> bool:
     """Tell whether a line of column 0, strings and comments masked, is no Python: ``return the largest of them``."""
     if not _STATEMENT.match(bare):
         return True
-    tokens = _TOKENS.findall(bare)
-    if tokens[-1] in ".?!" or (tokens[-1] == ":" and tokens[0] in ("import", "from", "return")):
+    tokens = _TOKENS.findall(bare[:1000])  # enough to tell
+    last = bare.rstrip()[-1]
+    if last in "?!" or (last == "." and not bare.rstrip()[-2:-1].isdigit() and not bare.rstrip().endswith("...")):
         return True
-    if "->" in bare and tokens[0] not in ("def", "async"):
+    if (last == ":" and tokens[0] in ("import", "from", "return")) or ("->" in bare and tokens[0] not in ("def", "async")):
         return True
     pairs = itertools.pairwise(tokens)
     return "=>" in bare or any((left in (")", "]") or _word(left)) and _word(right) for left, right in pairs)
@@ -216,12 +222,15 @@ def statements(code: Code) -> list[Statement]:
 
 def _kind(bare: str) -> tuple[str, str]:
     """Return the kind and name of the statement that a line opens."""
-    if definition := DEFINITION.match(bare):
-        return "definition", definition.group(1)
-    for kind, pattern in (("import", _IMPORT), ("guard", _GUARD), ("block", _BLOCK), ("assignment", _ASSIGNMENT)):
-        if pattern.match(bare):
-            return kind, ""
-    return "other", ""
+    word = _WORDS.match(bare)
+    kind = _KINDS.get(word.group(), "") if word else ""
+    if kind == "definition" and (definition := DEFINITION.match(bare)):
+        return kind, definition.group(1)
+    if kind == "block" and _GUARD.match(bare):
+        return "guard", ""
+    if kind in ("import", "block"):
+        return kind, ""
+    return ("assignment" if _ASSIGNMENT.match(bare) else "block" if _MATCH.match(bare) else "other"), ""
 
 
 def _followed_by_block(code: Code) -> list[bool]:

@@ -112,7 +112,7 @@ def without_definition(code: str, name: str) -> str:
         scanned = scanned.without([part for part in statements(scanned) if defines(scanned, part, name)])
         parts = statements(scanned)
         code = "\n".join(stripped(scanned.lines))
-    return code if any(part.kind not in ("import", "comment") for part in parts) else ""
+    return code if not parts or any(part.kind not in ("import", "comment") for part in parts) else ""
 
 
 class _Rank(IntEnum):

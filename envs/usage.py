@@ -16,6 +16,12 @@ _OUTSIDE = re.compile(
     r"|\b(?:unittest|pytest)[ \t]*\.[ \t]*(?:main|TextTestRunner)[ \t]*\(|\bdoctest[ \t]*\.[ \t]*\w+[ \t]*\("
     r"|\bArgumentParser[ \t]*\(|\.[ \t]*read_(?:text|bytes)[ \t]*\(|\bos[ \t]*\.[ \t]*environ\b|\braise[ \t]+SystemExit\b"
 )
+_OUTSIDE_NAMES = set(
+    "input raw_input argv exit stdin open quit _exit main TextTestRunner doctest ArgumentParser read_text read_bytes environ"
+    " SystemExit".split()
+)
+"""Of what the pattern finds each holds one: sets are quicker to look at."""
+
 _SHOWS = re.compile(r"(?:[ \t]|^)(?:print[ \t]*\(|assert\b)", re.MULTILINE)
 _DRIVER = re.compile(r"(?:main|tests?|test_\w*|run_tests?|demo)\Z", re.IGNORECASE)
 _CALL = re.compile(r"(?<!\w)(\w+)[ \t]*\(")
@@ -76,7 +82,7 @@ class _Usage:
             mentions = self.mentions[part]
             for name in mentions & self.defined:
                 callers.setdefault(name, set()).add(part.name)
-            if _OUTSIDE.search(_text(self.code, part)) or (_DRIVER.match(part.name) and not self.target):
+            if self._reaches_out(part, mentions) or (_DRIVER.match(part.name) and not self.target):
                 self.drivers.add(part.name)
             filled = mentions & changing
             if filled and filled & bound(self.code, part._replace(kind="block")):
@@ -105,7 +111,7 @@ class _Usage:
             return tail and not wanted, False
         inner = part.kind == "block" and self.target in binds and "def" in text
         mentioned = words(self.code, part)
-        if (_OUTSIDE.search(text) or mentioned & self.unknown) and not inner:
+        if (mentioned & self.unknown or self._reaches_out(part, mentioned)) and not inner:
             self.unknown |= binds - self.defined
             return True, behind
         calls = set(_CALL.findall(text))
@@ -121,6 +127,9 @@ class _Usage:
         if gone and part.kind == "assignment":
             self.unknown |= binds
         return gone, gone and behind
+
+    def _reaches_out(self, part: Statement, names: set[str]) -> bool:
+        return not names.isdisjoint(_OUTSIDE_NAMES) and _OUTSIDE.search(_text(self.code, part)) is not None
 
 
 def _text(code: Code, part: Statement) -> str:
