@@ -40,7 +40,12 @@ UNITS = {
 }  # fmt: skip
 """What a text is made of, over and over."""
 
-BEFORE = {"alone": "", "behind a body": "    x\n", "behind a function": "def area(r):\n    return r\n", "in a fence": "```python\n"}
+BEFORE = {
+    "alone": "",
+    "behind a body": "    x\n",
+    "behind a function": "def area(r):\n    return r\n",
+    "in a fence": "```python\n",
+}
 
 
 def milliseconds(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from codeduet.envs.problems import Problem
-from codeduet.envs.statements import DEFINITION, OPENING, Code, depth, is_prose, scan, statements, stripped
+from codeduet.envs.statements import DEFINITION, OPENING, Code, depth, is_prose, scan, stripped
 
 _RETURN = re.compile(r"return\b")
 _LEAVES = re.compile(r"(?:return|yield|raise)\b")
@@ -49,7 +49,7 @@ def has_stray_blank(code: Code, name: str | None) -> bool:
         return depth(first) == 1 and not depth(second) and not _LEAVES.match(first.lstrip())
     head = DEFINITION.match(first.lstrip())
     if head:
-        return head.group(1) == name and depth(first) < depth(second) or (depth(first) == 1 and depth(second) != 1)
+        return (head.group(1) == name and depth(first) < depth(second)) or (depth(first) == 1 and depth(second) != 1)
     return not depth(second)
 
 
@@ -60,9 +60,7 @@ def join_body(body: str, problem: Problem) -> str:
     width is another one. What follows the body at top level is dropped, but for functions that the body mentions.
     """
     code = scan(body.strip("\n").split("\n"))
-    lines = [
-        line if kind == "string" else _spaces(line) for line, kind in zip(code.lines, code.kinds, strict=True)
-    ]
+    lines = [line if kind == "string" else _spaces(line) for line, kind in zip(code.lines, code.kinds, strict=True)]
     starts = [number for number, kind in enumerate(code.kinds) if kind == "code"] or [0]
     depths = [depth(lines[number]) for number in starts]
     # The rest up to the next top-level statement shows which indentation the first line had, or lost.
@@ -106,7 +104,7 @@ def _shifted(line: str, old: int, margin: str) -> str:
 
 def _definitions(code: Code, names: set[str]) -> list[str]:
     """Return the lines of the top-level definitions of ``names``."""
-    wanted = [statement for statement in statements(code) if statement.kind == "definition" and statement.name in names]
+    wanted = [statement for statement in code.statements if statement.kind == "definition" and statement.name in names]
     kept = [line for statement in wanted for line in code.lines[statement.start : statement.end]]
     return ["", "", *stripped(kept)] if kept else []
 

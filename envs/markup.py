@@ -254,7 +254,9 @@ class _Reader:
         code = _without_tag(info)
         written = [code] if code and opens(code) else []
         tag = _TAG.match(info)
-        self.inside = Block("" if written or tag is None else tag.group(1), _announces_example(self.said), lines=written)
+        self.inside = Block(
+            "" if written or tag is None else tag.group(1), _announces_example(self.said), lines=written
+        )
         self.blocks.append(self.inside)
         self.indent, self.mark, self.quote, self.said = indent, mark, "", ""
 
@@ -275,7 +277,7 @@ class _Reader:
         info = line.lstrip(" \t")[fence.end() :].strip()
         if self.quote and (depth(line) > self.indent or self.quote_ends[number]):
             block.lines.append(text)
-        elif not info or fence.group() in info or is_prose(info) and not _TAG.fullmatch(info):
+        elif not info or fence.group() in info or (is_prose(info) and not _TAG.fullmatch(info)):
             self._close(number, block, info)
         else:  # a fence with a language opens a block even where the last one was left open
             self._open(fence.group(), info, depth(line))

@@ -8,9 +8,11 @@ a bounded stretch, so a hostile text of any shape costs time in proportion to it
 
 from __future__ import annotations
 
+import functools
 import itertools
 import keyword
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -20,9 +22,7 @@ OPENING = re.compile(
 )
 """What surely opens code, if it is not prose."""
 
-_ASSIGNED = (
-    r"\*?[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*\*?[A-Za-z_][\w.]*)*[ \t]*(?::[^=\n]*)?[-+*/%&|^@<>]{0,2}=(?!=)"  # targets, operator
-)
+_ASSIGNED = r"\*?[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*\*?[A-Za-z_][\w.]*)*[ \t]*(?::[^=\n]*)?[-+*/%&|^@<>]{0,2}=(?!=)"  # targets, operator
 _STATEMENT = re.compile(
     OPENING.pattern
     + r"|[)\]}\"']"
@@ -88,17 +88,24 @@ class Code:
     kinds: list[Kind]
     ended: bool
 
+    @functools.cached_property
+    def statements(self) -> list[Statement]:
+        """The statements of the top level, in order; indented lines before the first belong to none."""
+        return _statements(self)
+
     def part(self, start: int, end: int) -> Code:
         """Return the lines from ``start`` up to ``end``."""
+        if (start, end) == (0, len(self.lines)):
+            return self
         ended = self.ended or end < len(self.lines)
         return Code(self.lines[start:end], self.bare[start:end], self.kinds[start:end], ended)
 
-    def without(self, dropped: list[Statement]) -> Code:
+    def without(self, dropped: Collection[Statement]) -> Code:
         """Return the lines that are in none of the statements."""
         gone = {number for statement in dropped for number in range(statement.start, statement.end)}
         kept = [number for number in range(len(self.lines)) if number not in gone]
-        columns = ([column[number] for number in kept] for column in (self.lines, self.bare))
-        return Code(*columns, [self.kinds[number] for number in kept], self.ended)
+        lines, bare = ([column[number] for number in kept] for column in (self.lines, self.bare))
+        return Code(lines, bare, [self.kinds[number] for number in kept], self.ended)
 
     def moved(self, margin: int) -> Code:
         """Return the lines with up to ``margin`` blanks less before each, but for the insides of strings."""
@@ -106,10 +113,10 @@ class Code:
             0 if kind == "string" else min(margin, depth(line))
             for line, kind in zip(self.lines, self.kinds, strict=True)
         ]
-        columns = (
+        lines, bare = (
             [line[shift:] for line, shift in zip(column, shifts, strict=True)] for column in (self.lines, self.bare)
         )
-        return Code(*columns, self.kinds, self.ended)
+        return Code(lines, bare, self.kinds, self.ended)
 
 
 class Statement(NamedTuple):
@@ -180,7 +187,9 @@ def is_prose(bare: str) -> bool:
     last = bare.rstrip()[-1]
     if last in "?!" or (last == "." and not bare.rstrip()[-2:-1].isdigit() and not bare.rstrip().endswith("...")):
         return True
-    if (last == ":" and tokens[0] in ("import", "from", "return")) or ("->" in bare and tokens[0] not in ("def", "async")):
+    if (last == ":" and tokens[0] in ("import", "from", "return")) or (
+        "->" in bare and tokens[0] not in ("def", "async")
+    ):
         return True
     pairs = itertools.pairwise(tokens)
     return "=>" in bare or any((left in (")", "]") or _word(left)) and _word(right) for left, right in pairs)
@@ -196,8 +205,7 @@ def opens(bare: str) -> bool:
     return OPENING.match(bare) is not None and not is_prose(bare)
 
 
-def statements(code: Code) -> list[Statement]:
-    """Return the statements of the top level, in order; indented lines before the first belong to none."""
+def _statements(code: Code) -> list[Statement]:
     found: list[Statement] = []
     heads = [
         number
@@ -293,7 +301,9 @@ def defines(code: Code, statement: Statement, name: str) -> bool:
     """Tell whether a statement defines or assigns ``name``, in a top-level ``if`` or ``try`` too."""
     if statement.kind == "definition":
         return statement.name == name
-    return statement.kind in ("assignment", "block") and name in bound(code, statement) and _gives(code, statement, name)
+    return (
+        statement.kind in ("assignment", "block") and name in bound(code, statement) and _gives(code, statement, name)
+    )
 
 
 def _gives(code: Code, statement: Statement, name: str) -> bool:
@@ -318,7 +328,9 @@ def is_whole(code: Code, statement: Statement, *, cut: bool) -> bool:
         return False
     start = _header_end(code, statement)
     inner = [
-        line for line, kind in zip(code.lines[start : statement.end], code.kinds[start:], strict=False) if kind == "code"
+        line
+        for line, kind in zip(code.lines[start : statement.end], code.kinds[start:], strict=False)
+        if kind == "code"
     ]
     if not inner:  # on one line
         return bool(_body(code, statement))

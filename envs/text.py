@@ -1,4 +1,4 @@
-'''From what a model wrote to the code that is judged. Nobody else extracts.
+"""From what a model wrote to the code that is judged. Nobody else extracts.
 
 The rules, in order, each with an example:
 
@@ -27,7 +27,7 @@ The rules, in order, each with an example:
    :func:`without_definition`.
 
 All of it looks at lines: candidate text is never parsed in the caller's process, since a parser can be crashed.
-'''
+"""
 
 from __future__ import annotations
 
@@ -52,15 +52,14 @@ from codeduet.envs.statements import (
     is_whole,
     opens,
     scan,
-    statements,
     stripped,
     words,
 )
-from codeduet.envs.usage import without_usage
+from codeduet.envs.usage import usage_of
 
 __all__ = ["extract_helper", "extract_main", "join_body", "opened_thought", "stop_strings", "without_definition"]
 
-_MOST_LINES = 4_000
+_MOST_LINES = 3_000
 """What stands behind them is not read, so that reading is quick; the action space has room for so many lines of code."""
 
 _TRANSCRIPT = re.compile(r"[ \t]*(?:>>>|In[ \t]\[\d{1,5}\]:)[ \t](?=(?:async[ \t]+def|def|class|from|import|@)\b)")
@@ -106,13 +105,12 @@ def without_definition(code: str, name: str) -> str:
     ``""`` where only imports and comments are left.
     """
     scanned = scan(code.split("\n"))
-    parts = statements(scanned)
-    if any(defines(scanned, part, name) for part in parts):
-        scanned = without_usage(scanned, parts, name)
-        scanned = scanned.without([part for part in statements(scanned) if defines(scanned, part, name)])
-        parts = statements(scanned)
-        code = "\n".join(stripped(scanned.lines))
-    return code if not parts or any(part.kind not in ("import", "comment") for part in parts) else ""
+    gone = {part for part in scanned.statements if defines(scanned, part, name)}
+    if gone:
+        gone.update(usage_of(scanned, name))
+        code = "\n".join(stripped(scanned.without(gone).lines))
+    left = [part.kind for part in scanned.statements if part not in gone]
+    return "" if scanned.statements and all(kind in ("import", "comment") for kind in left) else code
 
 
 class _Rank(IntEnum):
@@ -132,9 +130,13 @@ class _Piece:
     """A fenced block or a stretch of unfenced code: its lines, its top-level statements, its rank for the target."""
 
     code: Code
-    parts: list[Statement]
     example: bool
     rank: _Rank = _Rank.NOTHING
+
+    @property
+    def parts(self) -> list[Statement]:
+        """Its statements."""
+        return self.code.statements
 
     @property
     def opens(self) -> bool:
@@ -171,11 +173,10 @@ def _pieces(answer: str, name: str | None) -> list[_Piece]:
 
 
 def _ranked(code: Code, name: str | None, *, example: bool, cut: bool, first: bool) -> _Piece:
-    parts = statements(code)
-    piece = _Piece(code, parts, example)
+    piece = _Piece(code, example)
     if name is None:
         return piece
-    giving = [part for part in parts if defines(code, part, name)]
+    giving = [part for part in code.statements if defines(code, part, name)]
     if is_body(code, defined=bool(giving)):
         piece.rank = _Rank.CONTINUATION if first else _Rank.BODY
     elif any(not is_stub(code, part) and is_whole(code, part, cut=cut) for part in giving):
@@ -214,7 +215,7 @@ def _straight(code: Code, name: str | None) -> Code:
     if has_stray_blank(code, name):
         moved.append(scan([*code.lines[:first], code.lines[first].lstrip(" \t"), *code.lines[first + 1 :]]))
     for straight in moved:
-        if any((defines(straight, part, name) if name else part.kind == "definition") for part in statements(straight)):
+        if any((defines(straight, part, name) if name else part.kind == "definition") for part in straight.statements):
             return straight
     return code
 
@@ -222,7 +223,9 @@ def _straight(code: Code, name: str | None) -> Code:
 def _stretches(code: Code, name: str | None) -> list[Code]:
     """Cut unfenced text at its lines of prose; a stretch begins where code surely does."""
     top = [
-        number for number, kind in enumerate(code.kinds) if kind in ("code", "comment") and not depth(code.lines[number])
+        number
+        for number, kind in enumerate(code.kinds)
+        if kind in ("code", "comment") and not depth(code.lines[number])
     ]
     prose = [n for n, following in itertools.pairwise([*top, -1]) if _is_prose(code, n, following)]
     found = []
@@ -250,12 +253,14 @@ def _begun(code: Code, name: str | None) -> Code | None:
     if not written:
         return None
     code = _straight(code, name)
-    parts = statements(code)
+    parts = code.statements
     defined = name is not None and any(defines(code, part, name) for part in parts)
     if name is not None and is_body(code, defined=defined):
         start = next(n for n in written if depth(code.lines[n]) or code.kinds[n] == "code")
         return code.part(start, len(code.lines))
-    opening = next((i for i, part in enumerate(parts) if part.kind in ("import", "definition") or _binds(code, part)), None)
+    opening = next(
+        (i for i, part in enumerate(parts) if part.kind in ("import", "definition") or _binds(code, part)), None
+    )
     if opening is None:
         if all(code.kinds[number] == "comment" for number in written):
             return code if name is None else None
@@ -288,8 +293,7 @@ def _is_poor(code: Code, part: Statement) -> bool:
 
 
 def _without(piece: _Piece, gone: list[Statement]) -> _Piece:
-    code = piece.code.without(gone)
-    return _Piece(code, statements(code), piece.example, piece.rank)
+    return _Piece(piece.code.without(gone), piece.example, piece.rank)
 
 
 def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> list[str]:
@@ -314,7 +318,8 @@ def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> lis
 
 
 def _used(piece: _Piece, name: str | None) -> list[str]:
-    return without_usage(piece.code, piece.parts, name).lines
+    usage = usage_of(piece.code, name)
+    return stripped(piece.code.without(usage).lines) if usage else piece.code.lines
 
 
 def _mentioned(piece: _Piece) -> set[str]:

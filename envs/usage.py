@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codeduet.envs.statements import Code, Statement, bound, free, stripped, words
+from codeduet.envs.statements import Code, Statement, bound, free, words
 
 _TAIL = re.compile(
     r"print[ \t]*\(|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
@@ -16,49 +16,46 @@ _OUTSIDE = re.compile(
     r"|\b(?:unittest|pytest)[ \t]*\.[ \t]*(?:main|TextTestRunner)[ \t]*\(|\bdoctest[ \t]*\.[ \t]*\w+[ \t]*\("
     r"|\bArgumentParser[ \t]*\(|\.[ \t]*read_(?:text|bytes)[ \t]*\(|\bos[ \t]*\.[ \t]*environ\b|\braise[ \t]+SystemExit\b"
 )
-_OUTSIDE_NAMES = set(
-    "input raw_input argv exit stdin open quit _exit main TextTestRunner doctest ArgumentParser read_text read_bytes environ"
-    " SystemExit".split()
-)
+_OUTSIDE_NAMES = {
+    "input", "raw_input", "argv", "exit", "stdin", "open", "quit", "_exit", "main", "TextTestRunner", "doctest",
+    "ArgumentParser", "read_text", "read_bytes", "environ", "SystemExit",
+}  # fmt: skip
 """Of what the pattern finds each holds one: sets are quicker to look at."""
 
 _SHOWS = re.compile(r"(?:[ \t]|^)(?:print[ \t]*\(|assert\b)", re.MULTILINE)
 _DRIVER = re.compile(r"(?:main|tests?|test_\w*|run_tests?|demo)\Z", re.IGNORECASE)
+_DEFINES = re.compile(r"\b(?:def|class)\b")
 _CALL = re.compile(r"(?<!\w)(\w+)[ \t]*\(")
 
 
-def without_usage(code: Code, parts: list[Statement], target: str | None) -> Code:
-    """Return a module less what only uses it.
+def usage_of(code: Code, target: str | None) -> list[Statement]:
+    """Return the statements of a module that only use it.
 
-    Dropped are ``if __name__`` guards; what reads input, arguments or files, or ends the process, and what uses its
-    results; calls, asserts and loops that lead to the target; and behind the last definition everything from the first
-    print, assert, bare call or comment like ``# Example usage`` on, but for tables that a definition mentions.
+    They are ``if __name__`` guards; what reads input, arguments or files, or ends the process, and what uses its results;
+    calls, asserts and loops that lead to the target, or show what a function returns; and behind the last definition
+    everything from the first print, assert, bare call or comment like ``# Example usage`` on, but for tables that a
+    definition mentions.
 
     Args:
         code: a module.
-        parts: its statements.
         target: the function that the module is for, or ``None``.
     """
-    definitions = [part for part in parts if part.kind == "definition"]
-    blocks = [part for part in parts if part.kind == "block" and re.search(r"\b(?:def|class)\b", _text(code, part))]
+    definitions = [part for part in code.statements if part.kind == "definition"]
+    blocks = [part for part in code.statements if part.kind == "block" and _DEFINES.search(_text(code, part))]
     if not definitions and not blocks:
-        return code
-    mentions = {part: free(code, part) for part in (*definitions, *blocks)}
-    changing = {name for part in parts if part.kind == "assignment" for name in bound(code, part)}
-    usage = _Usage(code, target, mentions)
+        return []
+    usage = _Usage(code, target, {part: free(code, part) for part in (*definitions, *blocks)})
+    changing = {name for part in code.statements if part.kind == "assignment" for name in bound(code, part)}
     usage.follow(definitions, changing)
     last = max(part.start for part in (*definitions, *blocks))
     dropped: list[Statement] = []
     tail = False
-    for part in parts:
-        if part.kind == "definition":
-            continue
-        gone, opens_tail = usage.judge(part, part.start > last, tail)
-        tail = tail or opens_tail
-        if gone:
-            dropped.append(part)
-    kept = code.without(dropped)
-    return kept.part(0, len(stripped(kept.lines))) if tail else kept
+    for part in code.statements:
+        if part.kind != "definition":
+            gone, opens_tail = usage.judge(part, part.start > last, tail)
+            tail = tail or opens_tail
+            dropped += [part] if gone else []
+    return dropped
 
 
 class _Usage:

@@ -94,7 +94,15 @@ FENCES = {
 
 TAGS = {
     tag: fence(CODE, tag)
-    for tag in ("Python3", "python3.11", "{python}", "{.python .numberLines}", "python title=run.py", "solution.py", "code")
+    for tag in (
+        "Python3",
+        "python3.11",
+        "{python}",
+        "{.python .numberLines}",
+        "python title=run.py",
+        "solution.py",
+        "code",
+    )
 } | {
     "an unknown tag": fence(CODE, "solution"),
     "text": fence(CODE, "text"),
@@ -129,7 +137,9 @@ PIECES = {
     "functions between prose": f"First:\n\n{IMPORT}\n\n{RUNS}\n\nand then the function itself:\n\n{CALLS}\n\nThat's all.",
     "under a top-level if": f"import sys\nif sys.version_info >= (3, 0):\n{textwrap.indent(CODE, '    ')}\nelse:\n    longest_run = None",
     "under a try": fence(ARRAYS),
-    "a lambda": fence("from itertools import groupby\nlongest_run = lambda xs: max((len(list(g)) for _, g in groupby(xs)), default=0)"),
+    "a lambda": fence(
+        "from itertools import groupby\nlongest_run = lambda xs: max((len(list(g)) for _, g in groupby(xs)), default=0)"
+    ),
     "another name, assigned": fence(f"{CODE.replace('longest_run', 'solve')}\n\n\nlongest_run = solve"),
 }
 
@@ -164,7 +174,14 @@ THOUGHTS = {
 
 CUT_OFF = {
     f"cut off behind {opening}": f"{opening}\nPerhaps\n{FENCED}\nLet me check [1, 1"
-    for opening in ("<think>", "<thinking>", "<reasoning>", "[THINK]", "\u25c1think\u25b7", "<|channel|>analysis<|message|>")
+    for opening in (
+        "<think>",
+        "<thinking>",
+        "<reasoning>",
+        "[THINK]",
+        "\u25c1think\u25b7",
+        "<|channel|>analysis<|message|>",
+    )
 } | {
     "harmony cut off, without its tokens": f"analysisWe try\n{FENCED}\nbut",
     "nothing behind the thought": f"<think>\n{FENCED}\n</think>",
@@ -206,7 +223,15 @@ USAGE = {
 
 TOKENS = {
     f"{token} on the last line": f"{CODE}{token}"
-    for token in ("<|endoftext|>", "<|im_end|>", "<|eot_id|>", "</s>", "<end_of_turn>", "<eos>", "<\uff5cend\u2581of\u2581sentence\uff5c>")
+    for token in (
+        "<|endoftext|>",
+        "<|im_end|>",
+        "<|eot_id|>",
+        "</s>",
+        "<end_of_turn>",
+        "<eos>",
+        "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    )
 } | {
     "the next turn invented": f"{FENCED}<|im_end|>\n<|im_start|>user\nThanks!\n<|im_start|>assistant\n{fence(DRAFT)}",
     "the role first": f"<|im_start|>assistant\n{CODE}<|im_end|>",
@@ -249,11 +274,191 @@ PROSE = {
     "headings": f"# Solution\n\n## Code\n\n{CODE}\n\n## Notes\n\n* fast\n* short",
 }
 
+
+USAGE |= {
+    "main guard nested": f"{CODE}\n\ndef main():\n    xs = list(map(int, input().split()))\n    print(longest_run(xs))\n\nif __name__ == '__main__':\n    main()",
+    "main() bare": f"{CODE}\n\ndef main():\n    xs = list(map(int, input().split()))\n    print(longest_run(xs))\n\nmain()",
+    "t = int(input()); loop": f"{CODE}\n\nt = int(input())\nfor _ in range(t):\n    n = int(input())\n    a = list(map(int, input().split()))\n    print(longest_run(a))",
+    "while true input": f"{CODE}\n\nwhile True:\n    try:\n        xs = eval(input())\n    except EOFError:\n        break\n    print(longest_run(xs))",
+    "argparse": f"import argparse\n\n{CODE}\n\nparser = argparse.ArgumentParser()\nparser.add_argument('xs', nargs='+')\nargs = parser.parse_args()\nprint(longest_run(args.xs))",
+    "pytest": f'import unittest\n{CODE}\n\nif __name__ == "__main__":\n    unittest.main()',
+    "suite runner": f"import unittest\n{CODE}\n\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(longest_run([]), 3)\n\nsuite = unittest.TestLoader().loadTestsFromTestCase(T)\nunittest.TextTestRunner().run(suite)",
+    "assert in for": f"{CODE}\n\nfor a, b in [([1], 5)]:\n    assert longest_run(a) == b\n\ndef z():\n    pass",
+    "test cases table mid": f"{CODE}\n\ntests = [([1], 5)]\nfor a, b in tests:\n    assert longest_run(a) == b, a\nprint('ok')",
+    "try call": f"{CODE}\n\ntry:\n    print(longest_run(5))\nexcept TypeError as e:\n    print(e)\n    raise",
+    "with open": f"{CODE}\n\nwith open('in.txt') as f:\n    for line in f:\n        print(longest_run(line))",
+    "pathlib": f"from pathlib import Path\n{CODE}\n\ndata = Path('input.txt').read_text()\nprint(longest_run(data.split()))",
+    "os.environ": f"import os\n{CODE}\n\nn = os.environ['N']\nprint(n)",
+    "sys.stdin iter": f"import sys\n{CODE}\n\nfor line in sys.stdin:\n    print(longest_run(line.split()))",
+    "from sys import argv": f"from sys import argv\n{CODE}\n\nprint(longest_run(argv[1]))",
+    "raise SystemExit": f"{CODE}\n\nraise SystemExit(longest_run([]))",
+    "raise SystemExit main": f"def main():\n    return 0\n\n{CODE}\n\nraise SystemExit(main())",
+    "os._exit": f"import os\n{CODE}\n\nos._exit(0)",
+    "quit()": f"{CODE}\n\nquit()",
+    "time": f"import time\n{CODE}\n\nstart = time.time()\nlongest_run([1]*10)\nprint(time.time() - start)",
+    "semi": f"{CODE}\n\nxs = [1]; print(longest_run(xs))",
+    "async main": f"import asyncio\n{CODE}\n\nasync def main():\n    print(longest_run([1]))\n\nasyncio.run(main())",
+    "lambda driver": f"{CODE}\n\nshow = lambda xs: print(longest_run(xs))\nshow(5)",
+    "assert before def": f"assert True\n{CODE}",
+    "wrong assert other fn": f"def same(a, b):\n    return a == b\n\nassert same(1, 2)\n\n"
+    + CODE.replace("xs[i - 1] == x", "same(xs[i - 1], x)"),
+}
+
+FENCES |= {
+    "html pre": f'<pre><code class="language-python">\n{CODE}\n</code></pre>',
+    "code fence w spaces close": f"``` python\n{CODE}\n   ```\n\nExplanation.",
+    "backtick close + text": f"```python\n{CODE}\n```Explanation: fine.",
+    "quad in triple": f"````markdown\n```python\n{CODE}\n```\n````",
+    "nested bullets": f"- First:\n  - ```python\n{textwrap.indent(CODE, '    ')}\n    ```",
+    "prose fence same line no colon": f"Solution ```python\n{CODE}\n```",
+    "prose fence; twice": f"Draft: ```python\n{DRAFT}\n``` and final: ```python\n{CODE}\n```",
+    "fence with no newline at close + next": f"```python\n{DRAFT}``` no good. Better: ```python\n{CODE}```",
+    "tilde with lang": f"~~~ python\n{CODE}\n~~~~~",
+    "unfenced stub then fenced": f"def longest_run(xs):\n    pass\n\nFilled in:\n{FENCED}",
+    "if True unfenced prose": f"Here:\n\nif True:\n{textwrap.indent(CODE, '    ')}\n\nDone.",
+    "chinese fence": f"代码如下：```python\n{CODE}\n```",
+}
+
+TAGS |= {
+    "lang uppercase PYTHON": fence(CODE, "PYTHON"),
+    "py3 tag": fence(CODE, "py3"),
+    "python:path": fence(CODE, "python:src/run.py"),
+    "python,linenos": fence(CODE, "python,linenos"),
+    "tag # comment": fence(CODE, "python # solution"),
+    "tag {code-block}": fence(CODE, "{code-block} python"),
+    "tag python {cmd}": fence(CODE, "python {cmd=true}"),
+    "tag none": fence(CODE, "none"),
+    "tag javascript mislabel": fence(CODE, "javascript"),
+}
+
+PIECES |= {
+    "helper in bash-tag": fence(IMPORT) + "\n" + fence(RUNS, "txt") + "\n" + fence(CALLS),
+    "from x import * other block": fence("from itertools import *") + "\n" + fence(module(RUNS, CALLS)),
+    "import as": fence("import itertools as it") + "\n" + fence(module(RUNS.replace("groupby", "it.groupby"), CALLS)),
+    "const annotated other block": fence("from typing import Dict\nSMALL: Dict[int, int] = {\n    0: 0,\n    1: 1,\n}")
+    + "\n"
+    + fence(TABLED),
+    "class in other block": fence(
+        "class Counter:\n    def __init__(self):\n        self.best = 0\n    def see(self, n):\n        self.best = max(self.best, n)"
+    )
+    + "\n"
+    + fence(
+        "def longest_run(xs):\n    c = Counter()\n    run = 0\n    for i, x in enumerate(xs):\n        run = run + 1 if i and xs[i-1] == x else 1\n        c.see(run)\n    return c.best"
+    ),
+    "decorator in other block": fence("def plain(f):\n    return f") + "\n" + fence("@plain\n" + CODE),
+    "future first other block": fence("from __future__ import annotations") + "\n" + FENCED,
+    "future + doc": fence('"""Module."""\nfrom __future__ import annotations\n' + CODE),
+    "future mid-block": fence(TABLE) + "\n" + fence("from __future__ import annotations\n" + TABLED),
+    "stub with docstring first, same block": fence('def longest_run(xs):\n    """Doc."""\n\n\n' + CODE),
+    "stub todo": fence("def longest_run(xs):\n    # TODO: implement\n    ...") + "\n" + FENCED,
+    "stub your code here pass after": FENCED
+    + "\n\nNow you:\n"
+    + fence('def longest_run(xs: list) -> int:\n    """Doc.\n\n    More.\n    """\n    # your code here\n    pass'),
+    "target nested in try/else": fence(
+        "try:\n    from itertools import groupby\nexcept ImportError:\n    longest_run = None\nelse:\n    def longest_run(xs):\n        return max((len(list(g)) for _, g in groupby(xs)), default=0)"
+    ),
+    "if TYPE_CHECKING": fence(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from typing import List\n\n" + CODE
+    ),
+    "for loop def": fence("for _ in range(1):\n" + textwrap.indent(CODE, "    ")),
+    "with def": fence("import contextlib\nwith contextlib.suppress(Exception):\n" + textwrap.indent(CODE, "    ")),
+    "prose from x import y words": f"from itertools import groupby would also work\n\n{CODE}",
+}
+
+THOUGHTS |= {
+    "doc think open only in code comment": fence("# handles <think> marks\n" + CODE),
+    "details": f"<details><summary>Thoughts</summary>\n{fence(DRAFT)}\n</details>\n\n{FENCED}",
+    "think w/ attr": f'<think time="3">\n{DRAFT}\n</think>\n{CODE}',
+    "reflection": f"<reflection>\n{DRAFT}\n</reflection>\n{CODE}",
+    "harmony commentary": f"<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary<|message|>{DRAFT}<|end|><|start|>assistant<|channel|>final <|constrain|>python<|message|>{CODE}<|return|>",
+    "kimi k2": f"<think>\n{DRAFT}\n</think>{CODE}<|im_end|>",
+    "think, mid-line end": f"I see, {DRAFT}\nall done.</think>Here it is:\n{FENCED}",
+    "</thinking> only": f"{fence(DRAFT)}\n</thinking>\n{FENCED}",
+    "</reasoning> only": f"{fence(DRAFT)}\n</reasoning>\n{CODE}",
+    "harmony end only": f"{fence(DRAFT)}<|end|><|start|>assistant<|channel|>final<|message|>{FENCED}",
+    "think in backticks prose": f"I will not use `<think>` here.\n{FENCED}",
+    "granite": f"Here is my thought process:\n{fence(DRAFT)}\n\nHere is my response:\n{FENCED}",
+}
+
+TOKENS |= {
+    "eos fullwidth": CODE + "<｜end▁of▁sentence｜>",
+    "eos newline junk": f"{CODE}\n<|endoftext|>Human: thanks\n\nAssistant: def longest_run(xs): return 0",
+    "fim": f"{CODE}<|fim_middle|>",
+    "file_sep": f"{CODE}\n<|file_sep|>tests.py\nassert 0",
+    "<|end|>": f"{CODE}<|end|>",
+    "[/INST]": f"{CODE}[/INST]",
+    "</code>": f"{CODE}</code>",
+    "</answer>": f"{CODE}</answer>",
+    "[/PYTHON] alone": f"{CODE}\n[/PYTHON]",
+    "<python>": f"<python>{CODE}</python>",
+    "<result>": f"<result>\n{CODE}\n</result>",
+    "[SOLUTION]": f"[SOLUTION]\n{CODE}\n[/SOLUTION]",
+    "boxed": f"\\boxed{{\n{FENCED}\n}}",
+    "<answer> with fence mid": f"Reasoning here. <answer>```python\n{CODE}\n```</answer>",
+}
+
+TRANSCRIPTS |= {
+    "transcript no space cont": ">>> def longest_run(xs):\n...     return max((sum(1 for _ in g) for _, g in groupby(xs)), default=0)\n... \n>>> from itertools import groupby\n>>> longest_run([])\n0\n>>>",
+    "transcript with prose": "Let me try it:\n\n" + TRANSCRIPTS["of the interpreter"] + "\n\nIt works.",
+    "transcript indented": textwrap.indent(TRANSCRIPTS["of the interpreter"], "    "),
+    "transcript import separate": "```\n>>> import itertools\n>>> def longest_run(xs):\n...     return max((len(list(g)) for _, g in itertools.groupby(xs)), default=0)\n```",
+    "transcript tabs": ">>> def longest_run(xs):\n"
+    + "\n".join("...\t" + l[4:].replace("    ", "\t") for l in BODY.split("\n")),
+}
+
+INDENTED |= {
+    "nbsp prose+fence": f"Voil\u00e0\u00a0:\n\n```python\n{wide(CODE, chr(0xA0))}\n```",
+    "nbsp mid line": CODE.replace("best = run", "best\u00a0= run"),
+    "nbsp after def": CODE.replace("def longest", "def\u00a0longest"),
+    "tabs mixed": CODE.replace("    ", "\t"),
+}
+
+PROSE |= {
+    "bold headings": f"**Solution:**\n\n{CODE}\n\n**Explanation:**\n\nIt counts runs.",
+    "numbered explanation behind": f"{CODE}\n\n1. We keep `best`.\n2. We return it.",
+    "import in prose behind": f"{CODE}\n\nimport groupby if you want.",
+    "def+doctest tail": f"{CODE}\n\n>>> longest_run([1])\n1\n",
+    "prose return colon": f"return value: the number\n\n{CODE}",
+    "prose import numpy": f"import nothing is needed.\n{CODE}",
+    "prose print": f"print is not needed, we return.\n\n{CODE}",
+    "prose if": f"if the list is empty, the answer is 0.\n\n{CODE}",
+    "prose assert": f"{CODE}\n\nassert statements would follow here",
+    "prose try": f"try this:\n\n{CODE}",
+    "prose class": f"class assignment 3: runs\n\n{CODE}",
+    "prose def": f"def: longest_run, a function\n\n{CODE}",
+    "prose global": f"global idea: count.\n\n{CODE}",
+    "prose not": f"not much to say\n\n{CODE}\n\nNothing else",
+    "prose lambda": f"lambda functions are avoided\n\n{CODE}",
+    "prose with": f"with one pass over the list we get it:\n\n{CODE}",
+    "prose return x": f"{CODE}\n\nreturn best is the last line",
+    "prose X = Y": f"{CODE}\n\nTime complexity = O(n)\nSpace complexity: O(1)",
+    "prose n = len": f"{CODE}\n\nwhere n = len(xs).",
+    "quote prose": f'"Longest run" is easy.\n\n{CODE}',
+    "paren prose": f"(This is easy)\n\n{CODE}\n\n(Really)",
+    "chinese prose": f"下面是代码：\n\n{CODE}\n\n说明：这个函数返回最长的连续段。",
+    "table md": f"{CODE}\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+    "hr": f"---\n{CODE}\n---",
+    "Answer:": f"Answer:\n{CODE}",
+    "Answer: same line": f"Answer: {CODE}",
+    "python word first": f"python\n{CODE}",
+    "Python 3 word": f"Python3:\n{CODE}",
+}
+
+BODIES = {
+    "body with imports at col 0": f"    from itertools import groupby\n    return max((len(list(g)) for _, g in groupby(xs)), default=0)\n\n\n# test\nprint(longest_run([1]))",
+    "body then fence": f"{BODY}\n```\nThis is right.\n```python\nprint(longest_run([1]))\n```",
+    "body docstring continues": f'    """More."""\n{BODY}',
+    "body with prose that starts it": f"The body is:\n\n{BODY}",
+    "body 2 space": BODY.replace("    ", "  "),
+    "body in answer tag": f"<answer>\n{BODY}\n</answer>",
+}
+
 RIGHT = {
     f"{kind}: {name}": text
     for kind, texts in {
         "fences": FENCES, "tags": TAGS, "pieces": PIECES, "thoughts": THOUGHTS, "indented": INDENTED, "usage": USAGE,
         "tokens": TOKENS, "transcripts": TRANSCRIPTS, "prose": PROSE,
+        "bodies": BODIES,
     }.items()
     for name, text in texts.items()
 }  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.envs.odd_answers import NONE, PROBLEM, RIGHT
 
 from codeduet.envs import Executor, Outcome, Program
 from codeduet.envs.text import extract_helper, extract_main
-from tests.envs.odd_answers import NONE, PROBLEM, RIGHT
 
 
 @pytest.fixture(scope="module")
