@@ -13,22 +13,25 @@ from dataclasses import dataclass, field
 
 from codeduet.envs.statements import LITERAL, depth, is_prose, opens
 
-_THOUGHT = r"(?i:think(?:ing)?|thoughts?|thought_process|reason(?:ing)?|reflection|scratchpad|analysis|inner_monologue|rationale)"
+_THOUGHT = (
+    r"(?i:(?:inner_|internal_|self_|chain_of_)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflections?|monologue|analysis)"
+    r"(?:_\w{1,20})?|cot|scratch_?pad|rationale|plan(?:ning)?|deliberation|brainstorm(?:ing)?|draft)"
+)
 _OPENED = (
     rf"<(?:\w{{1,20}}:)?{_THOUGHT}(?:[ \t][^<>\n]{{0,80}})?>|\[(?:THINK|REASON)(?:ING)?\]|\u25c1think\u25b7"
-    rf"|<\|(?i:begin_of_|start_)?{_THOUGHT}\|>|<\|inner_prefix\|>|<\|channel>thought"
+    rf"|<\|(?i:begin_of_|start_)?{_THOUGHT}\|>|<\|inner_prefix\|>|<\|channel>thought|\AThinking\.\.\.(?=\n)"
 )
 _CLOSED = (
     rf"</(?:\w{{1,20}}:)?{_THOUGHT}>|\[/(?:THINK|REASON)(?:ING)?\]|\u25c1/think\u25b7"
-    rf"|<\|(?i:/|end_of_|end_){_THOUGHT}\|>|<\|inner_suffix\|>|<channel\|>"
+    rf"|<\|(?i:/|end_of_|end_){_THOUGHT}\|>|<\|inner_suffix\|>|<channel\|>|\.\.\.done thinking\."
 )
 _THOUGHTS = rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})"
 _HARMONY = re.compile(r"<\|channel\|>[ \t]*(\w{1,20})(?:(?!<\|)[^\n]){0,200}(?:<\|constrain\|>\w{0,20})?<\|message\|>")
 _HARMONY_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<(?i:eos|bos|pad|eot|eod|end_of_turn|start_of_turn)>)"
+_CONTROL = r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<(?i:eos|bos|pad|eot|eod|unk|end_of_\w{1,20}|start_of_turn)>)"
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|bot)?[ \t]*(?::?[ \t]*\n|\Z)", re.IGNORECASE)
 _TAGS = (
-    r"(?P<inside></?(?i:answer|final_answer|final|solution|response|code|python|output)>"
+    r"(?P<inside></?(?i:answer|final_answer|final|solution|response|code|python|output|result|conclusion)>"
     r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\])"
 )
 _SAID_BEFORE = re.compile(r"(?m)^\W{0,3}[A-Z][\w ]{0,40}:\W{0,3}[ \t](?=(?:async[ \t]+)?def[ \t]+\w+[ \t]*\()")
@@ -95,7 +98,7 @@ def spoken(text: str) -> str:
 
 def _marks(text: str, pattern: str) -> Iterator[re.Match[str]]:
     """Find a pattern in ``text`` outside of what stands in quotation marks."""
-    if any(sign in text for sign in "<[\u25c1") and re.search(pattern, text):
+    if any(sign in text for sign in ("<", "[", "\u25c1", "...")) and re.search(pattern, text):
         found = re.finditer(f"{_QUOTED}|{pattern}", text)
         yield from (match for match in found if match.lastgroup != "quoted")
 
@@ -121,7 +124,7 @@ def _without_thoughts(text: str) -> str:
     for mark in _marks(text, _THOUGHTS):
         start, end = mark.span()
         if mark.lastgroup == "opened":
-            if not inside and _begins_a_thought(text, start):
+            if not inside and _begins_a_thought(text, start, end):
                 kept.append(text[position:start])
                 inside = True
         elif inside:
@@ -136,10 +139,10 @@ def _before(text: str, start: int) -> str:
     return text[max(0, start - 500) : start].rpartition("\n")[2]
 
 
-def _begins_a_thought(text: str, start: int) -> bool:
-    """Tell whether a mark stands where thoughts begin: at a line's start, or behind a sentence."""
+def _begins_a_thought(text: str, start: int, end: int) -> bool:
+    """Tell whether a mark stands where thoughts begin: at a line's start or end, or behind a sentence."""
     before = _before(text, start).strip(" \t>*_")
-    return not before or before[-1] in ".!?:>]"
+    return not before or before[-1] in ".!?:>]" or (text[end : end + 1] in ("", "\n") and before[0] not in "#\"'")
 
 
 def _ends_a_thought(text: str, start: int, end: int) -> bool:

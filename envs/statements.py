@@ -31,6 +31,11 @@ _STATEMENT = re.compile(
     + r"|[A-Za-z_][\w.]*[(\[]|"
     + _ASSIGNED
 )
+_NAMED = r"[\w.]+(?:[ \t]+as[ \t]+\w+)?"
+_IMPORTED = re.compile(
+    rf"import[ \t]+{_NAMED}(?:[ \t]*,[ \t]*{_NAMED})*[ \t]*(?:[;\\].*)?"
+    rf"|from[ \t]+[.\w]+[ \t]+import[ \t]*(?:[(*\\].*|{_NAMED}(?:[ \t]*,[ \t]*{_NAMED})*[ \t]*,?[ \t]*(?:[;\\].*)?)"
+)
 _WORDS = re.compile(r"[^\W\d]\w*")
 _TOKENS = re.compile(r"[^\W\d]\w*|\d[\w.]*|[^\w\s]")
 _JOINING = {*keyword.kwlist, "match", "case", "type"} - {"False", "None", "True", "pass", "break", "continue"}
@@ -187,9 +192,9 @@ def is_prose(bare: str) -> bool:
     last = bare.rstrip()[-1]
     if last in "?!" or (last == "." and not bare.rstrip()[-2:-1].isdigit() and not bare.rstrip().endswith("...")):
         return True
-    if (last == ":" and tokens[0] in ("import", "from", "return")) or (
-        "->" in bare and tokens[0] not in ("def", "async")
-    ):
+    if tokens[0] in ("import", "from") and not _IMPORTED.fullmatch(bare.rstrip()):
+        return True
+    if (last == ":" and tokens[0] == "return") or ("->" in bare and tokens[0] not in ("def", "async")):
         return True
     pairs = itertools.pairwise(tokens)
     return "=>" in bare or any((left in (")", "]") or _word(left)) and _word(right) for left, right in pairs)

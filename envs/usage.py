@@ -7,7 +7,7 @@ import re
 from codeduet.envs.statements import Code, Statement, bound, free, words
 
 _TAIL = re.compile(
-    r"print[ \t]*\(|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
+    r"print\b|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
     re.IGNORECASE,
 )
 _OUTSIDE = re.compile(

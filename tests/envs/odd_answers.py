@@ -300,7 +300,7 @@ USAGE |= {
     "async main": f"import asyncio\n{CODE}\n\nasync def main():\n    print(longest_run([1]))\n\nasyncio.run(main())",
     "lambda driver": f"{CODE}\n\nshow = lambda xs: print(longest_run(xs))\nshow(5)",
     "assert before def": f"assert True\n{CODE}",
-    "wrong assert other fn": f"def same(a, b):\n    return a == b\n\nassert same(1, 2)\n\n"
+    "wrong assert other fn": "def same(a, b):\n    return a == b\n\nassert same(1, 2)\n\n"
     + CODE.replace("xs[i - 1] == x", "same(xs[i - 1], x)"),
 }
 
@@ -445,7 +445,7 @@ PROSE |= {
 }
 
 BODIES = {
-    "body with imports at col 0": f"    from itertools import groupby\n    return max((len(list(g)) for _, g in groupby(xs)), default=0)\n\n\n# test\nprint(longest_run([1]))",
+    "body with imports at col 0": "    from itertools import groupby\n    return max((len(list(g)) for _, g in groupby(xs)), default=0)\n\n\n# test\nprint(longest_run([1]))",
     "body then fence": f"{BODY}\n```\nThis is right.\n```python\nprint(longest_run([1]))\n```",
     "body docstring continues": f'    """More."""\n{BODY}',
     "body with prose that starts it": f"The body is:\n\n{BODY}",
