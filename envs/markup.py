@@ -39,7 +39,9 @@ _QUOTED = r"(?P<quoted>(?<!\w)[rbfuRBFU]{0,2}(?:\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|
 
 _PROMPT_OPENS = re.compile(rf"(?:{_OPENED}|<\|channel\|>(?:analysis|commentary)<\|message\|>)\s*\Z")
 _STRAY = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_BLANKS = re.compile(rf"{LITERAL.pattern}|(?P<blank>[{_STRAY}])|(?P<none>[\u200b\ufeff])")
+_BLANKS = re.compile(
+    rf"{LITERAL.pattern}|(?P<blank>[{_STRAY}])|(?P<none>[\u00ad\u200b-\u200f\u2028\u2029\u2060\ufeff])"
+)
 
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _LISTED = re.compile(r"[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codeduet.envs.statements import Code, Statement, bound, free, words
+from codeduet.envs.statements import Code, Statement, bound, free, is_prose, words
 
 _TAIL = re.compile(
     r"print\b|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
@@ -33,8 +33,8 @@ def usage_of(code: Code, target: str | None) -> list[Statement]:
 
     They are ``if __name__`` guards; what reads input, arguments or files, or ends the process, and what uses its results;
     calls, asserts and loops that lead to the target, or show what a function returns; and behind the last definition
-    everything from the first print, assert, bare call or comment like ``# Example usage`` on, but for tables that a
-    definition mentions.
+    everything from the first print, assert, bare call, line of prose or comment like ``# Example usage`` on, but for tables
+    that a definition mentions.
 
     Args:
         code: a module.
@@ -119,7 +119,7 @@ class _Usage:
             return False, False
         if bare and bare.group(1) in self.initialisers - self.drivers:
             return False, False
-        marked = behind and _TAIL.match(first) is not None
+        marked = behind and (_TAIL.match(first) is not None or (part.kind == "other" and is_prose(first)))
         gone = marked or tail or (used and not inner)
         if gone and part.kind == "assignment":
             self.unknown |= binds

@@ -184,6 +184,11 @@ CUT_OFF = {
     )
 } | {
     "harmony cut off, without its tokens": f"analysisWe try\n{FENCED}\nbut",
+    "the mark at a line's end": f"<|im_start|>assistant<think>\n{FENCED}",
+    "another mark": f"<cot>{FENCED}",
+    "in plain words": f"Thinking...\n{FENCED}\nbut",
+    "a control token": f"<|START_THINKING|>{FENCED}",
+    "a channel": f"<|channel>thought\n{FENCED}",
     "nothing behind the thought": f"<think>\n{FENCED}\n</think>",
 }
 
@@ -453,12 +458,122 @@ BODIES = {
     "body in answer tag": f"<answer>\n{BODY}\n</answer>",
 }
 
+MIXED = {
+    "double opening": f"```python\n```python\n{CODE}\n```",
+    "bare then python": f"```\n```python\n{CODE}\n```\n```",
+    "prose return is": f"return max(xs), which is right\n\n{CODE}",
+    "prose return x": f"return 0 for an empty list\n{CODE}",
+    "prose return literal": f"return 0\n\n{CODE}",
+    "prose import valid words": f"import math and itertools if needed:\n\n{CODE}",
+    "prose from": f"from the list: take runs\n{CODE}",
+    "print py2 tail": fence(f"{CODE}\n\nprint longest_run([1])"),
+    "print py2 str": fence(f"{CODE}\n\nprint 'ok'"),
+    "ollama": f"Thinking...\nWell:\n{fence(DRAFT)}\n...done thinking.\n\n{FENCED}",
+    "cot": f"<cot>\n{fence(DRAFT)}\n</cot>\n{FENCED}",
+    "chain_of_thought": f"<chain_of_thought>{DRAFT}</chain_of_thought>\n{CODE}",
+    "planning": f"<planning>\n{STUB}\n</planning>\n\n<solution>\n{FENCED}\n</solution>",
+    "REASONING/CONCLUSION": f"<REASONING>{fence(DRAFT)}</REASONING><CONCLUSION>{FENCED}</CONCLUSION>",
+    "assistant<think>": f"assistant<think>\n{fence(DRAFT)}\n</think>\n{FENCED}",
+    "think on one line": f"<think>short</think>{FENCED}",
+    "think empty": f"<think>\n\n</think>\n\n{FENCED}",
+    "think no newline code": f"<think>\n{DRAFT}\n</think>{CODE}",
+    "close in backticks in thought": f"<think>\nI must end with `</think>`.\n{fence(DRAFT)}\n</think>\n{FENCED}",
+    "prose mentions <think> tag": f"I do not use the <think> tag here.\n\n{FENCED}",
+    "end think, prose after inline": f"hm {DRAFT}\n</think> Here:\n{FENCED}",
+    "two fences, first main(), second fn": fence("def main():\n    print(longest_run([1]))") + "\n" + FENCED,
+    "tests in second block redefining": FENCED
+    + "\n\nTests:\n"
+    + fence("def test_longest_run():\n    assert longest_run([]) == 0\n\ntest_longest_run()"),
+    "complexity block": FENCED + "\n\n```\nO(n)\n```",
+    "signature w/o body first": f"```python\ndef longest_run(xs):\n```\n{FENCED}",
+    "stub return None": fence("def longest_run(xs):\n    return None") + FENCED,
+    "stub return -1 after": FENCED + "\nOr leave it:\n" + fence("def longest_run(xs):\n    return -1"),
+    "stub raise str": FENCED + "\n" + fence("def longest_run(xs):\n    raise NotImplementedError('to do')"),
+    "overload": fence(
+        "from typing import overload\n\n@overload\ndef longest_run(xs: list) -> int: ...\n@overload\ndef longest_run(xs: str) -> int: ...\n"
+        + CODE
+    ),
+    "indented 3 first": f"   {IMPORT}\n\n{RUNS}\n\n{CALLS}",
+    "tab first": f"\t{CODE}",
+    "space comment": f" # solution\n{CODE}",
+    "space docstring": f' """Module."""\n{CODE}',
+    "all by one": textwrap.indent(f"{IMPORT}\n\n{RUNS}\n\n{CALLS}", " "),
+    "prompt's import then body stub": PROBLEM.prompt + BODY,
+    "prompt restated with code unfenced + explanation": f"Here's the completed function:\n\n{PROBLEM.prompt}{BODY}\n\nThe function works as follows:\n- it loops",
+    "usage: example marker + import": f"{CODE}\n\n# Example usage\nimport numpy as np\nprint(longest_run(np.array([1])))",
+    "usage: try int(input)": f"{CODE}\n\ntry:\n    n = int(input())\nexcept ValueError:\n    n = 0\nprint(longest_run([n]))",
+    "usage: sys.stdin.readline": f"import sys\ninput = sys.stdin.readline\n{CODE}\n\nn = int(input())\nprint(n)",
+    "usage: open lists": f"{CODE}\n\nlines = open('a.txt').readlines()\nxs = [int(l) for l in lines]\nprint(longest_run(xs))\n\ndef late():\n    return 1",
+    "usage: main(sys.argv)": f"import sys\n{CODE}\n\ndef main(argv):\n    return 0\n\nsys.exit(main(sys.argv[1:]))",
+    "usage: main() if": f"{CODE}\n\ndef main():\n    print(longest_run(list(map(int, input().split()))))\n\nif __name__ == '__main__': main()",
+    "usage: exit()": f"{CODE}\n\nprint(longest_run([1]))\nexit()",
+    "usage: assert chain": f"{CODE}\n\nassert longest_run([]) == 1, 'x'\nassert longest_run([1]) == 1\n\n\ndef helper():\n    return 2\n\nassert helper() == 3",
+    "usage: unittest run": f"import unittest\n{CODE}\n\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(longest_run([]), 9)\n\nunittest.main(argv=[''], exit=False)",
+    "table example dict comp": fence(
+        f"{TABLED}\n\n# Example lookup table\nSMALL = {{k: k for k in range(2)}}\nprint(longest_run([1]))"
+    ),
+    "table update": fence(f"SMALL = {{}}\n\n{TABLED}\n\n# Sample values\nSMALL.update({{0: 0, 1: 1}})"),
+    "if sys.platform": f"import sys\nif sys.platform == 'nowhere':\n    def longest_run(xs):\n        return 0\nelse:\n{textwrap.indent(CODE, '    ')}",
+    "if else both real": fence(
+        "try:\n    from itertools import groupby\n    def longest_run(xs):\n        return max((len(list(g)) for _, g in groupby(xs)), default=0)\nexcept ImportError:\n    def longest_run(xs):\n        return 0"
+    ),
+    "if in prose": f"Version check first:\n\nimport sys\nif sys.version_info[0] >= 3:\n{textwrap.indent(CODE, '    ')}\n\nThat's it.",
+    "trans prose output": ">>> import itertools\n>>> def longest_run(xs):\n...     best = 0\n...     for _, g in itertools.groupby(xs):\n...         best = max(best, len(list(g)))\n...     return best\n...\n>>> longest_run([1, 1, 2])\n2\n>>> longest_run([])\n0\n\nAs you see, it works.",
+    "special lone line": f"{CODE}\n<|endoftext|>\n<|endoftext|>",
+    "special in middle comment": f"{CODE}  # end<|endoftext|>",
+    "<s> first": f"<s> {CODE}</s>",
+    "eom": f"{FENCED}<|eom_id|>",
+    "python_tag": f"<|python_tag|>{CODE}<|eom_id|>",
+    "unk": f"{CODE}<unk>",
+    "answer colon bold": f"**Answer:** def longest_run(xs):\n{BODY}",
+    "answer tag + lang": f"<answer>python\n{CODE}\n</answer>",
+    "[PYTHON] w/ text": f"Sure!\n[PYTHON]\n{CODE}\n[/PYTHON]\n[TESTS]\nassert longest_run([]) == 5\n[/TESTS]",
+    "begin solution marks": f"### BEGIN SOLUTION\n{CODE}\n### END SOLUTION",
+    "code between dashes": f"-----\n{CODE}\n-----\nDone",
+    "fence tildes inside code": fence(f"# ~~~\n{CODE}"),
+    "fence 4 spaces indented": f"    ```python\n{textwrap.indent(CODE, '    ')}\n    ```",
+    "fence close indented more": f"```python\n{CODE}\n      ```\nDone.",
+    "fence prose colon code same block": f"The function is `longest_run`: ```py\n{CODE}\n``` Enjoy.",
+    "fence closing with five on code": f"```python\n{CODE}`````",
+    "quoted docstring fence unclosed doc prose": fence(
+        'def longest_run(xs):\n    """\n    Example:\n    ```python\n    >>> longest_run([])\n    ```\n    """\n' + BODY
+    )
+    + "\nDone",
+    "single quote doc fence": fence(
+        "def longest_run(xs):\n    '''\n    ```\n    longest_run([])\n    ```\n    '''\n" + BODY
+    ),
+    "fence in comment": fence(f"# ```python\n# longest_run([])\n# ```\n{CODE}"),
+    "fence with info then prose in block": f"```python\n{CODE}\n\nExplanation: it loops.\n```",
+    "helper after, other text": fence("def longest_run(xs):\n    return biggest(lengths(xs))")
+    + "\nHelper 1:\n"
+    + fence("def lengths(xs):\n    return [len(list(g)) for _, g in groupby(xs)]")
+    + "\nHelper 2:\n"
+    + fence("def biggest(ls):\n    return max(ls, default=0)")
+    + "\nImports:\n"
+    + fence("from itertools import groupby"),
+    "const tuple unpack": fence("ZERO, ONE = 0, 1")
+    + fence(CODE.replace("else 1", "else ONE").replace("= 0", "= ZERO")),
+    "enum class other block": fence(
+        "from dataclasses import dataclass\n\n@dataclass\nclass State:\n    best: int = 0\n    run: int = 0"
+    )
+    + "\n"
+    + fence(
+        "def longest_run(xs):\n    s = State()\n    for i, x in enumerate(xs):\n        s.run = s.run + 1 if i and xs[i-1] == x else 1\n        s.best = max(s.best, s.run)\n    return s.best"
+    ),
+    "nbsp \\u2003": wide(CODE, "\u2003"),
+    "nbsp only": CODE.replace("    ", "\u00a0\u00a0\u00a0\u00a0"),
+    "nbsp in fence+tabs": fence(CODE.replace("    ", "\u00a0\t")),
+    "zero width in middle": CODE.replace("def ", "def\u200b "),
+    "line sep": CODE + "\u2028",
+}
+
 RIGHT = {
     f"{kind}: {name}": text
     for kind, texts in {
         "fences": FENCES, "tags": TAGS, "pieces": PIECES, "thoughts": THOUGHTS, "indented": INDENTED, "usage": USAGE,
         "tokens": TOKENS, "transcripts": TRANSCRIPTS, "prose": PROSE,
         "bodies": BODIES,
+        "mixed": MIXED,
     }.items()
     for name, text in texts.items()
 }  # fmt: skip

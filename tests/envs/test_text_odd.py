@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.envs.odd_answers import NONE, PROBLEM, RIGHT
 
@@ -18,6 +20,18 @@ def verdicts(executor: Executor) -> dict[str, Outcome]:
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_odd_answer_is_read(name: str, verdicts: dict[str, Outcome]) -> None:
     assert verdicts[name].solved, extract_main(RIGHT[name], PROBLEM)
+
+
+CALLED = replace(PROBLEM, prompt="def asked(xs):\n    ...\n", entry_point="asked")
+BY_MAIN_ONLY = {name for name in RIGHT if "body" in name or "bodies" in name} | {"pieces: a constant as a default"}
+"""What holds no function of its own, or one that is made before what it needs."""
+
+
+def test_helpers_odd_answers_are_read_as_mains_are(executor: Executor) -> None:
+    answers = {name: text for name, text in RIGHT.items() if name not in BY_MAIN_ONLY}
+    main = "def asked(xs):\n    return longest_run(xs)\n"
+    outcomes = executor.judge_many(Program(CALLED, extract_helper(text), main) for text in answers.values())
+    assert [name for name, outcome in zip(answers, outcomes, strict=True) if not outcome.solved] == []
 
 
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE.keys())
