@@ -15,13 +15,13 @@ The rules, in order, each with an example:
    counts where nothing is defined outside of one.
 5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins. One announced
    as an example (``Example usage:``) comes after those, a stub (``def f(x): pass``) after all; a later stub within the same
-   piece goes. A target may stand under a top-level ``if``. Of the other pieces come the functions, imports and constants
+   piece goes. A body that an answer without a fence begins with (rule 7) goes before all. A target may stand under a
+   top-level ``if``. Of the other pieces come the functions, imports and constants
    that the winner mentions and does not have; ``from __future__`` moves to the top.
 6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``, ``unittest.main()``, calls
    and asserts that lead to the target; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on,
    but for tables that a function mentions.
-7. Main only: where nothing defines the target, a body alone, as base models complete (``    return x``), is joined to the
-   prompt's signature. It ends at the first top-level line; functions behind it stay if it mentions them.
+7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature. It ends at the first top-level line; functions behind it stay if it mentions them.
 8. Helper's pieces all count that define something, each less its stubs; prose alone is no code at all. Main's prose alone
    stays as it is, and fails to parse. Helper's own try at the target function is no code of the team:
    :func:`without_definition`.
@@ -71,7 +71,8 @@ def extract_helper(text: str) -> str:
     """Return the code in the helper's ``text`` (``""`` where there is none)."""
     pieces = _pieces(spoken(text), None)
     defining = [piece for piece in pieces if piece.opens and not piece.example] or pieces[:1]
-    others = [piece for piece in pieces if piece not in defining]
+    apart = set(pieces).difference(defining)
+    others = [piece for piece in pieces if piece in apart]
     return "\n".join(_joined(_without_stubs(defining, None), others, None))
 
 
@@ -157,19 +158,24 @@ def _pieces(answer: str, name: str | None) -> list[_Piece]:
     ):
         for block in blocks:
             block.lines = _typed(block.lines)
-    python = [block for block in blocks if block.python]
-    if not any(_has_definition(block.lines, name) for block in python):
-        python = blocks if any(_has_definition(block.lines, name) for block in blocks) else python or blocks[:1]
-    else:
-        python = [block for block in blocks if block.python or any(opens(line) for line in block.lines)]
     found: list[_Piece] = []
-    for block in python:
+    for block in _read(blocks, name):
         code = _straight(scan(block.lines), name)
         stretches = [code] if block.closed else _stretches(code, name)
         for stretch in stretches:
             cut = not block.closed and stretch is stretches[-1]
             found.append(_ranked(stretch, name, example=block.example, cut=cut, first=not fences and not found))
     return found
+
+
+def _read(blocks: list[Block], name: str | None) -> list[Block]:
+    """Return the blocks that may hold code of the answer: Python's own, and others if they look like it."""
+    own = [block for block in blocks if block.python]
+    if any(_has_definition(block.lines, name) for block in own):
+        return [block for block in blocks if block.python or any(opens(line) for line in block.lines)]
+    if any(_has_definition(block.lines, name) for block in blocks):
+        return blocks
+    return own or blocks[:1]
 
 
 def _ranked(code: Code, name: str | None, *, example: bool, cut: bool, first: bool) -> _Piece:

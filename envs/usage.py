@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codeduet.envs.statements import Code, Statement, bound, free, is_prose, words
+from codeduet.envs.statements import Code, Statement, bound, defines, free, is_prose, words
 
 _TAIL = re.compile(
     r"print\b|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",
@@ -106,7 +106,7 @@ class _Usage:
         wanted = bool(binds & self.needed)
         if part.kind == "import":
             return tail and not wanted, False
-        inner = part.kind == "block" and self.target in binds and "def" in text
+        inner = self.target in binds and defines(self.code, part, str(self.target))
         mentioned = words(self.code, part)
         if (mentioned & self.unknown or self._reaches_out(part, mentioned)) and not inner:
             self.unknown |= binds - self.defined
