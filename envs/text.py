@@ -21,12 +21,15 @@ The rules, in order, each with an example:
 6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``, ``unittest.main()``, calls
    and asserts that lead to the target; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on,
    but for tables that a function mentions.
-7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature. It ends at the first top-level line; functions behind it stay if it mentions them.
+7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature, indented as that
+   is. It ends at the first top-level line; functions behind it stay if it mentions them.
 8. Helper's pieces all count that define something, each less its stubs; prose alone is no code at all. Main's prose alone
    stays as it is, and fails to parse. Helper's own try at the target function is no code of the team:
    :func:`without_definition`.
 
-All of it looks at lines: candidate text is never parsed in the caller's process, since a parser can be crashed.
+All of it looks at lines, the first 3,000: candidate text is never parsed in the caller's process, since a parser can be
+crashed. A Markdown parser (markdown-it-py) and a tolerant one of Python (tree-sitter) were tried in place of the rules for fences
+and for statements: the first read fewer of the golden answers, the second no more, at several times the time.
 """
 
 from __future__ import annotations
