@@ -22,7 +22,10 @@ OPENING = re.compile(
 )
 """What surely opens code, if it is not prose."""
 
-_ASSIGNED = r"\*?[A-Za-z_][\w.]*(?:[ \t]*,[ \t]*\*?[A-Za-z_][\w.]*)*[ \t]*(?::[^=\n]*)?[-+*/%&|^@<>]{0,2}=(?!=)"  # targets, operator
+_LETTER = r"[A-Za-z_\u00aa-\u024f\u0370-\u03ff]"  # not of scripts that write sentences without blanks
+_ASSIGNED = (  # targets, an operator
+    rf"\*?{_LETTER}[\w.]*(?:[ \t]*,[ \t]*\*?{_LETTER}[\w.]*)*[ \t]*(?::[^=\n]*)?[-+*/%&|^@<>]{{0,2}}=(?!=)"
+)
 _STATEMENT = re.compile(
     OPENING.pattern
     + r"|[)\]}\"']"

@@ -267,18 +267,13 @@ def _begun(code: Code, name: str | None) -> Code | None:
     if name is not None and is_body(code, defined=defined):
         start = next(n for n in written if depth(code.lines[n]) or code.kinds[n] == "code")
         return code.part(start, len(code.lines))
-    opens_at = (i for i, part in enumerate(parts) if part.kind in ("import", "definition") or _binds(code, part))
-    opening = next(opens_at, None)
+    # Calls and returns before it may be words: "Answer(s)", "return 0 and nothing else".
+    opening = next((part for part in parts if part.kind in ("import", "definition", "assignment", "block")), None)
     if opening is None:
         if all(code.kinds[number] == "comment" for number in written):
             return code if name is None else None
         return code.part(written[0], len(code.lines))
-    start = parts[opening].start  # calls and returns before it may be words: "Answer(s)", "return 0 and nothing else"
-    return code.part(start, len(code.lines))
-
-
-def _binds(code: Code, part: Statement) -> bool:
-    return part.kind in ("assignment", "block") and bool(bound(code, part))
+    return code.part(opening.start, len(code.lines))
 
 
 def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:

@@ -458,6 +458,79 @@ BODIES = {
     "body in answer tag": f"<answer>\n{BODY}\n</answer>",
 }
 
+LOADED = {
+    "prec": "from decimal import getcontext, Decimal\ngetcontext().prec = 50\n" + CODE,
+    "seed": "import random\nrandom.seed(0)\n" + CODE,
+    "limit": CODE + "\n\nimport sys\nsys.setrecursionlimit(10**4)",
+    "cachewrap": CODE + "\n\nimport functools\n_old = longest_run\nlongest_run = lambda xs: _old(list(xs))",
+    "lru": "import functools\n" + CODE + "\n\nlongest_run = functools.wraps(longest_run)(longest_run)",
+    "fnattr": CODE.replace("best = run = 0", "best = run = longest_run.start") + "\n\nlongest_run.start = 0",
+    "fnattr after print": CODE.replace("best = run = 0", "best = run = longest_run.start")
+    + "\n\nprint('x')\nlongest_run.start = 0",
+    "loop table": "T = []\nfor i in range(2):\n    T.append(i)\n" + CODE.replace("= 0", "= T[0]"),
+    "loop table behind": CODE.replace("= 0", "= T[0]") + "\n\nT = []\nfor i in range(2):\n    T.append(i)",
+    "while table": "T = []\nwhile len(T) < 2:\n    T.append(len(T))\n" + CODE.replace("= 0", "= T[0]"),
+    "globals": "for n in ('Z',):\n    globals()[n] = 0\n" + CODE.replace("= 0", "= Z"),
+    "build call": "def build():\n    return [0, 1]\n\nT = build()\n" + CODE.replace("= 0", "= T[0]"),
+    "build call behind": CODE.replace("= 0", "= T[0]") + "\n\ndef build():\n    return [0, 1]\n\nT = build()",
+    "init global": "T = None\ndef init():\n    global T\n    T = [0, 1]\ninit()\n" + CODE.replace("= 0", "= T[0]"),
+    "init global behind": CODE.replace("= 0", "= T[0]")
+    + "\n\nT = None\ndef init():\n    global T\n    T = [0, 1]\ninit()",
+    "init no table line": "def init():\n    global T\n    T = [0, 1]\ninit()\n" + CODE.replace("= 0", "= T[0]"),
+    "class attr": "class S:\n    pass\nS.zero = 0\n" + CODE.replace("= 0", "= S.zero"),
+    "class attr behind": CODE.replace("= 0", "= S.zero") + "\n\nclass S:\n    pass\n\nS.zero = 0",
+    "register": "REG = []\ndef register(f):\n    REG.append(f)\n    return f\n\n@register\n" + CODE,
+    "instance": "class Runner:\n    def run(self, xs):\n        best = run = 0\n        for i, x in enumerate(xs):\n            run = run + 1 if i and xs[i-1] == x else 1\n            best = max(best, run)\n        return best\n\nrunner = Runner()\n\ndef longest_run(xs):\n    return runner.run(xs)",
+    "bound method": "class Runner:\n    def run(self, xs):\n        best = run = 0\n        for i, x in enumerate(xs):\n            run = run + 1 if i and xs[i-1] == x else 1\n            best = max(best, run)\n        return best\n\nlongest_run = Runner().run",
+    "namedtuple": "from collections import namedtuple\nState = namedtuple('State', 'best run')\n" + CODE,
+    "test-named helper": "def test(a, b):\n    return a == b\n\n"
+    + CODE.replace("xs[i - 1] == x", "test(xs[i - 1], x)"),
+    "main-named helper": "def main(a, b):\n    return a == b\n\n"
+    + CODE.replace("xs[i - 1] == x", "main(xs[i - 1], x)"),
+    "usage name var": "output = 0\n" + CODE.replace("= 0", "= output"),
+    "example var behind": CODE.replace("= 0", "= example") + "\n\nexample = 0",
+    "input param": "def longest_run(input):\n    xs = input\n" + BODY,
+    "open param": "def longest_run(xs, open=0):\n" + BODY,
+    "local input fn": "def input():\n    return 0\n\n" + CODE.replace("= 0", "= input()"),
+    "print debugging inside": CODE.replace("    return best", "    print(best)\n    return best"),
+    "doc >>>": 'def longest_run(xs):\n    """\n    >>> longest_run([])\n    0\n    """\n' + BODY,
+    "comment example inside": CODE.replace("    best = run", "    # Example: [1, 1] -> 2\n    best = run"),
+    "col0 comment in body": CODE.replace("    for i", "# Example usage\n    for i"),
+    "string col0": "HELP = '''\nprint(longest_run([1]))\nExample usage:\n```\n'''\n" + CODE,
+    "nested def same name": "def longest_run(xs):\n    def longest_run(ys):\n        pass\n" + BODY,
+    "short def then real use": "def eq(a, b): return a == b\n" + CODE.replace("xs[i - 1] == x", "eq(xs[i - 1], x)"),
+    "const fn stub helper": "def zero():\n    return 0\n\n" + CODE.replace("= 0", "= zero()"),
+    "long if chain": "import sys\nif sys.version_info < (3,):\n    range = xrange\n" + CODE,
+    "del temp": "tmp = 0\nZ = tmp\ndel tmp\n" + CODE.replace("= 0", "= Z"),
+    "assert const": "Z = 0\nassert Z == 0\n" + CODE.replace("= 0", "= Z"),
+    "walrus": CODE.replace("best = run = 0", "best = (run := 0)"),
+    "match stmt": CODE.replace(
+        "    best = run = 0", "    match xs:\n        case []:\n            return 0\n    best = run = 0"
+    ),
+    "async helper": "async def a():\n    return 1\n" + CODE,
+    "lambda default": "key = lambda x, z=0: z\n" + CODE.replace("= 0", "= key(1)"),
+    "star expr": "Z, *rest = [0, 1]\n" + CODE.replace("= 0", "= Z"),
+    "multi line const": "T = [\n    0,\n    1,\n]\n" + CODE.replace("= 0", "= T[0]"),
+    "backslash const": "Z = \\\n    0\n" + CODE.replace("= 0", "= Z"),
+    "annotated const": "Z: int = 0\n" + CODE.replace("= 0", "= Z"),
+    "bare annotation": "Z: int\nZ = 0\n" + CODE.replace("= 0", "= Z"),
+    "aug": "Z = -1\nZ += 1\n" + CODE.replace("= 0", "= Z"),
+    "semicolon": "a = 0; Z = a\n" + CODE.replace("= 0", "= Z"),
+    "with block": "import contextlib\nwith contextlib.suppress(Exception):\n    Z = 0\n" + CODE.replace("= 0", "= Z"),
+    "print then table then fn": "print('hi')\nZ = 0\n" + CODE.replace("= 0", "= Z"),
+    "pipe alias": "from itertools import groupby as gb\nlongest_run = lambda xs: max([len(list(g)) for _, g in gb(xs)] or [0])",
+    "shadow in comprehension": "Z = [0]\n" + CODE.replace("= 0", "= [z for z in Z][0]"),
+    "needed only as param name elsewhere": "n = 0\ndef other(n):\n    return n\n" + CODE.replace("= 0", "= n"),
+    "unicode": "π = 0\n" + CODE.replace("= 0", "= π"),
+    "cyrillic comment": "# Решение\n" + CODE,
+    "numbers prose-like": "x = 1 if True else 2\n" + CODE,
+    "tail class usage": CODE
+    + "\n\nclass Solution:\n    def solve(self, xs):\n        return longest_run(xs)\n\nprint(Solution().solve([1]))",
+    "return in try top fn": "def longest_run(xs):\n    try:\n        return _run(xs)\n    except IndexError:\n        return 0\n\n"
+    + CODE.replace("longest_run", "_run"),
+}
+"""Modules whose loading matters: nothing of them goes but what only shows."""
+
 MIXED = {
     "double opening": f"```python\n```python\n{CODE}\n```",
     "bare then python": f"```\n```python\n{CODE}\n```\n```",
@@ -574,6 +647,8 @@ RIGHT = {
         "tokens": TOKENS, "transcripts": TRANSCRIPTS, "prose": PROSE,
         "bodies": BODIES,
         "mixed": MIXED,
+        "loaded": LOADED,
+        "loaded, fenced": {name: fence(code) for name, code in LOADED.items()},
     }.items()
     for name, text in texts.items()
 }  # fmt: skip
