@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures gpu gpu-table readme pretrain clean
+.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures reading gpu gpu-table readme pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -71,6 +71,9 @@ determinism: install  # 20 passes over 500 programs with every core busy
 
 soak: install  # 100,000 programs, some hostile, workers killed at random
 	$(BIN)/python -m codeduet.benchmarks.verdict.soak
+
+reading: install  # milliseconds to read an answer at worst
+	$(BIN)/python -m codeduet.benchmarks.reading
 
 step-time: install  # seconds of one MAGRPO step
 	$(BIN)/python -m codeduet.benchmarks.magrpo_step

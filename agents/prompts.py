@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from codeduet.agents.template import ChatTemplate, Style, resolve_style
 from codeduet.agents.tokenizers import PromptEncoder, control_tokens, own_prefix
 from codeduet.envs import HELPER
-from codeduet.envs.text import stop_strings, without_definition
+from codeduet.envs.text import stop_strings
 from codeduet.envs.token_step import ByteTokenizer, Tokenizer, encode_text
 
 Observation = Mapping[str, Any]
@@ -186,10 +186,6 @@ def base_prompt(agent: str, observation: Observation) -> str:
 def chat_message(agent: str, observation: Observation, *, team: bool) -> str:
     """Return the user message of ``agent`` for a chat model; main without anything to call reads what a single model does."""
     fields = {key: str(value).strip("\n") for key, value in observation.items()}
-    if team:
-        # Of helper's code main reads what it is to call. Helper's own try at the target function, which small models
-        # write in every other answer, it would copy, mistakes and all.
-        fields["helper_code"] = without_definition(fields["helper_code"], fields["entry_point"]).strip("\n")
-    template = _HELPER if agent == HELPER else _MAIN if team and fields["helper_code"] else _SINGLE
+    template = _HELPER if agent == HELPER else _MAIN if team and fields["helper_code"].strip() else _SINGLE
     text = template.format(**fields)
     return text + _AGAIN.format(**fields) if fields["feedback"] else text

@@ -9,6 +9,7 @@ from typing import Any
 from codeduet.agents import Completion, Engine, Formatter, Request, Sampling, derive_seed
 from codeduet.envs import Outcome, raw_env, step_many
 from codeduet.envs.humaneval import Env
+from codeduet.envs.text import opened_thought
 
 
 @dataclass
@@ -121,7 +122,12 @@ def rollout(
         completions = _ask(askers, agent, engine, policy_of[agent], formatter, sampling, seed_parts, blank)
         if first:
             completions = _branch(acting, askers, share)
-        texts = ["" if agent in blank else completion.text for completion in completions]
+        # Where the template has opened a thought, the answer begins inside of it, and nothing else would tell.
+        opened = [opened_thought(episode.trajectory.transcript[-1][1]) for episode in acting]
+        texts = [
+            "" if agent in blank else begun + completion.text
+            for begun, completion in zip(opened, completions, strict=True)
+        ]
         step_many([episode.env for episode in acting], texts)
         for episode in acting:
             episode.collect()

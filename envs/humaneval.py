@@ -22,7 +22,7 @@ from codeduet.envs.feedback import feedback_for
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
 from codeduet.envs.rewards import RewardFn, get_reward
 from codeduet.envs.spaces import Unicode
-from codeduet.envs.text import extract_helper, extract_main
+from codeduet.envs.text import extract_helper, extract_main, without_definition
 
 HELPER = "helper_0"
 MAIN = "main_0"
@@ -328,7 +328,11 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     def _read(self, agent: str, action: str) -> str:
         if not self.extract:
             return action
-        return extract_main(action, self.problem) if agent == MAIN else extract_helper(action)
+        if agent == MAIN:
+            return extract_main(action, self.problem)
+        # Of helper's code main reads what it is to call, and that alone is judged. Helper's own try at the target function,
+        # which small models write in every other answer, main would copy, mistakes and all.
+        return without_definition(extract_helper(action), self.problem.entry_point)
 
     def _pay(self, outcome: Outcome) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""

@@ -114,18 +114,10 @@ def test_what_main_reads() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "helper_code", [" \n", "# nothing to do\n", "import math\n\ndef area(r):\n    return math.pi * r * r\n"]
-)
+@pytest.mark.parametrize("helper_code", ["", " \n"])
 def test_main_without_anything_to_call_reads_the_single_prompt(helper_code: str) -> None:
     alone = chat_message(MAIN, observation(), team=False)
     assert chat_message(MAIN, observation(helper_code=helper_code), team=True) == alone
-
-
-def test_main_does_not_read_helpers_own_target_function() -> None:
-    target = '@cache\ndef area(\n    r,\n):\n    """Area\nof a circle."""\n    return square(r) * 3\n'
-    told = chat_message(MAIN, observation(helper_code=f"{target}\n{HELPER_CODE}"), team=True)
-    assert told == chat_message(MAIN, observation(helper_code=HELPER_CODE), team=True)
 
 
 def test_a_later_turn_shows_ones_own_answer_and_what_became_of_it() -> None:

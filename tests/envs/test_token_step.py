@@ -79,11 +79,11 @@ def test_an_agent_writes_until_it_ends_its_text(toy: Problem, executor: Executor
 def test_a_spent_budget_ends_the_text(toy: Problem, executor: Executor) -> None:
     game = tokens(toy, executor, max_tokens=3)
     game.reset(seed=0)
-    for token in b"#ab":
+    for token in b"N=2":
         assert game.agent_selection == HELPER
         game.step(token)
     assert game.agent_selection == MAIN
-    assert game.env.observe(MAIN)["helper_code"] == "#ab"
+    assert game.env.observe(MAIN)["helper_code"] == "N=2"
 
 
 def test_rewards_of_turns_add_up_for_the_agent_that_waits(toy: Problem, executor: Executor) -> None:
