@@ -51,10 +51,10 @@ def plan(
 def test_what_a_token_keeps_is_what_the_shape_says(team: Team) -> None:
     kept = kept_bytes(team[MAIN].activate())
     # The formula counts layers and prompts as long as completions; here prompts are short, and the head's input is on top.
-    assert kept.whole == pytest.approx(SHAPE.kept_bytes, rel=0.05)
+    assert kept.whole == pytest.approx(SHAPE.kept.whole, rel=0.05)
     assert kept.layer == pytest.approx(kept.whole / 3)
     # Hidden states of three layers, and keys and values of two heads of 64, in two bytes.
-    assert kept.inputs == 3 * 256 * 2 + 3 * 2 * 128 * 2
+    assert kept.inputs == 3 * 256 * 2 + 3 * 2 * 128 * 2 == SHAPE.kept.inputs
     assert kept.of(recompute=True) < 0.75 * kept.of(recompute=False)
 
 

@@ -384,7 +384,7 @@ def test_a_preset_that_is_none_names_those_there_are(codeduet: Command) -> None:
 
 def test_a_preset_file_names_its_own_folder(codeduet: Command, tmp_path: Path) -> None:
     preset = tmp_path / "mine.yaml"
-    preset.write_text(f"problems: embedded\nteam: {{model: embedded}}\nout: {tmp_path / 'here'}\n")
+    preset.write_text(f"problems: embedded\nteam: {{model: embedded}}\nrows: [single]\nout: {tmp_path / 'here'}\n")
     for extra, folder in (
         ([], tmp_path / "here"),
         ([f"out={tmp_path / 'there'}"], tmp_path / "there"),
@@ -393,6 +393,18 @@ def test_a_preset_file_names_its_own_folder(codeduet: Command, tmp_path: Path) -
         ran = codeduet("reproduce", "--preset", preset, "--dry-run", *extra)
         assert ran.status == 0
         assert f"run folder {folder}" in ran.out.replace("\n", "")
+
+
+def test_a_dry_run_of_a_table_shows_its_trainings_memory_and_writes_nothing(
+    codeduet: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dry = ["reproduce", "--preset", "smoke", "rows=[multi_agent, magrpo]", "--dry-run"]
+    ran = codeduet(*dry)
+    assert ran.status == 0
+    assert "\nMAGRPO, two answers of 48 tokens: memory plan in GiB: " in ran.out
+    assert_refused(codeduet(*dry, "magrpo.optim.memory_gib=0.1"), "fit: raise magrpo.optim.memory_gib to ")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
