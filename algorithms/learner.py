@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from codeduet.agents.self_test import paths
+from codeduet.agents.self_test import TOLERANCE, paths
 from codeduet.agents.team import Policy
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
@@ -112,7 +112,7 @@ class Learner:
         for update in range(self.updates):
             self.optimizer.zero_grad(set_to_none=True)
             total = 0.0
-            stats = _Stats()
+            stats = _Stats(TOLERANCE.get(self.policy.activate().dtype, TOLERANCE[torch.float32]))
             left = list(self._micro_batches(live))
             while left:
                 if update == 0:
@@ -230,10 +230,15 @@ def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
 
 
 class _Stats:
-    """Sums over the tokens of a step."""
+    """Sums over the tokens of a step.
 
-    def __init__(self) -> None:
-        self.tokens = self.kl = 0.0
+    Args:
+        tolerance: nats that rounding may put between two log-probabilities of a token at temperature 1.
+    """
+
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = tolerance
+        self.tokens = self.kl = self.limit = 0.0
         self.deviation = 0.0
 
     def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor) -> None:
@@ -243,11 +248,17 @@ class _Stats:
         greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
         gap = (sampled - logprobs) * mask * ~greedy[:, None]
         self.tokens += float(mask.sum())
-        self.kl += float((gap.neg().exp() - 1 + gap).mul(mask).sum())  # k3 estimator of KL(sampler || learner)
+        # The k3 estimator of KL(sampler || learner); exp less 1 would round as coarsely as float32 does at 1.
+        self.kl += float((gap.neg().expm1() + gap).mul(mask).sum())
+        # It is half the square of a small gap, which a temperature divides.
+        self.limit += sum(
+            len(s.completion_ids) * (self.tolerance / s.temperature) ** 2 / 2 for s in batch if s.temperature
+        )
         self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
 
     def result(self) -> dict[str, float]:
         return {
             "mismatch_kl": self.kl / self.tokens,
+            "mismatch_limit": self.limit / self.tokens,
             "mismatch_ratio_max": self.deviation,
         }

@@ -32,6 +32,9 @@ LEAST_TOKENS = {"cpu": 1024, "cuda": 32768}
 """Tokens of a micro-batch under which layers are computed again, to make it larger: on a GPU 41,500 tokens a second were
 learnt so with 36,768 of them, and in a ninth of the memory; on a CPU chosen, not measured."""
 
+STATES = 3
+"""Numbers beside each that is trained: its gradient and AdamW's two moments."""
+
 _SHARE = 0.6
 """Of what is free, what a training may hold unless told otherwise."""
 
@@ -90,15 +93,33 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     device = learns[0].device
     held = _held(device) / GIB
     cap = optim.memory_gib or held + _SHARE * _free(device) / GIB
-    # Gradients once more while a micro-batch's are added, and two moments.
-    trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * 3 / GIB
-    generating = _generating(config, model, longest) / GIB if config.team.engine == "hf" else 0.0
-    kept = kept_bytes(model)
-    chunk = max(CHUNK_ELEMENTS[device.type != "cpu"], network.vocabulary(model)) * 4 * 3
-
+    trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
+    generating = 0.0
+    if config.team.engine == "hf":
+        generating = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model)) / GIB
     # In half precision on a CPU oneDNN lays the head's weights out anew for either pass: 0.5 GiB for 152,000 tokens.
     head = 2 * network.vocabulary(model) * network.text_config(model).hidden_size * 2
     laid_out = head if device.type == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
+    fixed = chunk_bytes(network.vocabulary(model), device.type) + laid_out
+    bare = MemoryPlan(cap, held, trained, generating, 0.0, 0, recompute=False)
+    return choose(config, bare, kept=kept_bytes(model), fixed=fixed, longest=longest, device=device.type)
+
+
+def choose(config: TrainConfig, bare: MemoryPlan, *, kept: Kept, fixed: float, longest: int, device: str) -> MemoryPlan:
+    """Choose how many tokens a micro-batch has, and whether layers are computed again.
+
+    Args:
+        config: the run.
+        bare: its plan without a micro-batch.
+        kept: what a token takes.
+        fixed: bytes that any micro-batch takes.
+        longest: tokens of a prompt and its completion, at most.
+        device: where: what pays in speed differs.
+
+    Raises:
+        InputError: it does not fit; the settings that would are named.
+    """
+    optim = config.optim
 
     # Of the longest prompts, each with all its completions.
     answer = config.sampling.max_new_tokens
@@ -106,20 +127,20 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
 
     def learning(tokens: int, recompute: bool) -> float:
         most = min(max(tokens, longest), needed)
-        return (kept.of(most, reads * most, recompute=recompute) + chunk + laid_out) / GIB
+        return (kept.of(most, reads * most, recompute=recompute) + fixed) / GIB
 
     choices = (True, False) if optim.gradient_checkpointing == "auto" else (optim.gradient_checkpointing == "always",)
-    kind = device.type if device.type in MOST_TOKENS else "cuda"
+    kind = device if device in MOST_TOKENS else "cuda"
     # No more than a step has: of one agent, each answer with a prompt of its own.
     needed = config.problems_per_step * config.group_size * longest
     auto = _sizes(longest, MOST_TOKENS[kind], needed)
     sizes = [optim.micro_batch_tokens] if optim.micro_batch_tokens != "auto" else auto
     plans = [
-        MemoryPlan(cap, held, trained, generating, learning(tokens, recompute), tokens, recompute)
+        bare._replace(learning=learning(tokens, recompute), tokens=tokens, recompute=recompute)
         for recompute in sorted(choices)
         for tokens in sizes
     ]
-    fitting = [plan for plan in plans if plan.total <= cap]
+    fitting = [plan for plan in plans if plan.total <= plan.cap]
     # Without computing again where enough tokens fit; else as many as fit.
     quick = [plan for plan in fitting if not plan.recompute and plan.tokens >= min(LEAST_TOKENS[kind], max(sizes))]
     if fitting:
@@ -191,11 +212,23 @@ def saved_bytes(model: Any, run: Callable[[], object]) -> int:
     return sum(storage.nbytes() for storage in saved.values())
 
 
-def _generating(config: TrainConfig, model: Any, longest: int) -> float:
-    """Return the bytes of keys, values and logits while a whole batch is decoded."""
+def generating_bytes(config: TrainConfig, longest: int, cache: int, vocabulary: int) -> float:
+    """Return the bytes of keys, values and logits while a whole batch is decoded by transformers.
+
+    Args:
+        config: the run.
+        longest: tokens of a prompt and its completion, at most.
+        cache: bytes of a token's keys and values.
+        vocabulary: token ids.
+    """
     rows = min(config.team.batch_size, config.problems_per_step * config.group_size)
     # The cache once more while rows are dropped; logits in float32, divided, exponentiated.
-    return float(rows * (2 * longest * network.cache_bytes(model) + network.vocabulary(model) * 4 * 4))
+    return float(rows * (2 * longest * cache + vocabulary * 4 * 4))
+
+
+def chunk_bytes(vocabulary: int, device: str) -> int:
+    """Return the bytes of a chunk of logits while learning: in float32, its gradient and the like."""
+    return max(CHUNK_ELEMENTS[device != "cpu"], vocabulary) * 4 * 3
 
 
 def _sizes(longest: int, most: int, needed: int) -> list[int]:
@@ -211,7 +244,7 @@ def _advice(config: TrainConfig, least: MemoryPlan) -> str:
     if optim.micro_batch_tokens != "auto" and least.learning >= least.generating:
         return "set optim.micro_batch_tokens=auto, or a smaller one"
     if least.generating > least.learning:
-        return "lower team.batch_size or sampling.max_new_tokens"
+        return f"lower {'team.gpu_share' if config.team.engine == 'vllm' else 'team.batch_size'} or sampling.max_new_tokens"
     where = f"raise optim.memory_gib to {least.total:.1f}" if optim.memory_gib else "free memory"
     return f"{where}, lower sampling.max_new_tokens, or take a smaller model or a smaller team.dtype"
 

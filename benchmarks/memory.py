@@ -1,30 +1,42 @@
-"""What a table with a real model needs of a GPU, computed from the model's shape before anything is loaded."""
+"""The memory plan of a training that is not begun: with its model loaded, or, for a GPU that is not here, of its shape.
+
+The latter is chosen as the former is (:mod:`codeduet.algorithms.memory`), from figures computed instead of measured.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import contextlib
+import gc
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from rich.console import Console
 
-from codeduet.algorithms.config import STRICT, OptimConfig, TeamConfig
-from codeduet.algorithms.memory import MOST_TOKENS
+from codeduet.algorithms import Trainer
+from codeduet.algorithms.config import STRICT, TrainConfig
+from codeduet.algorithms.memory import (
+    GIB,
+    STATES,
+    Kept,
+    MemoryPlan,
+    choose,
+    chunk_bytes,
+    generating_bytes,
+    give_back,
+)
+from codeduet.envs import InputError
 
-GIB = 2**30
 _HALF, _SINGLE = 2, 4
 """Bytes of a bfloat16 and of a float32 number."""
 
-_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 24, 8
+_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 21, 8
 """Bytes of a token a layer keeps for the backward pass, for each of its hidden and of its feed-forward width, as measured on
 layers of several shapes.
 
 Feed-forward: gate, up, the gate's activation, and the product of both, of two bytes each. Hidden: the inputs of query, of the
-output and of the gate, with what stands between, in two bytes; what the two norms compute in float32; and a prompt's keys and
-values, repeated beside each completion, where both are about as long.
+output and of the gate, with what stands between, in two bytes; and what the two norms compute in float32.
 """
-
-_LOGITS_GIB = 0.5
-"""A chunk of logits in float32, with what else it takes (see ``logprobs.CHUNK_ELEMENTS``)."""
 
 _CUDA_GIB = 1.0
 """CUDA's context and kernels, and what its allocator holds in pieces too small to use; an allowance, not computed."""
@@ -74,62 +86,63 @@ class Shape:
         return 2 * self.layers * (self.hidden // self.heads * self.kv_heads) * _HALF
 
     @property
-    def kept_bytes(self) -> int:
-        """Bytes a token of a micro-batch keeps for the backward pass, about."""
-        return self.layers * (_KEPT_PER_HIDDEN * self.hidden + _KEPT_PER_FEED_FORWARD * self.feed_forward)
+    def kept(self) -> Kept:
+        """Bytes a token of a micro-batch takes, about."""
+        layer = _KEPT_PER_HIDDEN * self.hidden + _KEPT_PER_FEED_FORWARD * self.feed_forward
+        read = 2 * self.hidden * _HALF  # keys and values, repeated for all heads
+        inputs = self.layers * self.hidden * _HALF + self.cache_bytes
+        return Kept(self.layers * layer, self.layers * read, self.layers, inputs, self.cache_bytes)
 
 
-class MemoryPlan(NamedTuple):
-    """GiB on one GPU.
-
-    Attributes:
-        weights: the base in bfloat16, which the learner holds.
-        adapters: weights, gradients and AdamW's moments of all adapters, in float32.
-        engine: the engine's own copy of the base and its cache; with transformers the cache alone.
-        cache_tokens: tokens of keys and values the engine has room for.
-        learning: what a micro-batch and its logits take.
-        cuda: an allowance for what is nobody's tensor.
-        generating_peak: all that is held while generating.
-        learning_peak: all that is held while learning; vLLM sleeps then and holds nothing.
-    """
-
-    weights: float
-    adapters: float
-    engine: float
-    cache_tokens: int
-    learning: float
-    cuda: float
-    generating_peak: float
-    learning_peak: float
-
-    @property
-    def peak(self) -> float:
-        """The most held at any time."""
-        return max(self.generating_peak, self.learning_peak)
-
-
-def memory_plan(shape: Shape, team: TeamConfig, optim: OptimConfig, gpu_gib: float, tokens: int) -> MemoryPlan:
-    """Return what a team of adapters needs.
+def shape_plan(config: TrainConfig, shape: Shape, gpu_gib: float) -> MemoryPlan:
+    """Return the plan of a training of adapters in bfloat16, on a GPU that holds nothing else.
 
     Args:
+        config: the run; what it does not say of its longest sequence is taken to be 2,048 tokens.
         shape: of the base.
-        team: agents, engine, rank and batch size.
-        optim: the size of a micro-batch.
         gpu_gib: memory of the GPU.
-        tokens: of a prompt and its completion, at most.
+
+    Raises:
+        InputError: it does not fit; the settings that would are named.
     """
+    team, longest = config.team, config.team.context or 2048
     weights = shape.weights * _HALF / GIB
-    # A number, its gradient and two moments.
-    adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * 4 * _SINGLE / GIB
-    most = optim.micro_batch_tokens if optim.micro_batch_tokens != "auto" else MOST_TOKENS["cuda"]
-    learning = most * shape.kept_bytes / GIB + _LOGITS_GIB
-    if team.engine == "vllm":
-        engine = team.gpu_share * gpu_gib
-        cache_tokens = int((engine - weights) * GIB / shape.cache_bytes)
-    else:
-        cache_tokens = team.batch_size * tokens
-        engine = cache_tokens * shape.cache_bytes / GIB
-    held = weights + adapters + _CUDA_GIB
-    return MemoryPlan(
-        weights, adapters, engine, max(cache_tokens, 0), learning, _CUDA_GIB, held + engine, held + learning
+    adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * _SINGLE / GIB
+    generating = generating_bytes(config, longest, shape.cache_bytes, shape.vocabulary) / GIB
+    if team.engine == "vllm":  # weights of its own, and a cache; it sleeps while the learner works
+        generating = team.gpu_share * gpu_gib
+        tokens = int((generating - weights) * GIB / shape.cache_bytes)
+        if tokens < longest:
+            raise InputError(
+                f"vLLM's {generating:.1f} GiB hold {weights:.1f} of weights and {max(tokens, 0)} tokens of cache, where one "
+                f"sequence has {longest}: raise team.gpu_share, or lower team.context"
+            )
+    bare = MemoryPlan(
+        cap=config.optim.memory_gib or gpu_gib,
+        held=weights + adapters + _CUDA_GIB,
+        trained=adapters * STATES,
+        generating=generating,
+        learning=0.0,
+        tokens=0,
+        recompute=False,
     )
+    return choose(
+        config, bare, kept=shape.kept, fixed=chunk_bytes(shape.vocabulary, "cuda"), longest=longest, device="cuda"
+    )
+
+
+def loaded_plan(config: TrainConfig, console: Console) -> MemoryPlan:
+    """Return the plan of a training as it will be begun: its model is loaded for it, and let go of again.
+
+    Raises:
+        InputError: it cannot be begun, or does not fit; the settings that would are named.
+    """
+    trainer = Trainer(config, console=console)
+    with contextlib.closing(trainer.engine):
+        found = trainer.plan
+    del trainer
+    gc.collect()
+    give_back()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return found

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
@@ -33,7 +36,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import task_ids
 from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
-from codeduet.benchmarks.memory import MemoryPlan, Shape, memory_plan
+from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.envs import InputError
@@ -162,26 +165,42 @@ def plan(config: ReproduceConfig) -> list[Part]:
     return parts
 
 
-def needs(config: ReproduceConfig) -> MemoryPlan | None:
-    """Return what the training with the larger micro-batch needs of a GPU, where the preset says which model and GPU.
+def memory_plans(config: ReproduceConfig, console: Console) -> Iterator[str]:
+    """Say in a line each what the trainings that are left hold at most; their models are loaded for it.
+
+    Of two GRPO it is the one with longer answers. Where the preset is for a GPU that this machine has not, it is computed
+    from the model's shape.
 
     Raises:
-        InputError: one of them does not fit.
+        InputError: one of them cannot be begun or does not fit.
     """
-    if config.shape is None or not config.gpu_gib:
-        return None
-    plans = []
-    for row, training in (("magrpo", config.magrpo), ("grpo", config.grpo)):
-        team = team_config(config, ROWS[row])
-        tokens = team.context or 2048
-        made = memory_plan(config.shape, team, training.optim, config.gpu_gib, tokens)
-        if made.peak > config.gpu_gib or made.cache_tokens < tokens:
+    left = [row for row in rows_of(config) if row.trained and not _is_done(_training(config, row))]
+    largest = {row.system: row for row in sorted(left, key=lambda row: row.budget(1).tokens)}
+    for row in (row for row in left if row in largest.values()):
+        of_row = _training(config, row)
+        try:
+            if config.shape and config.gpu_gib and not torch.cuda.is_available():
+                made, where = shape_plan(of_row, config.shape, config.gpu_gib), f"a GPU of {config.gpu_gib:g} GiB, "
+            else:
+                made, where = loaded_plan(of_row, console), ""
+        except InputError as error:  # in a preset the settings of a training stand below its row's name
             raise InputError(
-                f"the plan of {row} needs {made.peak:.1f} GiB of {config.gpu_gib:.0f}, with room for {made.cache_tokens} "
-                f"tokens of cache: lower team.batch_size, team.gpu_share or {row}.optim.micro_batch_tokens"
-            )
-        plans.append(made)
-    return max(plans, key=lambda made: made.learning)  # of equals the first: MAGRPO has more adapters
+                f"{row.system}: {re.sub(r'(?<![.])optim[.]', f'{row.system}.optim.', str(error))}"
+            ) from None
+        yield f"{row.title(config.sampling.max_new_tokens)}: {where}{made.line()}"
+
+
+def _training(config: ReproduceConfig, row: Row) -> TrainConfig:
+    """Return the training of a row as it stands: GRPO's budget is what MAGRPO has come to."""
+    budget = 0
+    if row.system == "grpo" and config.protocol == "sound":
+        budget = trained(Path(train_config(config, ROWS["magrpo"]).out)).get("tokens", 0)
+    return train_config(config, row, budget)
+
+
+def _is_done(config: TrainConfig) -> bool:
+    done = trained(Path(config.out))
+    return is_over(config, done.get("steps", 0), done.get("tokens", 0))
 
 
 def team_config(config: ReproduceConfig, row: Row) -> TeamConfig:
@@ -247,6 +266,8 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     config = open_run(config)
     rows: dict[RowName, dict[str, Any]] = {}
     with locked(Path(config.out)), make_progress(console, PlanProgress) as progress:
+        for line in memory_plans(config, progress.console):
+            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         progress.begin(parts)
         for number, part in enumerate(parts):
             progress.start_part(number)
@@ -337,10 +358,7 @@ class PlanProgress(Progress):
 
 def _do(config: ReproduceConfig, part: Part, row: dict[str, Any], progress: Progress) -> None:
     if part.what == "train":
-        budget = 0
-        if part.row.system == "grpo" and config.protocol == "sound":
-            budget = trained(Path(train_config(config, ROWS["magrpo"]).out))["tokens"]
-        row["training"] = train(train_config(config, part.row, budget), progress)
+        row["training"] = train(_training(config, part.row), progress)
     else:
         row[part.what] = bench(bench_config(config, part.row, greedy=part.what == "greedy"), progress=progress)
 
@@ -357,9 +375,10 @@ def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
     if not done:  # cut off before its first checkpoint, if at all: from the start
         for name in ("metrics.jsonl", "completions.jsonl"):
             (run / name).unlink(missing_ok=True)
-    if not is_over(config, done.get("steps", 0), done.get("tokens", 0)):
+    if not _is_done(config):
         trainer = Trainer(config)
         with contextlib.closing(trainer.engine):
+            progress.console.print(trainer.plan.line(), markup=False, highlight=False, soft_wrap=True)
             trainer.open(resume=bool(done))
             write_whole(run / "config.yaml", to_yaml(config))
             trainer.train(progress)

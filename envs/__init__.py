@@ -1,6 +1,7 @@
 """What does each agent see, how is its text read, what is the team paid?
 
-Importing this package registers ``codeduet/humaneval-v0`` with PettingZoo and Gymnasium; it loads no model library.
+Importing this package registers ``codeduet/humaneval-v0`` with PettingZoo (which has a registry from 1.27 on) and Gymnasium;
+it loads no model library.
 """
 
 import gymnasium
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 _ID = "codeduet/humaneval-v0"
-if _ID not in pettingzoo.aec_registry:  # a reload must not warn
+if hasattr(pettingzoo, "register") and _ID not in pettingzoo.aec_registry:  # a reload must not warn
     pettingzoo.register("aec", _ID, entry_point="codeduet.envs.humaneval:env")
 if _ID not in gymnasium.registry:
     gymnasium.register(_ID, entry_point="codeduet.envs.single:SingleAgentEnv")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import warnings
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,7 +24,6 @@ def start(words: Sequence[str], told: Path) -> BaseProcess:
 def _run(words: list[str], told: str) -> None:
     for name, stream in (("out", 1), ("err", 2)):
         os.dup2(os.open(f"{told}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    warnings.filterwarnings("ignore", category=FutureWarning)  # of transformers, about itself
     import torch
 
     from codeduet.cli import main

@@ -163,13 +163,6 @@ def reproduce(
         f"protocol {config.protocol}, preset {preset}, run folder {config.out}"
         + (f". {config.note}" if config.note else "")
     )
-    if memory := reproducing.needs(config):
-        say(
-            f"memory plan in GiB of {config.gpu_gib:.0f}: weights {memory.weights:.1f}, adapters {memory.adapters:.1f}, engine "
-            f"{memory.engine:.1f} ({memory.cache_tokens} tokens of cache), micro-batch {memory.learning:.1f}, CUDA "
-            f"{memory.cuda:.1f}; generating "
-            f"{memory.generating_peak:.1f}, learning {memory.learning_peak:.1f}: it fits"
-        )
     if dry_run:
         show_reproduction(config)
         return
@@ -389,7 +382,7 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
 def show_reproduction(config: ReproduceConfig) -> None:
     """Print what a reproduction would do."""
     from codeduet.benchmarks.config import to_yaml
-    from codeduet.benchmarks.reproduce import plan
+    from codeduet.benchmarks.reproduce import memory_plans, plan
 
     console.rule("config")
     say(to_yaml(config))
@@ -399,6 +392,9 @@ def show_reproduction(config: ReproduceConfig) -> None:
     for part in parts:
         title = part.row.title(config.sampling.max_new_tokens)
         say(f"{title}: {part.what}, {100 * part.weight / whole:.0f} % of the work")
+    console.rule("memory")
+    for line in memory_plans(config, console):
+        say(line)
 
 
 def show_bench_plan(config: BenchConfig) -> None:

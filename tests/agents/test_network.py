@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from codeduet.agents import Request, Sampling
+from codeduet.agents import Request, Sampling, network
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import (
     Decoder,
@@ -345,6 +345,25 @@ def test_the_cache_goes_by_the_keyword_that_the_model_names(kind: type[nn.Module
     ids = torch.tensor([[1]])
     # Positions, mask and the number of logits are not passed to a model that does not name them either.
     assert forward(kind(), ids, None, ids, "the cache", use_cache=True, keep=1) == "the cache"
+
+
+class Silent(nn.Module):
+    """Names no keyword of a cache."""
+
+    def forward(self, input_ids: Any, **rest: Any) -> Any:
+        return sorted(rest)
+
+
+@pytest.mark.parametrize(
+    ("version", "keyword"),
+    [("5.20.2", "past_key_values"), ("5.24.0", "cache"), ("5.40.0.dev0", "cache"), ("6.1", "cache")],
+)
+def test_where_the_model_names_none_the_version_tells(
+    version: str, keyword: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.__version__", version)
+    monkeypatch.setattr(network, "_default_cache_name", network._default_cache_name.__wrapped__)
+    assert forward(Silent(), torch.tensor([[1]]), cache="the cache", use_cache=True) == [keyword, "use_cache"]
 
 
 def test_no_run_warns(make: Callable[..., Team]) -> None:

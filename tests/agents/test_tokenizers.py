@@ -9,6 +9,7 @@ import pytest
 from tests.agents import foreign
 
 from codeduet.agents import PromptFormatter, Request, Sampling, ScriptedEngine
+from codeduet.agents.hf import _Row
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.template import ChatTemplate
 from codeduet.agents.tokenizers import PromptEncoder, completion_text, control_tokens, own_prefix
@@ -160,6 +161,17 @@ def test_decoding_leaves_blanks_alone() -> None:
     engine = ScriptedEngine({"base": lambda prompt, _: prompt}, tokenizer)
     ((answer,),) = engine.generate([Request("base", tuple(ids), (1,), Sampling())])
     assert answer.text == JOIN
+
+
+def test_a_stop_string_with_blanks_that_decoding_would_tidy_is_found() -> None:
+    tokenizer = foreign.tidying()
+    sampling = Sampling(stop=("return ' '",))
+    row = _Row(0, 0, 0)
+    for token in tokenizer(JOIN)["input_ids"]:
+        if row.finish is None:
+            row.add(token, 0.0, frozenset(), sampling, tokenizer)
+    assert row.finish == "stop"
+    assert tokenizer.decode(row.ids, clean_up_tokenization_spaces=False) == "return ' '"
 
 
 def test_the_id_that_ends_a_completion_is_none_of_its_text_though_not_marked_special() -> None:

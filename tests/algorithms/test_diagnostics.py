@@ -18,6 +18,8 @@ HEALTHY = {
     "main_0/extracted": (0.8, 1.0),
     "main_0/tokens": (40.0, 50.0),
     "tokens": (1000.0, 50_000.0),
+    "main_0/mismatch_kl": (1e-9, 6e-9),
+    "main_0/mismatch_limit": (2e-8, 2e-8),
     "helper_called": (0.3, 0.9),
     "helper_nonempty": (0.9, 1.0),
     "helper_gain": (-0.1, 0.2),
@@ -49,6 +51,7 @@ def test_a_healthy_run_fires_nothing() -> None:
         ("main_0__extracted", (0.9, 0.2), "hold no code"),
         ("main_0__tokens", (40.0, 150.0), "drifts"),
         ("main_0__tokens", (40.0, 5.0), "drifts"),
+        ("main_0__mismatch_kl", (3e-8, 3e-8), "is 3e-08 where rounding explains 2e-08: "),
         ("helper_called", (0.3, 0.0), "learns nothing from helping"),
         ("helper_gain", (0.0, -0.5), "score lower with"),
     ],
@@ -77,6 +80,16 @@ def test_noise_alone_seldom_fires() -> None:
             row["helper_gain"] = 0.05 * rng.standard_normal()
         fired += bool(signs(rows))
     assert fired <= 20  # two standard errors on one side: 2.3 % each
+
+
+def test_log_probabilities_that_are_not_the_samplers_are_told_from_the_first_step() -> None:
+    (sign,) = signs(run(2, main_0__mismatch_kl=(0.15, 0.15), main_0__mismatch_limit=(0.03, 0.03)))
+    assert sign.name == "main_0/mismatch_kl"
+    before = [{k: v for k, v in row.items() if not k.endswith("_limit")} for row in run(main_0__mismatch_kl=(1, 1))]
+    assert signs(before) == []  # what explains it is not known of a run that was begun before
+    outlier = run(9)
+    outlier[-1]["main_0/mismatch_kl"] = 1e-6
+    assert signs(outlier) == []
 
 
 def test_a_short_run_and_rows_of_evaluation_say_nothing() -> None:

@@ -64,6 +64,10 @@ def test_what_a_token_keeps_is_measured(team: Team) -> None:
     # A layer's gradients come on top of the three layers.
     assert kept.of(computed, 600, recompute=False) == pytest.approx(whole * 4 / 3, rel=0.05)
     assert kept.of(computed, 600, recompute=True) < 0.75 * kept.of(computed, 600, recompute=False)
+    # The formula for models that are not at hand; the head's input is on top.
+    assert kept.token == pytest.approx(SHAPE.kept.token, rel=0.1)
+    assert kept.read == pytest.approx(SHAPE.kept.read, rel=0.05)
+    assert kept[2:] == SHAPE.kept[2:]
 
 
 def test_layers_are_kept_where_they_fit_and_computed_again_where_they_do_not(

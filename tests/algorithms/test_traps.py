@@ -161,6 +161,28 @@ def test_the_learner_reports_the_mismatch_it_sees(team: Team) -> None:
     assert metrics["mismatch_kl"] == pytest.approx(0.00517, abs=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 2e-8), ("bfloat16", 0.03125)])
+def test_a_mismatch_that_rounding_explains_is_within_its_limit_and_another_is_not(
+    tiny_model: str, dtype: str, limit: float, temperature: float
+) -> None:
+    """The limit is half the square of the self-test's tolerance, over that of the temperature."""
+    team = load_team(tiny_model, lora_rank=4, dtype=dtype, device="cpu")
+    requests, answers = generate(team, temperature)
+    drawn = [
+        Sample(r.prompt_ids, c.token_ids, c.logprobs, 1.0, temperature)
+        for r, row in zip(requests, answers, strict=True)
+        for c in row
+    ]
+    metrics = Learner(team[MAIN], lr=1e-9).step(drawn, MAGRPO().loss)
+    assert metrics["mismatch_limit"] == pytest.approx(limit / temperature**2)
+    assert abs(metrics["mismatch_kl"]) < 0.1 * metrics["mismatch_limit"]
+    assert metrics["mismatch_kl"] >= 0.0
+    wrong = [Sample(s.prompt_ids, s.completion_ids, s.sampled_logprobs, 1.0, temperature * 3) for s in drawn]
+    metrics = Learner(team[MAIN], lr=1e-9).step(wrong, MAGRPO().loss)
+    assert metrics["mismatch_kl"] > 5 * metrics["mismatch_limit"]
+
+
 @pytest.mark.parametrize("sharing", ["adapter", "separate"])
 @pytest.mark.parametrize(("trained", "kept"), [(MAIN, HELPER), (HELPER, MAIN)])
 def test_updating_one_agent_leaves_the_other_byte_identical(

@@ -23,7 +23,7 @@ from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig, 
 from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
 from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
-from codeduet.benchmarks.memory import Shape, memory_plan
+from codeduet.benchmarks.memory import Shape, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, differences, headline, paired_difference, pairs, tables
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.report import write_report
@@ -31,7 +31,7 @@ from codeduet.benchmarks.reproduce import (
     ReproduceConfig,
     Training,
     bench_config,
-    needs,
+    memory_plans,
     open_run,
     plan,
     reproduce,
@@ -285,21 +285,52 @@ def test_the_papers_model_fits_its_gpu_by_the_plan() -> None:
     assert QWEN_3B.adapter_weights(16) == pytest.approx(29.9e6, rel=0.005)
     assert QWEN_3B.cache_bytes == 36 * 2 * 256 * 2
     config = load_config(ReproduceConfig, "presets/paper")
-    made = needs(config)
-    assert made is not None
-    assert made.peak < 40
-    assert made.weights == pytest.approx(5.75, abs=0.02)
-    # Too much in either training: 8192 tokens keep 55 GiB by the widths of the 3B.
-    too_much = Training(optim=OptimConfig(micro_batch_tokens=8192))
+    made = {row: shape_plan(train_config(config, ROWS[row]), QWEN_3B, config.gpu_gib) for row in ("magrpo", "grpo")}
+    assert all(plan.total < plan.cap == 40 for plan in made.values())
+    weights, adapter = 5.75, 29.9e6 * 4 / 2**30  # of bfloat16; of float32, for each agent
+    assert made["magrpo"].held == pytest.approx(weights + 2 * adapter + 1, abs=0.02)
+    assert made["magrpo"].trained == pytest.approx(2 * 3 * adapter, rel=0.005)
+    assert made["grpo"].trained == pytest.approx(3 * adapter, rel=0.005)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_what_does_not_fit_a_gpu_that_is_not_here_names_the_rows_setting() -> None:
+    config = load_config(ReproduceConfig, "presets/paper")
+    lines = list(memory_plans(config, Console(quiet=True)))
+    assert [line.partition(",")[0] for line in lines] == ["MAGRPO", "GRPO"]
+    assert all(re.search(r": a GPU of 40 GiB, memory plan in GiB: \d+\.\d\d of 40\.00: held", line) for line in lines)
+    # 8,192 tokens that are kept take 55 GiB by the widths of the 3B.
+    too_much = Training(optim=OptimConfig(micro_batch_tokens=8192, gradient_checkpointing="never"))
     for row in ("grpo", "magrpo"):
-        with pytest.raises(InputError, match=rf"the plan of {row} needs 6\d\.\d GiB of 40.*{row}\.optim"):
-            needs(replace(config, **{row: too_much}))
-    # What is shown is the larger of the two, of equals MAGRPO's with an adapter for each agent.
-    assert made.adapters == pytest.approx(2 * 29.9e6 * 16 / 2**30, rel=0.005)
-    larger = replace(config, grpo=Training(optim=OptimConfig(micro_batch_tokens=4096)))
-    assert needs(larger).learning == pytest.approx(2 * (made.learning - 0.5) + 0.5)
-    with_hf = memory_plan(QWEN_3B, TeamConfig(batch_size=64), OptimConfig(micro_batch_tokens=1), 40, 1024)
-    assert with_hf.engine == pytest.approx(64 * 1024 * QWEN_3B.cache_bytes / 2**30)
+        words = (
+            rf"^{row}: memory plan in GiB: 6\d\.\d\d of 40\.00: .* fit: set {row}\.optim\.gradient_checkpointing=auto$"
+        )
+        with pytest.raises(InputError, match=words):
+            list(memory_plans(replace(config, **{row: too_much}), Console(quiet=True)))
+
+
+def test_the_plan_is_the_loaded_models_and_told_or_refused_before_anything_is_played(config: ReproduceConfig) -> None:
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    config = replace(config, rows=["multi_agent", "magrpo"])
+    lines = list(memory_plans(config, console))
+    assert len(lines) == 1
+    assert re.fullmatch(
+        r"MAGRPO, two answers of 64 tokens: memory plan in GiB: [\d.]+ of [\d.]+: held .*\(micro-batches of 8192 tokens\)",
+        lines[0],
+    )
+    small = replace(config, magrpo=replace(config.magrpo, optim=OptimConfig(memory_gib=0.1)))
+    with pytest.raises(InputError, match=r"^magrpo: memory plan .* of 0\.10: .*: raise magrpo\.optim\.memory_gib to "):
+        reproduce(small, console=console)
+    assert not list(Path(config.out).rglob("samples.jsonl"))
+    reproduce(config, console=console)
+    told = console.export_text()
+    assert told.count("memory plan in GiB") == 2  # at the start, and as the training begins
+    assert not list(memory_plans(config, console))  # none is left
 
 
 def test_ablations_take_away_what_they_say_and_go_on(config: ReproduceConfig) -> None:

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pettingzoo
+import pytest
+
 
 def run(code: str, folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
@@ -27,6 +30,7 @@ def test_no_folder_is_imported_under_a_bare_name(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.skipif(not hasattr(pettingzoo, "make"), reason="PettingZoo has a registry from 1.27 on")
 def test_the_loop_of_the_readme_plays_an_episode(tmp_path: Path) -> None:
     run(
         "import sys, codeduet.envs, pettingzoo\n"
@@ -37,6 +41,21 @@ def test_the_loop_of_the_readme_plays_an_episode(tmp_path: Path) -> None:
         "    env.step(None if terminated or truncated else '    return None')\n"
         "assert env.agents == []\n"
         "assert 'torch' not in sys.modules",
+        tmp_path,
+    )
+
+
+def test_without_a_registry_of_pettingzoos_the_environment_is_still_made(tmp_path: Path) -> None:
+    """It has one from 1.27 on, and there are libraries that hold it below, AgileRL among them."""
+    run(
+        "import pettingzoo\n"
+        "for name in {'make', 'register', 'aec_registry', 'parallel_registry'} & set(vars(pettingzoo)):\n"
+        "    delattr(pettingzoo, name)\n"
+        "import codeduet.envs, gymnasium\n"
+        "env = codeduet.envs.env()\n"
+        "env.reset(seed=0)\n"
+        "assert env.agent_selection == 'helper_0'\n"
+        "assert 'codeduet/humaneval-v0' in gymnasium.registry",
         tmp_path,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import warnings
 from typing import Any
 
@@ -190,6 +191,7 @@ def test_torchrl_takes_it(executor: Executor, toy: Problem) -> None:
     )
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Tianshou needs Python 3.11")
 def test_tianshou_takes_it(executor: Executor, toy: Problem) -> None:
     from tianshou.env import PettingZooEnv
 
