@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -397,8 +397,16 @@ def make_team(config: TeamConfig, seed: int) -> Team:
     )
 
 
-def make_engine(config: TeamConfig, team: Team) -> Engine:
+def make_engine(
+    config: TeamConfig, team: Team, *, answers: Path | None = None, say: Callable[[str], None] = print
+) -> Engine:
     """Make the engine a config asks for.
+
+    Args:
+        config: of the team.
+        team: who plays.
+        answers: where a server's answers are saved.
+        say: gets a line on each kind of trouble with a server.
 
     Raises:
         InputError: its library is missing, or it cannot generate for such a team.
@@ -422,9 +430,17 @@ def make_engine(config: TeamConfig, team: Team) -> Engine:
             config.model,
             config.base_url,
             api=config.api,
+            served={
+                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
+                for agent in config.agents
+            },
+            timeout_s=config.timeout,
+            retries=config.retries,
             batch_size=config.batch_size,
             system=config.system,
             template=config.template,
+            answers=answers,
+            say=say,
         )
     return HFEngine(team, config.batch_size)
 

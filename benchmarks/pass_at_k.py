@@ -11,6 +11,7 @@ averaged over problems, with a 95 % bootstrap interval over problems. The run fo
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import platform
 import sys
@@ -32,7 +33,7 @@ from rich.text import Text
 from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
-from codeduet.algorithms.checks import check_blank
+from codeduet.algorithms.checks import check_blank, check_served
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains, json_line
@@ -109,7 +110,7 @@ def bench(
     check_free(run, "bench")
     # What failed before its first sample is in nobody's way.
     begun = saved.is_file() and (run / "samples.jsonl").is_file()
-    if begun and (changed := difference(load_config(BenchConfig, str(saved)), config)):
+    if begun and (changed := difference(_as_patient(load_config(BenchConfig, str(saved)), config), config)):
         raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
     played_by = _same_players(config, run, begun=begun)
     problems = tuple(problem for problem in problems if problem.task_id not in played_by.left_out)
@@ -126,10 +127,14 @@ def bench(
             if (run / "samples.jsonl").is_file():
                 _write_rows(run / "samples.jsonl", rows)  # without what was cut off
             with contextlib.ExitStack() as stack:
-                if engine is None:
-                    engine = make_engine(config.team, team)
-                    stack.callback(engine.close)
                 shown = progress or stack.enter_context(make_progress(console or Console(markup=False)))
+                if engine is None:
+
+                    def say(line: str) -> None:
+                        shown.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+                    engine = make_engine(config.team, team, answers=run / "answers.jsonl", say=say)
+                    stack.callback(engine.close)
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
@@ -140,6 +145,11 @@ def bench(
         results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
         write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def _as_patient(before: BenchConfig, now: BenchConfig) -> BenchConfig:
+    """Return a config with another's patience with its server: whoever gave up on one may be more patient."""
+    return replace(before, team=replace(before.team, timeout=now.team.timeout, retries=now.team.retries))
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -211,11 +221,12 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     """Return the problems of a run, having checked n, k and names: refused before hours of sampling, not after.
 
     Raises:
-        InputError: some k exceeds n, a name to blank is unknown, or there is no such problem set.
+        InputError: some k exceeds n, a name to blank or of an agent is unknown, or there is no such problem set.
     """
     for k in config.k:
         pass_at_k(config.n, 0, k)
     check_blank(config.blank, config.team.agents)
+    check_served(config.team)
     return load_problems(config.env.problems, config.split)[: config.limit or None]
 
 
@@ -256,6 +267,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
             of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
         },
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
+        "refused": sum(any(row["refused"].values()) for row in flat),
         "config": plain(config),
         "seed": config.seed,
         "versions": versions(config.team.engine),
@@ -334,15 +346,21 @@ def make_players(config: BenchConfig) -> Team:
 def load_served(config: TeamConfig) -> Team:
     """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
     if config.api == "completions":
-        return load_weightless(
+        team = load_weightless(
             config.tokenizer or config.model,
             config.agents,
             prompt=config.prompt,
             system=config.system,
             template=config.template,
         )
-    policy = Policy("base", None, ByteTokenizer(), trainable=False)
-    return Team(dict.fromkeys(config.agents, policy))
+    else:
+        team = Team(dict.fromkeys(config.agents, Policy("base", None, ByteTokenizer(), trainable=False)))
+    if not config.models and not config.base_urls:
+        return team
+    apart = {agent: copy.copy(team[agent]) for agent in config.agents}
+    for agent, policy in apart.items():
+        policy.name = agent
+    return Team(apart, base=team.base)
 
 
 def _seconds_before(run: Path) -> float:
