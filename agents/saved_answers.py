@@ -11,7 +11,7 @@ from typing import Any
 from codeduet.agents.dialect import Dialect
 from codeduet.agents.replies import Reply
 from codeduet.envs import InputError
-from codeduet.envs.files import read_run_rows, write_whole
+from codeduet.envs.files import naming, read_run_rows, write_whole
 
 
 class SavedAnswers:
@@ -64,7 +64,7 @@ class SavedAnswers:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._path:
-            with self._path.open("a", encoding="utf-8") as file:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, Program, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.files import read_run_rows, write_whole
+from codeduet.envs.files import json_line, naming, read_run_rows, write_whole
 
 
 def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:
@@ -136,27 +135,13 @@ class MetricsLog:
 
     def write(self, step: int, values: Mapping[str, float], *, kind: str = "train") -> None:
         """Write the numbers of one step; ``kind`` is ``"train"`` or ``"eval"``."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json_line({"step": step, "kind": kind, **values}))
         self._board.write(step, values, kind)
 
     def close(self) -> None:
         """Flush what is open."""
         self._board.close()
-
-
-def json_line(row: Mapping[str, Any]) -> str:
-    """Return a row as a line of JSON, which has no NaN and no infinity: null stands for them."""
-    return json.dumps(finite(dict(row)), allow_nan=False) + "\n"
-
-
-def finite(value: Any) -> Any:
-    """Return ``value`` with None for every number in it that is none."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

