@@ -115,15 +115,25 @@ class Served:
         return reply
 
     async def _insist(self, question: Question) -> Reply:
-        """Ask until there is an answer, or none is to be expected."""
+        """Return the reply, or an empty one where the trouble is this question's alone."""
+        began = self._answered
         self._asking += 1
         try:
-            return await self._until_answered(question)
+            return await self._patiently(question)
+        except Trouble as trouble:
+            if trouble.kind in ("refused", "broken", "late") and await self._answers_others(question, began):
+                return Reply("", None, "refused", trouble.reason)
+            raise self.refuse(trouble.reason) from None
         finally:
             self._asking -= 1
 
-    async def _until_answered(self, question: Question) -> Reply:
-        began = progress = self._answered
+    async def _patiently(self, question: Question) -> Reply:
+        """Ask again as long as there is hope.
+
+        Raises:
+            Trouble: there is none.
+        """
+        progress = self._answered
         # Each kind of trouble has its own count: one that passes says nothing of the next.
         tries: Counter[str] = Counter()
         fruitless: Counter[str] = Counter()
@@ -132,27 +142,24 @@ class Served:
                 return await self._in_a_dialect(question)
             except Trouble as trouble:
                 last = trouble
-            if last.kind == "ends":
-                raise self.refuse(last.reason)
             if last.kind in ("busy", "gone") and self._answered > progress:
                 progress, fruitless = self._answered, Counter()
             few = (last.kind == "gone" and not self._answered) or last.kind == "late"
-            if last.kind == "refused" or fruitless[last.kind] >= (min(self._retries, _FEW) if few else self._retries):
-                break
+            allowed = min(self._retries, _FEW) if few else self._retries
+            if last.kind in ("refused", "ends") or fruitless[last.kind] >= allowed:
+                raise last
             wait = last.wait_s
             if wait is None:
                 wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tries[last.kind], 10))
+            if wait > self._timeout_s:
+                asks = f"it asks to wait {wait:.0f} s, and team.timeout={self._timeout_s:g}"
+                raise Trouble("ends", f"{last.reason}; {asks}")
             tries[last.kind] += 1
             fruitless[last.kind] += 1
-            if wait > self._timeout_s:
-                raise self.refuse(f"{last.reason}; it asks to wait {wait:.0f} s, and team.timeout={self._timeout_s:g}")
             what = "waits for a busy server" if last.kind == "busy" else "calls made again"
             self._tell(what, f"{last.reason}; asked again in {wait:.1f} s, up to {self._retries} times (team.retries)")
             # Not all at once: calls that were turned away together would be so again.
             await asyncio.sleep(wait * (1 + random.random() / 4))
-        if last.kind in ("refused", "broken", "late") and await self._answers_others(question, began):
-            return Reply("", None, "refused", last.reason)
-        raise self.refuse(last.reason)
 
     async def _answers_others(self, question: Question, began: int) -> bool:
         """Tell whether anything was answered since ``began``; where nothing else is asked, ask something harmless."""
@@ -164,7 +171,7 @@ class Served:
                 if self._answered == began:
                     plain: Any = question.prompt[:8] if self._api == "completions" else _HELLO
                     short = replace(question.sampling, max_new_tokens=16)
-                    await self._in_a_dialect(replace(question, prompt=plain, sampling=short))
+                    await self._patiently(replace(question, prompt=plain, sampling=short))
         except Trouble:
             return False
         finally:
