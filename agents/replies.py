@@ -90,12 +90,12 @@ def read_reply(body: bytes, api: Api) -> Reply:
         reason = refusal if isinstance(refusal, str) else "its content filter keeps the answer back"
         return Reply("", None, "refused", _line(reason)[:_REASON_CHARS])
     ids = choice.get("token_ids")
-    known = isinstance(ids, list) and bool(ids) and all(type(i) is int for i in ids)
+    known = tuple(ids) if isinstance(ids, list) and all(type(i) is int for i in ids) else ()
     usage = answer.get("usage")
     tokens = usage if isinstance(usage, dict) else {}
     return Reply(
         text,
-        tuple(ids) if known and api == "completions" else None,
+        (known or None) if api == "completions" else None,
         "length" if finish == "length" else "stop" if isinstance(choice.get("stop_reason"), str) else "eos",
         read=_count(tokens.get("prompt_tokens")),
         wrote=_count(tokens.get("completion_tokens")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -180,7 +180,9 @@ class Served:
 
     async def _in_a_dialect(self, question: Question) -> Reply:
         """Ask in the dialect known; where settings are refused, in others."""
-        dialect, others, first = self._dialect, None, None
+        dialect = self._dialect
+        others: Iterator[Dialect] | None = None
+        first: Trouble | None = None
         while True:
             try:
                 reply = await self._send(question, dialect)
@@ -195,7 +197,7 @@ class Served:
                         others = iter(()) if self._answered or trouble.named else dialect.others(question.sampling)
                     better = next(others, None)
                 if better is None:
-                    raise first from None
+                    raise (first or trouble) from None
                 dialect = better
             else:
                 if dialect != self._dialect:
@@ -245,10 +247,14 @@ class Served:
         if self._api == "completions":
             least, sent = len(question.prompt), f"{len(question.prompt)} tokens"
         else:
-            size = sum(len(str(message["content"]).encode()) for message in question.prompt if isinstance(message, dict))
+            size = sum(
+                len(str(message["content"]).encode()) for message in question.prompt if isinstance(message, dict)
+            )
             least, sent = size // _BYTES_A_TOKEN, f"{size} bytes"
         if reply.read is not None and 0 < reply.read < least:
-            self._tell("prompts read in part", f"a prompt of {sent} was read as {reply.read} tokens: it is cut off there")
+            self._tell(
+                "prompts read in part", f"a prompt of {sent} was read as {reply.read} tokens: it is cut off there"
+            )
         limit = question.sampling.max_new_tokens
         if reply.wrote is not None and reply.wrote > limit:
             self._tell("answers too long", f"an answer has {reply.wrote} tokens, where max_new_tokens={limit}")

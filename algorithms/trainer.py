@@ -34,7 +34,6 @@ from codeduet.algorithms.metrics import (
     episode_metrics,
     generated_tokens,
     helper_gains,
-    json_line,
     keep_until,
     read_metrics,
 )
@@ -43,7 +42,7 @@ from codeduet.algorithms.rollout import Group, rollout
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import completions_table, make_progress, shown
 from codeduet.envs import env, load_problems, raw_env
-from codeduet.envs.files import locked, make_folder
+from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 from codeduet.interrupt import Interrupted, allowed, check, put_off

@@ -11,7 +11,6 @@ import numpy as np
 from codeduet.agents import derive_seed
 from codeduet.envs import InputError
 
-
 _EQUAL = 1e-12
 """Values closer than this are equal but for rounding."""
 
@@ -111,7 +110,7 @@ def sign_test(wins: int, losses: int) -> float:
     """Return the exact two-sided p of so many wins and losses, were both as likely; ties count for neither."""
     trials = wins + losses
     tail = sum(math.comb(trials, count) for count in range(min(wins, losses) + 1))
-    return min(1.0, 2 * tail / 2**trials)
+    return min(1.0, 2 * tail / (1 << trials))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

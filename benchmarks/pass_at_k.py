@@ -24,8 +24,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
@@ -38,12 +36,17 @@ from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
-from codeduet.benchmarks.estimators import Interval, pass_at_k
+from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
-from codeduet.benchmarks.results import of_rows, versions
+from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
 from codeduet.envs.files import json_line, locked, make_folder, naming, write_whole
+
+__all__ = [
+    "BenchConfig", "Players", "bench", "choose_problems", "load_served", "make_players", "results_table", "summarise",
+    "versions",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -236,26 +239,10 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
         "config": plain(config),
         "seed": config.seed,
         # vLLM's build for CPUs is a package of another name.
-        "versions": versions(*((config.team.engine, f"{config.team.engine}-cpu") if config.team.engine != "hf" else ())),
+        "versions": versions(
+            *((config.team.engine, f"{config.team.engine}-cpu") if config.team.engine != "hf" else ())
+        ),
     }
-
-
-def results_table(results: dict[str, Any], title: str = "") -> Table:
-    """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
-    told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
-    table = Table(title=Text(told))
-    table.add_column("")
-    table.add_column("%", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for k, value in results["pass@k"].items():
-        table.add_row(f"pass@{k}", f"{100 * value['mean']:.1f}", Interval(**value).bounds())
-    table.add_section()
-    for name, value in results["rates"].items():
-        in_reward = name in ("reward", "helper_gain")
-        scale, digits = (1, 3) if in_reward else (100, 1)
-        bounds = Interval(**value).bounds(scale=scale, digits=digits)
-        table.add_row(name.replace("_", " "), f"{scale * value['mean']:.{digits}f}", bounds)
-    return table
 
 
 def make_players(config: BenchConfig) -> Team:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from codeduet.benchmarks.estimators import bootstrap_mean, pass_at_k
+from rich.table import Table
+from rich.text import Text
+
+from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 
 Rows = Sequence[Sequence[Mapping[str, Any]]]
 """Samples ``rows[problem][sample]``; problems need not have equally many."""
@@ -67,6 +70,24 @@ def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
         rates["helper_called"] = rate((o["structure"]["calls_helper"] for o in of_problem) for of_problem in outcomes)
         rates["helper_gain"] = rate(((row["helper_gain"] for row in of_problem) for of_problem in rows), None)
     return rates
+
+
+def results_table(results: Mapping[str, Any], title: str = "") -> Table:
+    """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
+    told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
+    table = Table(title=Text(told))
+    table.add_column("")
+    table.add_column("%", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for k, value in results["pass@k"].items():
+        table.add_row(f"pass@{k}", f"{100 * value['mean']:.1f}", Interval(**value).bounds())
+    table.add_section()
+    for name, value in results["rates"].items():
+        in_reward = name in ("reward", "helper_gain")
+        scale, digits = (1, 3) if in_reward else (100, 1)
+        bounds = Interval(**value).bounds(scale=scale, digits=digits)
+        table.add_row(name.replace("_", " "), f"{scale * value['mean']:.{digits}f}", bounds)
+    return table
 
 
 def versions(*more: str) -> dict[str, str]:

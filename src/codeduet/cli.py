@@ -1,4 +1,4 @@
-"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | report | doctor``."""
+"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | compare | report | doctor``."""
 
 from __future__ import annotations
 
@@ -237,8 +237,10 @@ def judge(
         int | None, typer.Option(min=1, help="programs judged side by side; default one per core")
     ] = None,
 ) -> None:
-    """Judge saved samples; no model is loaded."""
-    from codeduet.benchmarks.samples import judge_file
+    """Judge saved samples; no model is loaded. FILE.results.json beside the outcomes gets what a bench has."""
+    from codeduet.benchmarks.compare import read_results
+    from codeduet.benchmarks.results import results_table
+    from codeduet.benchmarks.samples import judge_file, results_path
 
     with Executor(workers=workers) as executor, Progress(console=console) as progress:
         bar = progress.add_task("judge", total=None, visible=False)
@@ -249,7 +251,31 @@ def judge(
             executor,
             lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
-    say(f"{passed} of {total} samples pass; outcomes in {out}")
+    console.print(results_table(read_results(results_path(out))))
+    say(f"{passed} of {total} samples pass; outcomes in {out}, results in {results_path(out)}")
+
+
+@app.command()
+def compare(
+    places: Annotated[list[Path], typer.Argument(help="run folders of bench or eval, or files of judged samples")],
+    out: Annotated[Path | None, typer.Option(help="folder for Markdown, CSV, LaTeX, JSON and pictures")] = None,
+    picture: Annotated[
+        list[str] | None, typer.Option(help="png (default), svg or pdf; may stand several times")
+    ] = None,
+    ks: Annotated[list[int] | None, typer.Option("--k", min=1, help="k of pass@k; may stand several times")] = None,
+) -> None:
+    """Compare systems problem by problem: differences of pass@k with intervals, and a sign test."""
+    from codeduet.benchmarks import compare as comparing
+    from codeduet.benchmarks import compare_shown
+
+    comparison = comparing.compare(comparing.read_systems(places), ks=ks or ())
+    for grid in compare_shown.grids(comparison):
+        console.print(compare_shown.terminal_table(grid))
+    for note in comparison.notes:
+        say(note)
+    if out:
+        for path in compare_shown.write_comparison(comparison, out, picture or ("png",)):
+            say(f"{path.stem.replace('_', ' ')} in {path}")
 
 
 @app.command()

@@ -12,12 +12,13 @@ import pytest
 
 pytest.importorskip("openai")
 
+from tests.servers import Played, Server, serving
+
 from codeduet.agents import Completion, Request, Sampling
 from codeduet.agents import served as served_module
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
-from tests.servers import Played, Server, serving
 
 PLAIN = Sampling(temperature=0.8, max_new_tokens=30)
 
@@ -235,7 +236,12 @@ def never(_: Any) -> bool:
         ({"max_completion_tokens": never}, {"max_tokens": 30}, ["max_completion_tokens"], ""),
         ({"seed": lambda seed: seed < 2**31}, {"seed": 2**62 % 2**31 + 5}, [], "takes seeds of 31 bits"),
         ({"seed": never}, {}, ["seed"], "takes no seed"),
-        ({"top_k": never, "min_p": never}, {"repetition_penalty": 1.0}, ["top_k", "min_p"], "takes no top_k, min_p: its"),
+        (
+            {"top_k": never, "min_p": never},
+            {"repetition_penalty": 1.0},
+            ["top_k", "min_p"],
+            "takes no top_k, min_p: its",
+        ),
         (
             {"seed": never, "max_tokens": never, "repetition_penalty": never, "stop": never},
             {"max_completion_tokens": 30},
@@ -393,7 +399,7 @@ def test_a_saved_file_that_was_cut_off_is_read_up_to_there_and_a_foreign_one_is_
     assert len(server.answered) == 4
     assert len([json.loads(line) for line in saved.read_text().splitlines()]) == 4  # a dialect, and three answers
     saved.write_text('{"task_id": "a"}\n')
-    with pytest.raises(InputError, match="answers.jsonl line 1 is no saved answer: delete that line"):
+    with pytest.raises(InputError, match=r"answers\.jsonl line 1 is no saved answer: delete that line"):
         asker(answers=saved)
 
 

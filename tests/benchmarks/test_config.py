@@ -109,12 +109,33 @@ def test_what_only_looks_like_a_number_stays_text() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["7e3", "2024_10_01", "2024-10-01", "on", "null", "010", "1:30", "a: b", "[x", "{x}", "# x", " x ", "~", "x # y", "*a"],
+    [
+        "7e3",
+        "2024_10_01",
+        "2024-10-01",
+        "on",
+        "null",
+        "010",
+        "1:30",
+        "a: b",
+        "[x",
+        "{x}",
+        "# x",
+        " x ",
+        "~",
+        "x # y",
+        "*a",
+    ],
 )
 def test_a_text_key_takes_what_was_typed(text: str, tmp_path: Path) -> None:
     words = [f"out={text}", f"team.model={text}", f"env.problems={text}", f"team.models.main_0={text}"]
     config = load_config(BenchConfig, None, words)
-    assert (config.out, config.team.model, config.env.problems, config.team.models) == (text, text, text, {"main_0": text})
+    assert (config.out, config.team.model, config.env.problems, config.team.models) == (
+        text,
+        text,
+        text,
+        {"main_0": text},
+    )
     saved = tmp_path / "config.yaml"
     saved.write_text(to_yaml(config))
     assert load_config(BenchConfig, str(saved)) == config

@@ -63,7 +63,9 @@ def test_the_interval_of_equal_rates_is_exact_and_narrows_with_their_number(coun
     assert (1 - high) ** count == pytest.approx(0.025, rel=0.01)
     assert bootstrap_mean([0.0] * count, within=(0, 1)) == pytest.approx((0, 0, high), abs=5e-5)
     assert bootstrap_mean([1.0] * count, within=(0, 1)) == pytest.approx((1, 1 - high, 1), abs=5e-5)
-    assert bootstrap_mean([0.5] * count, within=(0, 1)) == pytest.approx((0.5, 0.5 - high / 2, 0.5 + high / 2), abs=5e-5)
+    assert bootstrap_mean([0.5] * count, within=(0, 1)) == pytest.approx(
+        (0.5, 0.5 - high / 2, 0.5 + high / 2), abs=5e-5
+    )
     same = {"problems": {str(i): {"n": 1, "correct": 0} for i in range(count)}}
     assert paired_difference(same, same) == pytest.approx((0, -high, high), abs=5e-5)
 

@@ -13,12 +13,13 @@ from rich.console import Console
 
 pytest.importorskip("openai")
 
+from tests.servers import Played, Server, serving
+
 from codeduet.agents import served as served_module
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.envs import HELPER, MAIN, InputError
-from tests.servers import Played, Server, serving
 
 RATE_LIMIT = Played({"error": {"message": "slow down"}}, 429)
 TROUBLES = [
@@ -41,7 +42,9 @@ def solves(body: dict[str, Any]) -> str:
     said = str(body["messages"])
     if "hello" in said:
         return "hello"
-    name, value = next(pair for pair in (("double", "2 * x"), ("triple", "3 * x"), ("square", "x * x")) if pair[0] in said)
+    name, value = next(
+        pair for pair in (("double", "2 * x"), ("triple", "3 * x"), ("square", "x * x")) if pair[0] in said
+    )
     value = value if body["seed"] % 3 else "None"
     return f"```python\ndef {name}(x):\n    return {value}  # {body['seed']}\n```"
 
@@ -92,7 +95,12 @@ def test_every_trouble_in_turn_a_stop_and_a_new_start(config: BenchConfig) -> No
         assert bench(patient, console=told) == results
         assert len(server.asked) == asked
     said = screen.getvalue()
-    for words in ("its answer is no completion", "slow down; asked again", "4 prompts refused", "waits for a busy server"):
+    for words in (
+        "its answer is no completion",
+        "slow down; asked again",
+        "4 prompts refused",
+        "waits for a busy server",
+    ):
         assert words in said, said
 
 
@@ -103,7 +111,9 @@ def test_two_names_on_one_server_or_two_play_one_team(config: BenchConfig, tmp_p
             f"env.problems={config.env.problems}", "limit=1", "split=train", "team.model=lora",
         ]  # fmt: skip
         names = ["team.models.helper_0=helper 0: x", "team.models.main_0=010"]
-        bench(load_config(BenchConfig, None, [*words, *names, f"out={tmp_path / 'names'}"]), console=Console(quiet=True))
+        bench(
+            load_config(BenchConfig, None, [*words, *names, f"out={tmp_path / 'names'}"]), console=Console(quiet=True)
+        )
         assert [body["model"] for body in one.asked] == ["helper 0: x", "010"]
         urls = [f"team.base_urls.main_0={other.url}"]
         bench(load_config(BenchConfig, None, [*words, *urls, f"out={tmp_path / 'urls'}"]), console=Console(quiet=True))
