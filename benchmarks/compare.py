@@ -140,17 +140,15 @@ def read_systems(places: Sequence[Path]) -> dict[str, dict[str, Any]]:
         InputError: a place is named twice, or holds no results.
     """
     paths = [place.expanduser().resolve() for place in places]
-    for place, path in zip(places, paths, strict=True):
-        if paths.count(path) > 1:
-            raise InputError(f"{place} is named twice: a comparison with itself tells nothing")
-    return {_name(path, paths): _read_system(place) for place, path in zip(places, paths, strict=True)}
+    bare = [path.with_name(path.name.removesuffix(".results.json").removesuffix(".jsonl")) for path in paths]
+    return {_name(path, bare): _read_system(place) for place, path in zip(places, bare, strict=True)}
 
 
 def _name(path: Path, others: Sequence[Path]) -> str:
     for length in range(1, len(path.parts)):
         if sum(other.parts[-length:] == path.parts[-length:] for other in others) == 1:
-            return "/".join(path.parts[-length:]).removesuffix(".results.json").removesuffix(".jsonl")
-    return str(path)
+            return "/".join(path.parts[-length:])
+    raise InputError(f"{path} is named twice: a comparison with itself tells nothing")
 
 
 def _read_system(place: Path) -> dict[str, Any]:
