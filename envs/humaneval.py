@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import sys
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ from gymnasium.spaces import Dict as DictSpace
 from gymnasium.spaces import Discrete, Space
 from gymnasium.utils import EzPickle, seeding
 from pettingzoo import AECEnv
-from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
+from pettingzoo.utils.wrappers import OrderEnforcingWrapper
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
 from codeduet.envs.feedback import feedback_for
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
-from codeduet.envs.rewards import RewardFn, get_reward
-from codeduet.envs.spaces import Unicode
+from codeduet.envs.rewards import RewardFn, get_reward, paid
+from codeduet.envs.spaces import MAX_TEXT, Unicode
 from codeduet.envs.text import extract_helper, extract_main
 
 HELPER = "helper_0"
@@ -29,6 +30,18 @@ MAIN = "main_0"
 
 Observation: TypeAlias = dict[str, Any]
 Env: TypeAlias = "AECEnv[str, Observation, str | None]"
+
+_LONGEST_READ = 10 * MAX_TEXT
+"""Of an answer so many last characters are read: reading takes time, and a thousand pages hold no program."""
+
+_TOO_LONG = f"an answer whose code has more than {MAX_TEXT:,} characters counts as none"
+
+_EPISODE = {
+    "problem", "agents", "turn", "outcome", "rewards", "terminations", "truncations", "infos", "agent_selection",
+    "_random", "_code", "_previous", "_feedback", "_acted", "_too_long", "_transcript", "_printed", "_cumulative_rewards",
+    "_skip_agent_selection",
+}  # fmt: skip
+"""What an episode is, and where the next problem is drawn from."""
 
 _IDLE: dict[str, float] = {
     "turn": 0,
@@ -42,11 +55,11 @@ _IDLE: dict[str, float] = {
 
 
 def env(**kwargs: Any) -> Env:
-    """Make the environment, checked: actions outside the action space and calls out of order are refused.
+    """Make the environment, checked: calls out of order are refused, and so, by the game itself, is what is no text.
 
     The arguments are those of :class:`raw_env`.
     """
-    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+    return OrderEnforcingWrapper(raw_env(**kwargs))
 
 
 class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  # PettingZoo's name for it
@@ -69,7 +82,9 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     ## Action space
 
     `Unicode(100000)`: any text. Code is taken from a Markdown fence where there is one, else the text is the code; main
-    may write a body alone, which is joined to the prompt's signature. `extract=False` takes the text as it is.
+    may write a body alone, which is joined to the prompt's signature. `extract=False` takes the text as it is. A longer
+    text ends nothing: of an answer that is long by its thoughts the code is read, and one whose code is longer than that
+    counts as none, which transcript and feedback say.
 
     ## Observation space
 
@@ -199,6 +214,25 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self._random, _ = seeding.np_random(None)
         self._pending: tuple[str, Future[Outcome]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments and the episode: a copy goes on where this one stands."""
+        episode = {name: value for name, value in vars(self).items() if name in _EPISODE}
+        return {**EzPickle.__getstate__(self), "episode": episode}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the environment of :meth:`__getstate__`; a verdict that was under way is asked for again."""
+        EzPickle.__setstate__(self, {name: value for name, value in state.items() if name != "episode"})
+        vars(self).update(state.get("episode", {}))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> raw_env:
+        """Return an environment that goes on from the same point, by the same executor and problems."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        own = (*_EPISODE, "observation_spaces", "action_spaces", "state_space")
+        vars(made).update(vars(self), _pending=None)
+        vars(made).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items() if name in own})
+        return made
+
     @functools.cache  # noqa: B019  # one space an agent, as long as the environment lives
     def observation_space(self, agent: str) -> Space[Observation]:
         """Return the observation space of ``agent``."""
@@ -213,11 +247,13 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         """Start an episode: ``options["task_id"]`` names the problem, else ``seed`` draws it.
 
         Raises:
-            InputError: no problem of this set has that task id.
+            InputError: no problem of this set has that task id, or it is no text.
         """
         if seed is not None:
             self._random, _ = seeding.np_random(seed)
         task_id = (options or {}).get("task_id")
+        if task_id is not None and not isinstance(task_id, str):
+            raise InputError(f"options['task_id'] is text, such as {self.problems[0].task_id!r}, and not {task_id!r}")
         index = find_problem(self.problems, task_id) if task_id is not None else self._draw()
         self.problem = self.problems[index]
         self.agents = list(self.possible_agents)
@@ -227,6 +263,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self._previous = dict.fromkeys(self.agents, "")
         self._feedback = dict.fromkeys(self.agents, "")
         self._acted = False  # helper, in this turn
+        self._too_long = dict.fromkeys(self.agents, False)
         self._transcript = [f"# {self.problem.task_id}\n{self.problem.prompt}"]
         self._printed = 0
         self._pending = None
@@ -299,7 +336,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
             if outcome.worker_fault:  # no reward can be made of it
                 raise RuntimeError(f"the executor could not judge a program: {outcome.error}")
             self._code[MAIN] = self._read(MAIN, action)
-            self._pay(outcome)
+            self._pay(outcome, paid(self.reward_fn, outcome))
         self._pending = None
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -326,21 +363,26 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         return int(self._random.integers(len(self.problems)))
 
     def _read(self, agent: str, action: str) -> str:
-        if not self.extract:
-            return action
-        return extract_main(action, self.problem) if agent == MAIN else extract_helper(action)
+        """Return the code of an answer; nothing where it is too long for an observation."""
+        code = action
+        if self.extract:
+            # What thoughts lead to stands behind them.
+            end = action[-_LONGEST_READ:]
+            code = extract_main(end, self.problem) if agent == MAIN else extract_helper(end)
+        self._too_long[agent] = len(code) > MAX_TEXT
+        return "" if self._too_long[agent] else code
 
-    def _pay(self, outcome: Outcome) -> None:
+    def _pay(self, outcome: Outcome, score: float) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""
         self.outcome = outcome
-        score = float(self.reward_fn(outcome))
         turns_paid = self.max_turns - self.turn if outcome.solved else 1
         self.turn += 1
         over = outcome.solved or self.turn == self.max_turns
         for agent in self.agents:
             self.rewards[agent] = score * turns_paid
             self.terminations[agent] = over
-            self._feedback[agent] = feedback_for(agent, outcome)
+            said = f"{_TOO_LONG.capitalize()}.\n" if self._too_long[agent] else ""
+            self._feedback[agent] = said + feedback_for(agent, outcome)
             self._previous[agent] = self._code[agent]
             self.infos[agent] = {
                 "turn": self.turn,
@@ -351,6 +393,9 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
                 "total": outcome.total,
                 "timed_out": int(outcome.timed_out),
             }
+        self._transcript += [
+            f"# turn {self.turn}, {agent}: {_TOO_LONG}" for agent in self.agents if self._too_long[agent]
+        ]
         self._transcript.append(
             f"# turn {self.turn}, verdict: score {np.round(score, 10):g}, {outcome.passed}/{outcome.total} tests passed"
             + (f", {outcome.error}" if outcome.error else "")

@@ -63,6 +63,12 @@ def _of_transformers(tokenizer: Tokenizer) -> bool:
     return hasattr(tokenizer, "clean_up_tokenization_spaces")
 
 
+_EPISODE = {
+    "agents", "rewards", "terminations", "truncations", "infos", "agent_selection", "_written", "_cumulative_rewards",
+    "_skip_agent_selection",
+}  # fmt: skip
+
+
 class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
     """One action is one token; the same agent stays selected until it writes EOS or its budget is used up.
 
@@ -104,6 +110,16 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
         self.action_spaces: dict[str, Space[Any]] = {agent: Discrete(top + 1) for agent in self.possible_agents}
         self.state_space = Box(0, top, (2 * window,), np.int64)
         self._written: list[int] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments and the episode: a copy goes on where this one stands."""
+        episode = {name: value for name, value in vars(self).items() if name in _EPISODE}
+        return {**EzPickle.__getstate__(self), "episode": episode}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the environment of :meth:`__getstate__`."""
+        EzPickle.__setstate__(self, {name: value for name, value in state.items() if name != "episode"})
+        vars(self).update(state.get("episode", {}))
 
     def observation_space(self, agent: str) -> Space[np.ndarray[Any, Any]]:
         """Return the observation space of ``agent``."""
