@@ -11,7 +11,7 @@ import numpy as np
 
 from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
-from codeduet.envs import HELPER, MAIN, Program, raw_env
+from codeduet.envs import HELPER, MAIN, InputError, Program, raw_env
 from codeduet.envs.execution import shared_executor
 from codeduet.envs.files import json_line, naming, read_run_rows, write_whole
 
@@ -144,10 +144,27 @@ class MetricsLog:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of a run's ``metrics.jsonl``."""
-    return read_run_rows(folder / "metrics.jsonl")
+    """Read the rows of a run's ``metrics.jsonl``.
+
+    Raises:
+        InputError: a line is no row of metrics.
+    """
+    path = folder / "metrics.jsonl"
+    rows = _rows_with_steps(path)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("kind"), str) or (row["kind"] == "train" and "reward" not in row):
+            raise InputError(f"{path} line {number} is no row of metrics: mend or delete it")
+    return rows
 
 
 def keep_until(path: Path, step: int) -> None:
     """Drop the rows of steps after ``step``, left by a run that was cut off after its last checkpoint."""
-    write_whole(path, "".join(json_line(row) for row in read_run_rows(path) if row["step"] <= step))
+    write_whole(path, "".join(json_line(row) for row in _rows_with_steps(path) if row["step"] <= step))
+
+
+def _rows_with_steps(path: Path) -> list[dict[str, Any]]:
+    rows = read_run_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if type(row.get("step")) is not int:
+            raise InputError(f"{path} line {number} has no step: mend or delete it")
+    return rows

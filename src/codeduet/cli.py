@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shlex
 import sys
@@ -17,8 +16,9 @@ from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
     import typer
-    from rich.console import Console
     from rich.progress import Progress
+
+    from codeduet.screen import Screen, explain
 except ImportError as error:  # the environment alone installs no command line
     sys.exit(f"codeduet: {error.name} is missing: pip install 'codeduet[train]'")
 
@@ -32,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(markup=False)  # names of folders and tasks hold brackets
+console = Screen(markup=False)  # names of folders and tasks hold brackets
 
 _UsageError: Any = typer.BadParameter.__base__
 """An unknown option, command or value. Typer brings this class along under an address that moves."""
@@ -50,9 +50,6 @@ _words: list[str] = []
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 """Caches of oneDNN's kernels on a CPU, of 1,024 entries each unless told otherwise. Every micro-batch has shapes of its own:
 six layers of a 0.5B grew by 120 MiB a step. With 64 they do not grow, and a step takes no longer."""
-
-_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors that say nothing of this program: no space, no permission."""
 
 TrainConfigName = Annotated[
     str | None,
@@ -252,7 +249,8 @@ def judge(
             lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
     console.print(results_table(read_results(results_path(out))))
-    say(f"{passed} of {total} samples pass; outcomes in {out}, results in {results_path(out)}")
+    say(f"{passed} of {total} samples pass; outcomes in {out}")
+    say(f"results in {results_path(out)}")
 
 
 @app.command()
@@ -482,9 +480,9 @@ def main(arguments: list[str] | None = None) -> None:
     except FloatingPointError as error:  # a training that diverged
         status = _complain(str(error))
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if not (told := explain(error)):
             raise
-        status = _complain(f"cannot write {error.filename or 'on'}: {error.strerror}; what was written before is kept")
+        status = _complain(told)
     sys.exit(status)
 
 
