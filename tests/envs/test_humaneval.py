@@ -9,6 +9,7 @@ from typing import Any
 
 import pettingzoo
 import pytest
+from pettingzoo.utils.conversions import turn_based_aec_to_parallel
 
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Outcome, Problem, env, load_problems, raw_env, step_many
 
@@ -317,6 +318,16 @@ def test_an_answer_longer_than_its_space_ends_nothing(toy: Problem, executor: Ex
     assert f"# turn 1, main_0: {says[0].lower()}{says[1:-1]}" in third._transcript
     for one in (first, second, third):
         assert one.state_space.contains(one.state())
+
+
+def test_a_step_of_the_parallel_view_plays_the_one_agent_whose_turn_it_is(toy: Problem, executor: Executor) -> None:
+    view = turn_based_aec_to_parallel(env(problems=[toy], executor=executor))
+    view.reset(seed=0)
+    both = {HELPER: PLUS, MAIN: CALLS}
+    seen, paid, *_ = view.step(both)
+    assert (seen[MAIN]["helper_code"], paid) == (PLUS, {HELPER: 0.0, MAIN: 0.0})
+    _, paid, *_ = view.step(both)
+    assert paid == {HELPER: 0.9, MAIN: 0.9}
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])
