@@ -15,7 +15,7 @@ from gymnasium.spaces import Dict as DictSpace
 from gymnasium.spaces import Discrete, Space
 from gymnasium.utils import EzPickle, seeding
 from pettingzoo import AECEnv
-from pettingzoo.utils.wrappers import OrderEnforcingWrapper
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, BaseWrapper, OrderEnforcingWrapper
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
@@ -55,11 +55,21 @@ _IDLE: dict[str, float] = {
 
 
 def env(**kwargs: Any) -> Env:
-    """Make the environment, checked: calls out of order are refused, and so, by the game itself, is what is no text.
+    """Make the environment, checked: actions that are no text and calls out of order are refused.
 
     The arguments are those of :class:`raw_env`.
     """
-    return OrderEnforcingWrapper(raw_env(**kwargs))
+    return OrderEnforcingWrapper(_AssertText(raw_env(**kwargs)))
+
+
+class _AssertText(AssertOutOfBoundsWrapper):  # type: ignore[type-arg]  # not generic in every release
+    """Refuses actions of other kinds than the space's; longer text than it holds is the game's to read."""
+
+    def step(self, action: str | None) -> None:
+        if isinstance(action, str):
+            BaseWrapper.step(self, action)
+        else:
+            super().step(action)
 
 
 class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  # PettingZoo's name for it
