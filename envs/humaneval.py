@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import sys
 from collections.abc import Sequence
@@ -13,10 +12,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from gymnasium.spaces import Dict as DictSpace
 from gymnasium.spaces import Discrete, Space
-from gymnasium.utils import EzPickle, seeding
+from gymnasium.utils import seeding
 from pettingzoo import AECEnv
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, BaseWrapper, OrderEnforcingWrapper
 
+from codeduet.envs.episode import Resumable
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
 from codeduet.envs.feedback import feedback_for
@@ -31,17 +31,9 @@ MAIN = "main_0"
 Observation: TypeAlias = dict[str, Any]
 Env: TypeAlias = "AECEnv[str, Observation, str | None]"
 
-_LONGEST_READ = 10 * MAX_TEXT
-"""Of an answer so many last characters are read: reading takes time, and a thousand pages hold no program."""
+_LONGEST_READ = 10 * MAX_TEXT  # characters at an answer's end: reading takes time, and a thousand pages hold no program
 
 _TOO_LONG = f"an answer whose code has more than {MAX_TEXT:,} characters counts as none"
-
-_EPISODE = {
-    "problem", "agents", "turn", "outcome", "rewards", "terminations", "truncations", "infos", "agent_selection",
-    "_random", "_code", "_previous", "_feedback", "_acted", "_too_long", "_transcript", "_printed", "_cumulative_rewards",
-    "_skip_agent_selection",
-}  # fmt: skip
-"""What an episode is, and where the next problem is drawn from."""
 
 _IDLE: dict[str, float] = {
     "turn": 0,
@@ -72,7 +64,7 @@ class _AssertText(AssertOutOfBoundsWrapper):  # type: ignore[type-arg]  # not ge
             super().step(action)
 
 
-class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  # PettingZoo's name for it
+class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801  # PettingZoo's name for it
     """Two language models write one program for a HumanEval problem.
 
     ## Description
@@ -168,6 +160,15 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         "is_parallelizable": False,
     }
 
+    EPISODE = frozenset(
+        {
+            "problem", "agents", "turn", "outcome", "rewards", "terminations", "truncations", "infos", "agent_selection",
+            "_random", "_code", "_previous", "_feedback", "_acted", "_too_long", "_transcript", "_printed",
+            "_cumulative_rewards", "_skip_agent_selection",
+        }
+    )  # fmt: skip
+    OWN = frozenset({"observation_spaces", "action_spaces", "state_space"})
+
     def __init__(
         self,
         problems: str | Path | Sequence[Problem] = "humaneval",
@@ -180,7 +181,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         simultaneous: bool = False,
         extract: bool = True,
     ) -> None:
-        EzPickle.__init__(
+        Resumable.__init__(
             self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract
         )
         super().__init__()  # type: ignore[no-untyped-call]
@@ -223,25 +224,6 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         )
         self._random, _ = seeding.np_random(None)
         self._pending: tuple[str, Future[Outcome]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the arguments and the episode: a copy goes on where this one stands."""
-        episode = {name: value for name, value in vars(self).items() if name in _EPISODE}
-        return {**EzPickle.__getstate__(self), "episode": episode}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the environment of :meth:`__getstate__`; a verdict that was under way is asked for again."""
-        EzPickle.__setstate__(self, {name: value for name, value in state.items() if name != "episode"})
-        vars(self).update(state.get("episode", {}))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> raw_env:
-        """Return an environment that goes on from the same point, by the same executor and problems."""
-        made = type(self).__new__(type(self))
-        memo[id(self)] = made
-        own = (*_EPISODE, "observation_spaces", "action_spaces", "state_space")
-        vars(made).update(vars(self), _pending=None)
-        vars(made).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items() if name in own})
-        return made
 
     @functools.cache  # noqa: B019  # one space an agent, as long as the environment lives
     def observation_space(self, agent: str) -> Space[Observation]:

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
-from gymnasium.utils import EzPickle
 from pettingzoo import AECEnv
 
+from codeduet.envs.episode import Resumable
 from codeduet.envs.errors import InputError
 from codeduet.envs.humaneval import Env
 
@@ -63,13 +63,7 @@ def _of_transformers(tokenizer: Tokenizer) -> bool:
     return hasattr(tokenizer, "clean_up_tokenization_spaces")
 
 
-_EPISODE = {
-    "agents", "rewards", "terminations", "truncations", "infos", "agent_selection", "_written", "_cumulative_rewards",
-    "_skip_agent_selection",
-}  # fmt: skip
-
-
-class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
+class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], Resumable):
     """One action is one token; the same agent stays selected until it writes EOS or its budget is used up.
 
     The text of its tokens is then its action in the game underneath, which pays and passes the turn on as ever; all
@@ -90,12 +84,20 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
         window: L.
     """
 
+    EPISODE = frozenset(
+        {
+            "agents", "rewards", "terminations", "truncations", "infos", "agent_selection", "_written",
+            "_cumulative_rewards", "_skip_agent_selection",
+        }
+    )  # fmt: skip
+    OWN = frozenset({"env", "observation_spaces", "action_spaces", "state_space"})
+
     def __init__(
         self, env: Env, tokenizer: Tokenizer | None = None, *, max_tokens: int = 256, window: int = 512
     ) -> None:
         if max_tokens < 1 or window < 1:
             raise InputError(f"max_tokens and window must be at least 1, not {max_tokens} and {window}")
-        EzPickle.__init__(self, env, tokenizer, max_tokens=max_tokens, window=window)
+        Resumable.__init__(self, env, tokenizer, max_tokens=max_tokens, window=window)
         super().__init__()  # type: ignore[no-untyped-call]
         self.env = env
         self.tokenizer: Tokenizer = tokenizer or ByteTokenizer()
@@ -110,16 +112,6 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
         self.action_spaces: dict[str, Space[Any]] = {agent: Discrete(top + 1) for agent in self.possible_agents}
         self.state_space = Box(0, top, (2 * window,), np.int64)
         self._written: list[int] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the arguments and the episode: a copy goes on where this one stands."""
-        episode = {name: value for name, value in vars(self).items() if name in _EPISODE}
-        return {**EzPickle.__getstate__(self), "episode": episode}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the environment of :meth:`__getstate__`."""
-        EzPickle.__setstate__(self, {name: value for name, value in state.items() if name != "episode"})
-        vars(self).update(state.get("episode", {}))
 
     def observation_space(self, agent: str) -> Space[np.ndarray[Any, Any]]:
         """Return the observation space of ``agent``."""
