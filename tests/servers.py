@@ -58,7 +58,8 @@ class Server:
                 return refusal
             if self.troubles:
                 return self.troubles.pop(0)
-            text = self.write(body)
+        text = self.write(body)
+        with self.lock:
             self.answered.append((body, text))
         own = {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
         choice = self.choice(body, text) if self.choice else {"index": 0, "finish_reason": "stop", **own}

@@ -92,6 +92,30 @@ def test_what_passes_is_tried_again_and_told(server: Server, asker: Callable[...
 
 
 @pytest.mark.parametrize(
+    ("error", "finish", "asked"),
+    [
+        ({"message": "prompt too long", "code": 400}, "refused", 2),  # itself, and whether anything is answered
+        ({"message": "prompt too long", "type": "invalid_request_error", "code": None}, "refused", 2),
+        ({"message": "prompt too long", "code": "400"}, "refused", 2),
+        ({"message": "no credit", "code": 402}, None, 1),
+    ],
+)
+def test_an_error_in_a_200_is_what_it_would_be_under_its_own_status(
+    server: Server, asker: Callable[..., Asker], error: dict[str, Any], finish: str | None, asked: int
+) -> None:
+    ask = asker()
+    ask(1)
+    server.refuses = lambda body: Played({"error": error}) if body["seed"] == 2 and "hello" not in str(body) else None
+    if finish is None:
+        with pytest.raises(InputError, match=r"\(m\): HTTP 402: no credit$"):
+            ask(2)
+    else:
+        assert ask(2)[0].finish_reason == finish
+        assert "prompt too long" in ask.told[0]
+    assert len(server.asked) == 1 + asked
+
+
+@pytest.mark.parametrize(
     ("content", "text"),
     [
         ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
