@@ -21,6 +21,7 @@ from codeduet.benchmarks.estimators import Interval, bootstrap_mean, holm, paire
 from codeduet.benchmarks.samples import KS
 from codeduet.envs import InputError
 from codeduet.envs.files import read_run_rows
+from codeduet.envs.problems import read_rows
 
 
 class Difference(NamedTuple):
@@ -140,7 +141,10 @@ def read_systems(places: Sequence[Path]) -> dict[str, dict[str, Any]]:
         InputError: a place is named twice, or holds no results.
     """
     paths = [place.expanduser().resolve() for place in places]
-    bare = [path.with_name(path.name.removesuffix(".results.json").removesuffix(".jsonl")) for path in paths]
+    bare = [
+        path.with_name(path.name.removesuffix(".results.json").removesuffix(".gz").removesuffix(".jsonl"))
+        for path in paths
+    ]
     return {_name(path, bare): _read_system(place) for place, path in zip(places, bare, strict=True)}
 
 
@@ -193,7 +197,8 @@ def _is_count(counts: Any) -> bool:
 def _count(file: Path) -> dict[str, Any]:
     """Return the counts of a file of judged samples."""
     problems: dict[str, dict[str, int]] = {}
-    for number, row in enumerate(read_run_rows(file), start=1):
+    packed = file.suffix == ".gz"
+    for number, row in read_rows(file) if packed else enumerate(read_run_rows(file), start=1):
         if not isinstance(row.get("task_id"), str) or "passed" not in row:
             raise InputError(
                 f"{file} line {number} has no verdict: codeduet judge {file} --out judged.jsonl makes a file that has"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shutil
 import subprocess
@@ -102,6 +103,8 @@ def test_folders_and_judged_files_are_named_by_what_tells_them_apart(tmp_path: P
         (tmp_path / name / "results.json").write_text(json.dumps(A))
     rows = [{"task_id": "T/0", "passed": passed} for passed in (True, False, None)]
     (tmp_path / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "packed.jsonl.gz").write_bytes(gzip.compress((tmp_path / "judged.jsonl").read_bytes()))
+    assert read_systems([tmp_path / "packed.jsonl.gz"]) == {"packed": {"problems": {"T/0": {"n": 2, "correct": 1}}}}
     read = read_systems([tmp_path / "x" / "run", tmp_path / "y" / "run", tmp_path / "judged.jsonl"])
     assert list(read) == ["x/run", "y/run", "judged"]
     assert read["judged"]["problems"] == {"T/0": {"n": 2, "correct": 1}}  # None: the machine's fault

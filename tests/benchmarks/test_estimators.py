@@ -67,7 +67,8 @@ def test_the_interval_of_equal_rates_is_exact_and_narrows_with_their_number(coun
         (0.5, 0.5 - high / 2, 0.5 + high / 2), abs=5e-5
     )
     same = {"problems": {str(i): {"n": 1, "correct": 0} for i in range(count)}}
-    assert paired_difference(same, same) == pytest.approx((0, -high, high), abs=5e-5)
+    assert paired_difference(same, dict(same)) == pytest.approx((0, -high, high), abs=5e-5)
+    assert paired_difference(same, same) == (0, 0, 0)  # less itself
 
 
 def test_a_paired_difference_is_taken_by_name_and_not_by_place() -> None:
