@@ -184,14 +184,14 @@ def read_results(file: Path) -> dict[str, Any]:
         if isinstance(results, dict) and "rows" in results:
             hint = f": name the folders of its rows, such as {file.parent / next(iter(results['rows']), 'magrpo') / 'samples'}"
         raise InputError(f"{file} holds no counts of problems{hint}")
-    return dict(results)
+    return {**results, "problems": {task: counts for task, counts in problems.items() if counts["n"]}}
 
 
 def _is_count(counts: Any) -> bool:
     if not isinstance(counts, dict):
         return False
     n, correct = counts.get("n"), counts.get("correct")
-    return isinstance(n, int) and isinstance(correct, int) and 0 <= correct <= n and n > 0
+    return isinstance(n, int) and isinstance(correct, int) and 0 <= correct <= n
 
 
 def _count(file: Path) -> dict[str, Any]:

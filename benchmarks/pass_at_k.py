@@ -368,7 +368,7 @@ def _play(
                     rows[problem.task_id] = made
                     file.writelines(map(json_line, made))
             file.flush()
-        solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
+        solved = [sum(bool(row["passed"]) for row in of_problem) / config.n for of_problem in rows.values()]
         progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
     progress.remove_task(bar)
 

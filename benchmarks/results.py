@@ -20,29 +20,33 @@ def of_rows(rows: Rows, ks: Sequence[int], agents: Sequence[str], seed: int) -> 
     """Return pass@k, rates, counts of each problem and of tokens.
 
     Args:
-        rows: judged samples (:func:`codeduet.benchmarks.samples.whole_row`).
+        rows: judged samples (:func:`codeduet.benchmarks.samples.whole_row`); ``passed`` is None of those that the machine
+            failed to judge, which are counted as ``unjudged`` and nowhere else.
         ks: the k of pass@k, none larger than the samples of some problem.
         agents: who wrote them.
         seed: of the bootstrap.
     """
-    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
     flat = [row for of_problem in rows for row in of_problem]
+    # As far as the machine could judge: what it failed to has neither passed nor failed.
+    known = {of_problem[0]["task_id"]: [row for row in of_problem if row["passed"] is not None] for of_problem in rows}
+    counts = {task: (len(judged), sum(row["passed"] for row in judged)) for task, judged in known.items()}
+    unjudged = {
+        of_problem[0]["task_id"]: len(of_problem) - counts[of_problem[0]["task_id"]][0]
+        for of_problem in rows
+        if len(of_problem) > counts[of_problem[0]["task_id"]][0]
+    }
     return {
         "n": min(map(len, rows)),
         "k": list(ks),
         "pass@k": {
             str(k): bootstrap_mean(
-                [pass_at_k(len(of_problem), c, k) for of_problem, c in zip(rows, correct, strict=True)],
-                seed=seed,
-                within=(0.0, 1.0),
+                [pass_at_k(n, c, k) for n, c in counts.values() if n >= k], seed=seed, within=(0.0, 1.0)
             )._asdict()
             for k in ks
         },
-        "rates": _rates(rows, team=len(agents) > 1, seed=seed),
-        "problems": {
-            of_problem[0]["task_id"]: {"n": len(of_problem), "correct": c}
-            for of_problem, c in zip(rows, correct, strict=True)
-        },
+        "rates": _rates([judged for judged in known.values() if judged], team=len(agents) > 1, seed=seed),
+        "problems": {task: {"n": n, "correct": c} for task, (n, c) in counts.items()},
+        **({"unjudged": unjudged} if unjudged else {}),
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in agents},
         "refused": sum(any(row["refused"].values()) for row in flat),
     }

