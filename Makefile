@@ -8,7 +8,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures readme pretrain clean
+.PHONY: install quickstart test test-vllm lint dist format agreement forgery cost determinism soak step-time architectures gpu gpu-table readme pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -77,6 +77,14 @@ step-time: install  # seconds of one MAGRPO step
 
 architectures: install  # log-probabilities of 26 kinds of models, sampled, learnt and resumed
 	$(BIN)/python -m codeduet.benchmarks.architectures --out benchmarks/results/architectures.json
+
+# On a GPU, with the Python at hand and no network: SHAPE is 0.5b, 1.5b or 3b, of random weights; MODEL is a model's folder;
+# SETTINGS are the training's.
+gpu:  # rates of generation and learning beside their bounds, then MAGRPO steps, into runs/speed
+	PYTHONPATH=src $(PYTHON) -m codeduet.benchmarks.speed $(SETTINGS) $(if $(MODEL),--model $(MODEL),--shape $(or $(SHAPE),0.5b)) --out runs/speed
+
+gpu-table:  # begins the table of the preset qwen-0.5b with MODEL, or goes on with it
+	PYTHONPATH=src $(PYTHON) -m codeduet reproduce --preset qwen-0.5b team.model=$(MODEL) --out runs/gpu-table
 
 readme: install  # the figures of README.md, and their picture, from benchmarks/results
 	$(BIN)/python -m codeduet.benchmarks.readme

@@ -13,18 +13,13 @@ from typing import Any
 
 import torch
 
+from codeduet.agents.decoding import decode
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
-from codeduet.agents.network import Decoder, context
+from codeduet.agents.network import PADDED, Decoder, context
 from codeduet.agents.self_test import paths
 from codeduet.agents.team import Policy, Team, finest_dtype
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
-
-_BLOCK = 128
-"""Tokens whose probabilities are summed together; it divides the usual vocabularies."""
-
-_KEEP_SHARE = 0.75
-"""Finished rows are dropped once so few are left: dropping copies the cache, keeping decodes for nothing."""
 
 
 class HFEngine:
@@ -70,7 +65,7 @@ class HFEngine:
 
     def _batches(self, policy: Policy, rows: list[_Row], lengths: list[int]) -> Iterator[list[_Row]]:
         """Cut the rows into what is decoded side by side: of equal length where the model bears no padding."""
-        any_length = paths(policy.activate()).decoding == "roomy"
+        any_length = paths(policy.activate()).decoding in PADDED
         start = 0
         while start < len(rows):
             end = min(start + self.batch_size, len(rows))
@@ -93,21 +88,18 @@ class HFEngine:
         draws = torch.stack([_stream(row.seed, sampling.max_new_tokens) for row in rows])
         draws = draws.to(finest_dtype(policy.device)).to(policy.device)
         eos = policy.eos_ids
-        alive = list(range(len(rows)))  # rows still in the batch, some of them finished
-        for step in range(sampling.max_new_tokens):
-            tokens, logprobs = sample(decoder.logits, draws[alive, step], sampling)
-            for index, token, logprob in zip(alive, tokens.tolist(), logprobs.tolist(), strict=True):
+        steps = decode(decoder, draws, sampling)
+        drawn = next(steps, None)
+        while drawn is not None:
+            for index, token, logprob in zip(*drawn, strict=True):
                 if not rows[index].finish:
                     rows[index].add(token, logprob, eos, sampling, policy.tokenizer)
-            keep = [k for k, index in enumerate(alive) if not rows[index].finish]
-            if not keep or step + 1 == sampling.max_new_tokens:
+            if all(row.finish for row in rows):
                 break
-            if len(keep) <= _KEEP_SHARE * len(alive):
-                kept = torch.tensor(keep, device=policy.device)
-                tokens = tokens[kept]
-                decoder.keep(kept)
-                alive = [alive[k] for k in keep]
-            decoder.step(tokens)
+            try:
+                drawn = steps.send([not row.finish for row in rows])
+            except StopIteration:
+                break
 
     def _completion(self, policy: Policy, row: _Row, sampling: Sampling) -> Completion:
         return Completion(
@@ -141,60 +133,6 @@ class _Row:
             tail = tokenizer.decode(self.ids[-window:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
             if any(stop in tail for stop in sampling.stop):
                 self.finish = "stop"
-
-
-def sample(
-    logits: torch.Tensor,  # [B, V]
-    draws: torch.Tensor,  # [B] uniform in [0, 1)
-    sampling: Sampling,
-) -> tuple[torch.Tensor, torch.Tensor]:  # [B] ids, [B] log-probabilities
-    """Draw one token a row by inverting the cumulative distribution at ``draws``."""
-    logits = logits.float()
-    if sampling.temperature == 0:
-        tokens = logits.argmax(-1)
-        return tokens, torch.zeros_like(logits[:, 0])
-    if sampling.temperature != 1:
-        logits = logits / sampling.temperature
-    logits = truncate(logits, sampling)
-    top = logits.amax(-1, keepdim=True)
-    weights = (logits - top).exp_()
-    if weights.shape[-1] % _BLOCK:
-        weights = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % _BLOCK))
-    # Summed block by block, so that only one block of each row is gone through token by token. In float64 where there is
-    # one: a float32 sum over 150,000 tokens drifts by more than the rarest of them weighs.
-    fine = finest_dtype(weights.device)
-    blocks = weights.view(len(weights), -1, _BLOCK)
-    sums = blocks.sum(-1, dtype=fine).cumsum(-1)  # [B, V / block]
-    if not torch.isfinite(sums[:, -1]).all():
-        raise FloatingPointError(
-            "a policy's logits are not finite: its training diverged, or the temperature is too small"
-        )
-    goal = _below(draws[:, None] * sums[:, -1:], sums[:, -1:])
-    block = torch.searchsorted(sums, goal, right=True)  # [B, 1]
-    inside = blocks[torch.arange(len(blocks), device=blocks.device), block[:, 0]].cumsum(-1, dtype=fine)
-    goal = _below(goal - (sums.gather(-1, block) - inside[:, -1:]), inside[:, -1:])
-    tokens = block * _BLOCK + torch.searchsorted(inside, goal, right=True)
-    logprobs = logits.gather(-1, tokens) - top - sums[:, -1:].log()
-    return tokens[:, 0], logprobs[:, 0].float()
-
-
-def _below(goal: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """Return ``goal`` in [0, ``end``): outside, where rounding may carry it, a token of no weight would be drawn."""
-    return goal.clamp_min(0.0).minimum(torch.nextafter(end, torch.zeros_like(end)))
-
-
-def truncate(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Set what ``top_k`` and ``top_p`` leave out of ``logits`` ``[B, V]`` to minus infinity."""
-    if 0 < sampling.top_k < logits.shape[-1]:
-        least = logits.topk(sampling.top_k, -1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, -torch.inf)
-    if sampling.top_p < 1.0:
-        ordered, order = logits.sort(-1, descending=True)
-        probabilities = ordered.softmax(-1)
-        # The token that crosses the threshold stays, so at least one does.
-        out = probabilities.cumsum(-1) - probabilities >= sampling.top_p
-        logits = logits.masked_fill(torch.zeros_like(out).scatter(-1, order, out), -torch.inf)
-    return logits
 
 
 def _stream(seed: int, length: int) -> torch.Tensor:

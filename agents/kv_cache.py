@@ -1,7 +1,8 @@
-"""Caches of keys and values: one with room to grow, for decoding, and one of prompts that rows share, for scoring.
+"""Caches of keys and values: two with room to grow, for decoding, and one of prompts that rows share, for scoring.
 
 The cache of transformers is concatenated anew at every token, in every layer, which at large batches copies more bytes
-than the model itself reads; in :func:`roomy_cache` a token is written in place. In scoring, gradients flow through the
+than the model itself reads; in :func:`roomy_cache` a token is written in place, and in :class:`FixedCache` at a place that
+is a number on the device, so that one CUDA graph serves every token. In scoring, gradients flow through the
 prompts' keys and values, and layers may be computed twice (:mod:`codeduet.algorithms.recompute`): a pass through
 :class:`PromptCache` writes nothing that its repetition reads.
 """
@@ -51,6 +52,55 @@ class _RoomyLayer(DynamicLayer):  # type: ignore[misc]
     def _with_room(self, states: torch.Tensor) -> torch.Tensor:
         batch, heads, length, size = states.shape
         made = states.new_empty(batch, heads, length + self.room, size)
+        made[..., :length, :] = states
+        return made
+
+
+class FixedCache(Cache):  # type: ignore[misc]
+    """Keys and values that fill tensors of ``size`` tokens: all of a token's pass but its place is the same at every token.
+
+    Args:
+        size: tokens of a row, at most.
+        place: ``[1]`` where the next token is written; the owner counts it on.
+    """
+
+    def __init__(self, size: int, place: torch.Tensor) -> None:
+        super().__init__(layer_class_to_replicate=partial(_FixedLayer, size, place))
+
+
+class _FixedLayer(DynamicLayer):  # type: ignore[misc]
+    """Returns all places after the first pass; a mask says which are written."""
+
+    def __init__(self, size: int, place: torch.Tensor) -> None:
+        super().__init__()
+        self._size, self._place = size, place
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
+        if self.is_initialized:
+            for stored, new in ((self.keys, key_states), (self.values, value_states)):
+                stored.index_copy_(2, self._place, new)
+            return self.keys, self.values
+        self.lazy_initialization(key_states, value_states)
+        self.keys, self.values = self._filled(key_states), self._filled(value_states)
+        return key_states, value_states
+
+    def get_seq_length(self) -> int:
+        """Return 0 before the first pass; afterwards no number that Python knows is right.
+
+        Raises:
+            ValueError: then; a model that asks cannot be decoded so.
+        """
+        if self.is_initialized:
+            raise ValueError("the length of a fixed cache is on its device")
+        return 0
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep the rows ``indices``."""
+        self.keys, self.values = self.keys[indices], self.values[indices]
+
+    def _filled(self, states: torch.Tensor) -> torch.Tensor:
+        batch, heads, length, width = states.shape
+        made = states.new_zeros(batch, heads, self._size, width)
         made[..., :length, :] = states
         return made
 

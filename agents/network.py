@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 import torch
 
-from codeduet.agents.kv_cache import PromptCache, roomy_cache
+from codeduet.agents.graphs import Recorded
+from codeduet.agents.kv_cache import FixedCache, PromptCache, roomy_cache
 from codeduet.agents.padding import Side, pad, positions
 
 Prompts = Literal["right", "left", "repeated"]
@@ -26,8 +27,15 @@ Prompts = Literal["right", "left", "repeated"]
 Head = Literal["fused", "own", "whole"]
 """Who makes logits: the head by hand, in chunks; the model's own code behind its decoder, in chunks; all of the model."""
 
-Decoding = Literal["roomy", "own", "none"]
-"""The cache: of keys and values, written in place, prompts padded left; what the model makes itself, no padding; none."""
+Decoding = Literal["fixed", "roomy", "own", "none"]
+"""The cache: of keys and values, written in place, prompts padded left, of a fixed size (for CUDA graphs) or growing; what
+the model makes itself, no padding; none."""
+
+PADDED: tuple[Decoding, ...] = ("fixed", "roomy")
+"""Ways of decoding that bear prompts of unequal length side by side."""
+
+_FIXED_MULTIPLE = 8
+"""Tokens of a fixed cache come in multiples of it: kernels of attention want masks aligned."""
 
 _CACHE_NAMES = ("cache", "past_key_values", "cache_params")
 """The cache's keyword: transformers 5.24 renamed the second and the third to the first."""
@@ -44,7 +52,12 @@ class Paths:
     def __str__(self) -> str:
         prompts = "prompts repeated" if self.prompts == "repeated" else f"shared prompts padded {self.prompts}"
         head = {"fused": "a fused head", "own": "the model's own logits", "whole": "its own forward pass"}[self.head]
-        cache = {"roomy": "a cache in place", "own": "the model's own cache", "none": "no cache"}[self.decoding]
+        cache = {
+            "fixed": "CUDA graphs",
+            "roomy": "a cache in place",
+            "own": "the model's own cache",
+            "none": "no cache",
+        }[self.decoding]
         return f"scores with {prompts} and {head}, decodes with {cache}"
 
 
@@ -104,6 +117,13 @@ def decoder_of(model: Any) -> Any:
     ):  # some name it otherwise than transformers looks for it
         found = next((part for part in model.children() if isinstance(part, PreTrainedModel)), model)
     return found
+
+
+def contiguous_head(model: Any) -> None:
+    """Let the head see its input in one piece: for rows cut out of longer ones a CPU lays out the weights anew, each time."""
+    head = model.get_output_embeddings()
+    if isinstance(head, torch.nn.Module):
+        head.register_forward_pre_hook(lambda _, given: (given[0].contiguous(), *given[1:]))
 
 
 def cache_bytes(model: Any) -> int:
@@ -277,7 +297,7 @@ class Decoder:
 
     Args:
         model: a causal language model.
-        prompts: N prompts; of equal length unless ``decoding`` is ``"roomy"``.
+        prompts: N prompts; of equal length unless ``decoding`` pads.
         room: tokens that will be added.
         decoding: how.
 
@@ -290,34 +310,47 @@ class Decoder:
         device = next(model.parameters()).device
         place = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
         ids, mask = pad(list(place), "left", device)
+        self._decoding = decoding
         self._ids: torch.Tensor | None = ids if decoding == "none" else None
-        self._mask: torch.Tensor | None = mask if decoding == "roomy" else None
-        self._cache: Any = roomy_cache(room) if decoding == "roomy" else None
-        self._own = decoding == "own"
+        self._mask: torch.Tensor | None = mask if decoding in PADDED else None
+        self._end = torch.tensor([ids.shape[1]], device=device)  # where the next token stands
+        self._cache: Any = None
+        size = -(-(ids.shape[1] + room) // _FIXED_MULTIPLE) * _FIXED_MULTIPLE
+        if decoding == "roomy":
+            self._cache = roomy_cache(room)
+        elif decoding == "fixed":
+            self._cache = FixedCache(size, self._end)
+        self._recorded = Recorded(self._step_in_place)
         self._places = mask.sum(1)
         # Without padding a model counts for itself, some from another number than 0.
-        places = positions(mask) if decoding == "roomy" else None
+        places = positions(mask) if decoding in PADDED else None
         output = forward(model, ids, self._mask, places, self._cache, use_cache=decoding != "none", keep=1)
         self.logits = output.logits[:, -1]
-        if self._own:
+        if decoding == "own":
             self._cache = _cache_of(output)
+        if decoding == "fixed":  # [N, 1, 1, S]: handed to a model as it is
+            self._mask = torch.nn.functional.pad(mask, (0, size - mask.shape[1])).bool()[:, None, None]
         if len(place) < len(prompts):
             self.keep(torch.tensor([place[prompt] for prompt in prompts], device=device))
 
     def keep(self, rows: torch.Tensor) -> None:
         """Go on with these rows, in this order."""
+        self._recorded.forget()
         self.logits, self._places = self.logits[rows], self._places[rows]
         if self._mask is not None:
             self._mask = self._mask[rows]
         if self._ids is not None:
             self._ids = self._ids[rows]
-        elif self._own:
+        elif self._decoding == "own":
             self._cache.reorder_cache(rows)  # batch_select_indices forgets recurrent states
         else:
             self._cache.batch_select_indices(rows)
 
     def step(self, tokens: torch.Tensor) -> None:
         """Add a token ``[N]`` to each row and compute what follows."""
+        if self._decoding == "fixed":
+            self.logits = self._recorded(tokens)
+            return
         if self._ids is not None:
             self._ids = torch.cat([self._ids, tokens[:, None]], 1)
             self.logits = forward(self._model, self._ids, keep=1).logits[:, -1]
@@ -329,6 +362,17 @@ class Decoder:
         output = forward(self._model, tokens[:, None], self._mask, places, self._cache, use_cache=True, keep=1)
         self.logits = output.logits[:, -1]
         self._places = self._places + 1
+
+    def _step_in_place(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the logits after a token ``[N]`` more; the decoder's tensors stay where they are."""
+        assert self._mask is not None
+        self._mask.index_fill_(3, self._end, True)
+        places = self._places[:, None]
+        output = forward(self._model, tokens[:, None], self._mask, places, self._cache, use_cache=True, keep=1)
+        self._places.add_(1)
+        self._end.add_(1)
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
 
 
 def _cache_of(output: Any) -> Any:

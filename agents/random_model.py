@@ -27,14 +27,25 @@ def byte_tokenizer() -> Any:
 
 
 def random_model(
-    *, vocab_size: int = 258, hidden: int = 32, layers: int = 2, seed: int = 0, positions: int = 2048
+    *,
+    vocab_size: int = 258,
+    hidden: int = 32,
+    layers: int = 2,
+    heads: int = 4,
+    kv_heads: int = 2,
+    feed_forward: int = 0,
+    seed: int = 0,
+    positions: int = 2048,
 ) -> tuple[Any, Any]:
     """Return a random causal language model and its byte tokenizer.
 
     Args:
         vocab_size: ids of the model; those past the tokenizer's 258 have no text.
-        hidden: width; feed-forward layers are twice as wide.
+        hidden: width.
         layers: depth.
+        heads: attention heads.
+        kv_heads: heads of keys and values.
+        feed_forward: width of the feed-forward layers; 0 is twice ``hidden``.
         seed: of the weights.
         positions: context length.
     """
@@ -47,10 +58,10 @@ def random_model(
             Qwen2Config(
                 vocab_size=max(vocab_size, len(tokenizer)),
                 hidden_size=hidden,
-                intermediate_size=2 * hidden,
+                intermediate_size=feed_forward or 2 * hidden,
                 num_hidden_layers=layers,
-                num_attention_heads=4,
-                num_key_value_heads=2,
+                num_attention_heads=heads,
+                num_key_value_heads=kv_heads,
                 max_position_embeddings=positions,
                 tie_word_embeddings=True,
                 eos_token_id=tokenizer.eos_token_id,

@@ -25,8 +25,8 @@ from codeduet.agents.self_test import paths
 from codeduet.agents.team import finest_dtype
 from codeduet.algorithms.recompute import recomputed
 
-CHUNK_ELEMENTS = (2**21, 2**25)
-"""Logits that exist at once, at most: 8 MiB of float32 on a CPU, which its caches hold, and 128 MiB on a GPU."""
+CHUNK_ELEMENTS = (2**21, 2**27)
+"""Logits that exist at once, at most: 8 MiB of float32 on a CPU, which its caches hold, and 512 MiB on a GPU."""
 
 
 def completion_logprobs(

@@ -24,17 +24,19 @@ from codeduet.algorithms.logprobs import CHUNK_ELEMENTS, completion_logprobs
 from codeduet.envs import InputError
 
 GIB = 2**30
-MOST_TOKENS = 8192
-"""Tokens of a micro-batch, at most: what was the fixed size before there was a plan."""
+MOST_TOKENS = {"cpu": 8192, "cuda": 65536}
+"""Tokens of a micro-batch, at most. A GPU is faster the more there are: launching a pass takes 0.3 s whatever its size, and an
+H200 learnt from 6,600, 24,000, 34,000 and 54,000 tokens a second with 2,048, 8,192, 16,384 and 36,768 of them (a 0.5B)."""
 
-LEAST_TOKENS = 1024
-"""Tokens of a micro-batch under which layers are computed again, to make it larger; chosen, not measured."""
+LEAST_TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Tokens of a micro-batch under which layers are computed again, to make it larger: on a GPU 41,500 tokens a second were
+learnt so with 36,768 of them, and in a ninth of the memory; on a CPU chosen, not measured."""
 
 _SHARE = 0.6
 """Of what is free, what a training may hold unless told otherwise."""
 
 _PROBE = (16, 48)
-"""Completion tokens of the two forward passes whose difference tells what a token keeps."""
+"""Tokens of prompts and completions in the forward passes whose differences tell what a token keeps."""
 
 
 class MemoryPlan(NamedTuple):
@@ -98,11 +100,20 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     head = 2 * network.vocabulary(model) * network.text_config(model).hidden_size * 2
     laid_out = head if device.type == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
 
+    # Of the longest prompts, each with all its completions.
+    answer = config.sampling.max_new_tokens
+    reads = config.group_size * max(longest - answer, 0) / (longest - answer + config.group_size * answer)
+
     def learning(tokens: int, recompute: bool) -> float:
-        return (max(tokens, longest) * kept.of(recompute) + chunk + laid_out) / GIB
+        most = min(max(tokens, longest), needed)
+        return (kept.of(most, reads * most, recompute=recompute) + chunk + laid_out) / GIB
 
     choices = (True, False) if optim.gradient_checkpointing == "auto" else (optim.gradient_checkpointing == "always",)
-    sizes = [optim.micro_batch_tokens] if optim.micro_batch_tokens != "auto" else _sizes(longest)
+    kind = device.type if device.type in MOST_TOKENS else "cuda"
+    # No more than a step has: of one agent, each answer with a prompt of its own.
+    needed = config.problems_per_step * config.group_size * longest
+    auto = _sizes(longest, MOST_TOKENS[kind], needed)
+    sizes = [optim.micro_batch_tokens] if optim.micro_batch_tokens != "auto" else auto
     plans = [
         MemoryPlan(cap, held, trained, generating, learning(tokens, recompute), tokens, recompute)
         for recompute in sorted(choices)
@@ -110,7 +121,7 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     ]
     fitting = [plan for plan in plans if plan.total <= cap]
     # Without computing again where enough tokens fit; else as many as fit.
-    quick = [plan for plan in fitting if not plan.recompute and plan.tokens >= min(LEAST_TOKENS, max(sizes))]
+    quick = [plan for plan in fitting if not plan.recompute and plan.tokens >= min(LEAST_TOKENS[kind], max(sizes))]
     if fitting:
         return max(quick or fitting, key=lambda plan: (plan.tokens, not plan.recompute))
     least = min(plans, key=lambda plan: plan.total)
@@ -118,37 +129,50 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
 
 
 class Kept(NamedTuple):
-    """Bytes a token of a micro-batch takes.
+    """Bytes that a micro-batch takes, for each token it computes and for each of a prompt's tokens that a completion reads.
 
     Attributes:
-        whole: kept for the backward pass where layers are kept.
-        layer: of that, in one layer.
-        inputs: kept where layers are computed again: their inputs, and prompts' keys and values.
+        token: kept of a computed token for the backward pass.
+        read: kept of a prompt's token for each completion that continues it: its keys and values, as attention wants them.
+        layers: over which both are spread.
+        input: of a computed token where layers are computed again: their inputs, and keys and values.
+        read_input: of a prompt's token for each completion, then.
     """
 
-    whole: float
-    layer: float
-    inputs: float
+    token: float
+    read: float
+    layers: int
+    input: float
+    read_input: float
 
-    def of(self, recompute: bool) -> float:
-        """Return the peak: a layer is computed again whole, and its gradients take about as much as it keeps."""
-        return (self.inputs if recompute else self.whole) + (2 if recompute else 1) * self.layer
+    def of(self, tokens: float, reads: float, *, recompute: bool) -> float:
+        """Return the peak: a layer's gradients, and a layer that is computed again, take about as much as it keeps."""
+        layer = (self.token * tokens + self.read * reads) / self.layers
+        if recompute:
+            return self.input * tokens + self.read_input * reads + 2 * layer
+        return self.token * tokens + self.read * reads + layer
 
 
 def kept_bytes(model: Any) -> Kept:
-    """Measure what a token keeps in the learner's forward pass, as a difference of two of them."""
-    short, long = (_kept(model, length) for length in _PROBE)
-    per_token = (long - short) / (2 * (_PROBE[1] - _PROBE[0]))
+    """Measure what learning keeps in the learner's forward pass, as differences of three of them."""
+    short, long = _PROBE
+    base, longer, more = (_kept(model, *sizes) for sizes in ((2, long, short), (2, long, long), (4, long, short)))
+    token = (longer - base) / (2 * (long - short))
+    read = max(0.0, (more - base) / 2 - (short - 1) * token) / long  # a completion's last token is not read
     layers = max(len(network.layers_of(model)), 1)
     hidden = layers * network.text_config(model).hidden_size * (torch.finfo(model.dtype).bits // 8)
-    inputs = hidden + network.cache_bytes(model)
-    return Kept(per_token, per_token / layers, float(min(inputs, per_token)))
+    cache = network.cache_bytes(model)
+    return Kept(token, read, layers, min(hidden + cache, token), min(cache, read))
 
 
-def _kept(model: Any, length: int) -> int:
-    """Return the bytes that autograd keeps for two completions of a prompt of one token, weights aside."""
-    ids = [k % network.vocabulary(model) for k in range(1, length + 1)]
-    return saved_bytes(model, lambda: completion_logprobs(model, [[1], [1]], [ids, ids], [1.0, 1.0]))
+def _kept(model: Any, answers: int, prompt: int, answer: int) -> int:
+    """Return the bytes that autograd keeps for completions of one prompt, so long, weights aside."""
+    ids = [k % network.vocabulary(model) for k in range(1, max(prompt, answer) + 1)]
+    # One is shorter: where all are of one length, attention needs no mask and copies less.
+    completions = [ids[:answer]] * (answers - 1) + [ids[: answer - 1]]
+    return saved_bytes(
+        model, lambda: completion_logprobs(model, [ids[:prompt]] * answers, completions, [1.0] * answers)
+    )
 
 
 def saved_bytes(model: Any, run: Callable[[], object]) -> int:
@@ -174,10 +198,10 @@ def _generating(config: TrainConfig, model: Any, longest: int) -> float:
     return float(rows * (2 * longest * network.cache_bytes(model) + network.vocabulary(model) * 4 * 4))
 
 
-def _sizes(longest: int) -> list[int]:
+def _sizes(longest: int, most: int, needed: int) -> list[int]:
     """Return sizes to choose from: powers of two, so that a little more or less of free memory changes nothing."""
-    sizes = [MOST_TOKENS // 2**k for k in range(7)]
-    return [size for size in sizes if size >= longest] or [longest]
+    sizes = [most // 2**k for k in range(most.bit_length() - 7)]
+    return [size for size in sizes if longest <= size < 2 * needed] or [longest]
 
 
 def _advice(config: TrainConfig, least: MemoryPlan) -> str:

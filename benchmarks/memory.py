@@ -14,12 +14,13 @@ GIB = 2**30
 _HALF, _SINGLE = 2, 4
 """Bytes of a bfloat16 and of a float32 number."""
 
-_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 44, 10
-"""Bytes of a token a layer keeps for the backward pass, for each of its hidden and of its feed-forward width.
+_KEPT_PER_HIDDEN, _KEPT_PER_FEED_FORWARD = 24, 8
+"""Bytes of a token a layer keeps for the backward pass, for each of its hidden and of its feed-forward width, as measured on
+layers of several shapes.
 
-Hidden: 24 for the float32 inputs of six adapters, each with a copy of its own; 8 for two norms in float32; 8 for query, key
-and value of all heads and what attention makes of them; 4 for a prompt's keys and values, repeated beside each completion,
-where both are about as long. Feed-forward: 4 for the float32 input of the seventh adapter, 6 for gate and up.
+Feed-forward: gate, up, the gate's activation, and the product of both, of two bytes each. Hidden: the inputs of query, of the
+output and of the gate, with what stands between, in two bytes; what the two norms compute in float32; and a prompt's keys and
+values, repeated beside each completion, where both are about as long.
 """
 
 _LOGITS_GIB = 0.5
@@ -120,7 +121,7 @@ def memory_plan(shape: Shape, team: TeamConfig, optim: OptimConfig, gpu_gib: flo
     weights = shape.weights * _HALF / GIB
     # A number, its gradient and two moments.
     adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * 4 * _SINGLE / GIB
-    most = optim.micro_batch_tokens if optim.micro_batch_tokens != "auto" else MOST_TOKENS
+    most = optim.micro_batch_tokens if optim.micro_batch_tokens != "auto" else MOST_TOKENS["cuda"]
     learning = most * shape.kept_bytes / GIB + _LOGITS_GIB
     if team.engine == "vllm":
         engine = team.gpu_share * gpu_gib

@@ -30,11 +30,18 @@ COMMANDS = {
     "embedded/seed?/results.json": "codeduet reproduce --preset embedded seed=S",
     "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S (ROW/train/metrics.jsonl)",
     "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0 (ablations/results.json)",
-    "*/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
+    "embedded/seed?/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
+    "qwen2.5-coder-0.5b/*checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
     "embedded/seed0/pass_at_k.png": "make readme",
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
     "qwen2.5-coder-0.5b/multi_agent_vllm*": f"codeduet bench --config multi_agent {_QWEN}",
+    "qwen2.5-coder-0.5b/h200/speed.json": "make gpu",
+    "qwen2.5-coder-0.5b/h200/magrpo_metrics.jsonl": "make gpu (train/metrics.jsonl)",
+    "qwen2.5-coder-0.5b/h200/magrpo[._][js][sa]*": "codeduet bench --config multi_agent checkpoint=runs/speed/train",
+    "qwen2.5-coder-0.5b/h200/single_team_budget*": "make gpu-table (single_team_budget/)",
+    "qwen2.5-coder-0.5b/h200/multi_agent*": "make gpu-table (multi_agent/)",
+    "speed/h200_random_0.5b.json": "make gpu",
     "verdict/agreement_*.json": "make agreement",
     "verdict/cost.json": "make cost",
     "verdict/determinism.json": "make determinism",
@@ -249,6 +256,37 @@ def _qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any])
     )
 
 
+def _gpu_day(
+    speed: dict[str, Any],
+    steps: list[dict[str, Any]],
+    trained: dict[str, Any],
+    single: dict[str, Any],
+    team: dict[str, Any],
+) -> str:
+    tokens = trained["config"]["sampling"]["max_new_tokens"]
+    rows = [
+        [
+            ROWS[name].title(tokens),
+            *map(_with_interval, result["pass@k"].values()),
+            _per_cent(result["rates"]["truncated"]),
+        ]
+        for name, result in (("single_team_budget", single), ("multi_agent", team), ("magrpo", trained))
+    ]
+    first, last = steps[: len(steps) // 3], steps[-(len(steps) // 3) :]
+    solved, called = (
+        [f"{100 * sum(row[name] for row in part) / len(part):.0f} %" for part in (first, last)]
+        for name in ("solved", "helper_called")
+    )
+    less = [interval_cell(paired_difference(trained, other)._asdict(), sign="+") for other in (single, team)]
+    return (
+        f"{_table(['pass@k in %', *trained['pass@k'], 'answers cut'], rows)}\n\nMAGRPO less Single Model, paired, at pass@1: "
+        f"{less[0]}; less Multi-Agent: {less[1]}. {len(steps)} steps, {steps[-1]['tokens'] / 1e6:.2f} million generated "
+        f"tokens, {speed['seconds']['training'] / 60:.1f} minutes on one {speed['device']['device']}. Between the first and the "
+        f"last third of them the share of solved episodes went from {solved[0]} to {solved[1]}, and that of programs in which main "
+        f"calls helper from {called[0]} to {called[1]}."
+    )
+
+
 def _paper() -> str:
     rows = [[TITLES[system], *map(str, figures.values())] for system, figures in PAPER.items()]
     return _table(["pass@k in %", *map(str, PAPER["single"])], rows)
@@ -340,6 +378,40 @@ def _verdict(
     return _table(["", "ours", "OpenAI's checker", ""], rows)
 
 
+def _gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"generate {row['rows']} answers of {row['new_tokens']} tokens, {made['model']}",
+            f"{row['tokens_per_second']:,.0f}",
+            f"{100 * row['share_of_bound']:.1f} % of what memory and products allow",
+        ]
+        for made in (random, real)
+        for row in made["generation"]
+        if row["adapters"]
+    ]
+    rows += [
+        [
+            f"learn, micro-batches of {min(row['micro_batch_tokens'], row['tokens']):,} tokens"
+            + (", layers computed again" if row["recompute"] else ""),
+            f"{row['tokens_per_second']:,.0f}",
+            f"{100 * row['model_flop_utilisation']:.1f} % of the stated rate, {row['peak_memory_mib'] / 1024:.1f} GiB",
+        ]
+        for row in random["learner"]
+    ]
+    stated = f"{random['device']['device']}, {random['device']['stated_tflops']:.0f} TFLOP/s stated"
+    apart = max(made["parity"][name] for made in (random, real) for name in _PARITY)
+    training = real["training"]
+    return (
+        f"{_table([f'a 0.5B, adapters of rank 16, {stated}', 'tokens/s', ''], rows)}\n\nLog-probabilities of CPU and GPU, and of sampler "
+        f"and learner, differ by {apart:.0e} nats at most (float32). A MAGRPO step of {real['model']}, 8 problems of 16 episodes: "
+        f"{training['seconds']['rollout']:.1f} s of rollout, {training['seconds']['learn']:.1f} s of learning, "
+        f"{training['peak_gib']:.1f} GiB at the peak where the plan said {training['plan_gib']:.1f}."
+    )
+
+
+_PARITY = ("largest_difference_nats", "sampler_and_learner_nats")
+
+
 def _speed(step: dict[str, Any], generation: dict[str, Any]) -> str:
     ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
     return (
@@ -366,11 +438,25 @@ PLACES = {
     "real model": Place(
         tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker")), _qwen
     ),
+    "a real model on a GPU": Place(
+        tuple(
+            f"qwen2.5-coder-0.5b/h200/{name}"
+            for name in (
+                "speed.json",
+                "magrpo_metrics.jsonl",
+                "magrpo.json",
+                "single_team_budget.json",
+                "multi_agent.json",
+            )
+        ),
+        _gpu_day,
+    ),
     "verdict": Place(
         tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
         _verdict,
     ),
     "architectures": Place(("architectures.json",), _architectures),
+    "speed on a GPU": Place(("speed/h200_random_0.5b.json", "qwen2.5-coder-0.5b/h200/speed.json"), _gpu_speed),
     "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),
     "paper": Place((), _paper),
 }

@@ -12,7 +12,8 @@ import torch
 from transformers import DynamicCache
 
 from codeduet.agents import Request, Sampling
-from codeduet.agents.hf import HFEngine, sample, truncate
+from codeduet.agents.decoding import decode, sample, truncate
+from codeduet.agents.hf import HFEngine
 from codeduet.agents.kv_cache import roomy_cache
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Policy, Team
@@ -171,8 +172,12 @@ def test_the_smallest_and_the_largest_draw_take_tokens_that_have_a_probability()
 
 
 def test_logits_that_are_no_numbers_are_named() -> None:
+    class Broken:
+        logits = torch.tensor([[0.0, 1.0], [0.0, math.nan]])
+
+    steps = decode(Broken(), torch.full((2, 4), 0.5, dtype=torch.float64), Sampling(temperature=1.0))  # type: ignore[arg-type]
     with pytest.raises(FloatingPointError, match="not finite"):
-        sample(torch.tensor([[0.0, math.nan]]), torch.tensor([0.5], dtype=torch.float64), Sampling(temperature=1.0))
+        next(steps)
 
 
 def test_temperature_divides_the_logits_before_anything_else() -> None:

@@ -403,3 +403,33 @@ def test_adapters_on_experts_are_apart(tmp_path: Path) -> None:
 def test_a_copy_of_a_model_is_computed_as_the_model_is(model: Any) -> None:
     set_paths(model, Paths("repeated", "own", "none"))
     assert paths(copy.deepcopy(model)) == Paths("repeated", "own", "none")
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "llama", "granite"])
+def test_a_cache_of_fixed_size_decodes_what_a_growing_one_does(kind: str) -> None:
+    """What a GPU records as a graph, run as it is: rows dropped on the way, prompts of unequal length."""
+    tiny, _ = tiny_model(kind)
+    found = []
+    with torch.no_grad():
+        for decoding in ("fixed", "roomy"):
+            decoder = Decoder(tiny, [*PROMPTS, PROMPTS[0]], 9, decoding)
+            logits = [decoder.logits]
+            for step in range(9):
+                if step == 4:
+                    decoder.keep(torch.tensor([2, 0]))
+                decoder.step(
+                    torch.tensor([7 + step, 30 + step, 50 + step, 70 + step, 90 + step])[: len(decoder.logits)]
+                )
+                logits.append(decoder.logits)
+            found.append(logits)
+    for fixed, roomy in zip(*found, strict=True):
+        torch.testing.assert_close(fixed, roomy, atol=2e-5, rtol=1e-4)
+
+
+def test_a_model_that_asks_a_fixed_cache_for_its_length_is_not_decoded_so() -> None:
+    """A graph would replay the length that it had when it was recorded."""
+    tiny, _ = tiny_model("bloom")
+    with torch.no_grad():
+        decoder = Decoder(tiny, PROMPTS, 4, "fixed")
+        with pytest.raises(ValueError, match="on its device"):
+            decoder.step(torch.tensor([5, 6, 7, 8]))

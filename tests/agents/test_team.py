@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from codeduet.agents.decoding import sample
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.engine import Sampling
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
-from codeduet.agents.hf import sample
 from codeduet.agents.quantised import check_quantised
 from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.team import (
@@ -378,7 +378,7 @@ def test_nothing_is_sampled_or_scored_in_float64_where_there_is_none(monkeypatch
     from codeduet.algorithms.logprobs import completion_logprobs
 
     model, _ = random_model()
-    for module in ("codeduet.agents.hf", "codeduet.algorithms.logprobs"):
+    for module in ("codeduet.agents.decoding", "codeduet.agents.hf", "codeduet.algorithms.logprobs"):
         monkeypatch.setattr(f"{module}.finest_dtype", lambda _: torch.float32)
     logits = torch.randn(2, 300, generator=torch.Generator().manual_seed(0))
     with NoFloat64():

@@ -15,7 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
 
 from codeduet.agents import Completion, Request, Sampling, hf
-from codeduet.agents.hf import HFEngine, sample
+from codeduet.agents.decoding import sample
+from codeduet.agents.hf import HFEngine
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Policy, Team, load_team, load_weightless
 from codeduet.agents.vllm import VLLMEngine

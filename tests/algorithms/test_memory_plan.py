@@ -14,8 +14,9 @@ from codeduet.agents.team import Policy, Team, load_team
 from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import policy_gradient_loss
-from codeduet.algorithms.memory import GIB, MOST_TOKENS, kept_bytes, plan_memory
+from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
 
@@ -48,31 +49,48 @@ def plan(
     return plan_memory(config, longest=longest, learns=[team[MAIN]])
 
 
-def test_what_a_token_keeps_is_what_the_shape_says(team: Team) -> None:
-    kept = kept_bytes(team[MAIN].activate())
-    # The formula counts layers and prompts as long as completions; here prompts are short, and the head's input is on top.
-    assert kept.whole == pytest.approx(SHAPE.kept_bytes, rel=0.05)
-    assert kept.layer == pytest.approx(kept.whole / 3)
+def test_what_a_token_keeps_is_measured(team: Team) -> None:
+    model = team[MAIN].activate()
+    kept = kept_bytes(model)
+    assert kept.layers == 3
     # Hidden states of three layers, and keys and values of two heads of 64, in two bytes.
-    assert kept.inputs == 3 * 256 * 2 + 3 * 2 * 128 * 2
-    assert kept.of(recompute=True) < 0.75 * kept.of(recompute=False)
+    assert kept.input == 3 * 256 * 2 + 3 * 2 * 128 * 2
+    assert kept.read_input == 3 * 2 * 128 * 2
+    # Keys and values of a prompt are copied beside each completion, for each of the four heads.
+    assert kept.read == pytest.approx(3 * 2 * 256 * 2, rel=0.05)
+    prompts, answers = [list(range(100)), list(range(50, 150))] * 3, [[5] * 30] * 5 + [[5] * 20]
+    whole = memory.saved_bytes(model, lambda: completion_logprobs(model, prompts, answers, [1.0] * 6))
+    computed = 2 * 100 + 6 * 29  # of a completion all but the last token
+    # A layer's gradients come on top of the three layers.
+    assert kept.of(computed, 600, recompute=False) == pytest.approx(whole * 4 / 3, rel=0.05)
+    assert kept.of(computed, 600, recompute=True) < 0.75 * kept.of(computed, 600, recompute=False)
 
 
 def test_layers_are_kept_where_they_fit_and_computed_again_where_they_do_not(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = kept_bytes(team[MAIN].activate())
+    most = MOST_TOKENS["cpu"]
     roomy = plan(team, 100, monkeypatch)
-    assert (roomy.tokens, roomy.recompute) == (MOST_TOKENS, False)
-    # Room for 1,500 tokens that are kept, then for 700: the latter is more tokens computed again.
-    base = roomy.total - roomy.learning
-    chunk = roomy.learning - MOST_TOKENS * kept.of(False) / GIB
-    fits = [plan(team, base + chunk + tokens * kept.of(False) / GIB, monkeypatch) for tokens in (1500, 700)]
-    assert (fits[0].tokens, fits[0].recompute) == (1024, False)
-    assert fits[1].recompute
-    assert fits[1].tokens in (512, 1024)
-    assert all(made.total <= made.cap for made in fits)
-    assert plan(team, 100, monkeypatch, longest=5000).tokens == 8192
+    assert (roomy.tokens, roomy.recompute) == (most, False)
+    kept_only = {"gradient_checkpointing": "never"}
+    sizes = {
+        tokens: plan(team, 100, monkeypatch, micro_batch_tokens=tokens, **kept_only).total
+        for tokens in (1024, 1500, 700)
+    }
+    fits = plan(team, sizes[1500], monkeypatch)
+    assert (fits.tokens, fits.recompute) == (1024, False)
+    # As many as fit, computed again: more than would fit kept.
+    tight = plan(team, sizes[700], monkeypatch)
+    assert tight.recompute
+    assert tight.tokens in (512, 1024)
+    assert fits.total <= fits.cap
+    assert tight.total <= tight.cap
+    assert plan(team, 100, monkeypatch, longest=5000).tokens == most
+
+
+def test_no_more_is_planned_for_than_a_step_has(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = {"micro_batch_tokens": 100_000}
+    assert plan(team, 100, monkeypatch, **large).total == plan(team, 100, monkeypatch, micro_batch_tokens=4800).total
 
 
 def test_settings_are_followed_and_what_cannot_fit_names_the_one_that_would(

@@ -1,0 +1,113 @@
+"""LoRA layers that compute as one operation: y = W x + b + s B A x.
+
+PEFT computes the adapter in the precision of its weights, float32, on a copy of the input in float32, which autograd keeps
+beside the input itself: seven copies a layer, most of what learning holds, and four more kernels a layer and pass. Here the
+products run in the precision of the base, adapters rounded to it, and what is kept is the input, once for all layers that
+read it, and ``A x``. The weights that learn stay in float32, and so do their gradients' sums. In float32 both ways compute
+the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft.tuners.lora.layer import Linear as LoraLinear
+from torch import nn
+
+
+def quicken(model: nn.Module) -> nn.Module:
+    """Let every plain LoRA layer on a plain linear one compute as one operation, and return the model.
+
+    Others (quantised or transposed bases, variants, dropout) compute as PEFT has it.
+    """
+    for module in model.modules():
+        if type(module) is LoraLinear and type(module.get_base_layer()) is nn.Linear:
+            module.__class__ = _OneOperation
+    return model
+
+
+class _OneOperation(LoraLinear):  # type: ignore[misc]
+    """A LoRA layer. Its state, its name in a checkpoint and its configuration are PEFT's."""
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Return the base's output and the active adapter's, in the input's precision."""
+        base = self.get_base_layer()
+        active = self.active_adapters
+        name = active[0] if len(active) == 1 else ""
+        plain = not (self.disable_adapters or self.merged or args or kwargs or self.lora_variant)
+        if not plain or name not in self.lora_A or x.dtype != base.weight.dtype or self._drops(name):
+            result: torch.Tensor = super().forward(x, *args, **kwargs)
+            return result
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        halves = self._rounded(name, down, up, x.dtype)
+        if torch.is_grad_enabled():
+            return _Lora.apply(x, base.weight, base.bias, down, up, *halves, self.scaling[name])  # type: ignore[no-any-return]
+        return _compute(x, base.weight, base.bias, *halves, self.scaling[name])[0]
+
+    def _drops(self, name: str) -> bool:
+        return self.training and not isinstance(self.lora_dropout[name], nn.Identity)
+
+    def _rounded(
+        self, name: str, down: torch.Tensor, up: torch.Tensor, dtype: torch.dtype
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return both weights in ``dtype``: themselves, or copies that are made anew when the weights have changed."""
+        if down.dtype == dtype:
+            return down, up
+        state = (down._version, up._version, down.data_ptr(), up.data_ptr(), dtype)
+        copies: dict[str, Any] = self.__dict__.setdefault("_copies", {})
+        if name not in copies or copies[name][0] != state:
+            with torch.inference_mode(False), torch.no_grad():
+                copies[name] = state, down.to(dtype), up.to(dtype)
+        return copies[name][1:]  # type: ignore[no-any-return]
+
+
+def _compute(
+    x: torch.Tensor,  # [.., D]
+    weight: torch.Tensor,  # [E, D]
+    bias: torch.Tensor | None,  # [E]
+    down: torch.Tensor,  # [R, D]
+    up: torch.Tensor,  # [E, R]
+    scale: float,
+) -> tuple[torch.Tensor, torch.Tensor]:  # [.., E], [tokens, R]
+    out = F.linear(x, weight, bias)
+    low = x.reshape(-1, x.shape[-1]) @ down.T
+    out.view(-1, out.shape[-1]).addmm_(low, up.T, alpha=scale)
+    return out, low
+
+
+class _Lora(torch.autograd.Function):
+    """The same with gradients for the input and the adapter; the base is frozen."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        down: torch.Tensor,
+        up: torch.Tensor,
+        down_rounded: torch.Tensor,
+        up_rounded: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
+        out, low = _compute(x, weight, bias, down_rounded, up_rounded, scale)
+        ctx.save_for_backward(x, low, weight, down_rounded, up_rounded)
+        ctx.scale, ctx.dtype = scale, down.dtype
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, low, weight, down, up = ctx.saved_tensors
+        of_out = gradients[0].reshape(-1, gradients[0].shape[-1])  # [tokens, E]
+        of_low = (of_out @ up).mul_(ctx.scale)  # [tokens, R]
+        of_x = of_down = of_up = None
+        if ctx.needs_input_grad[0]:
+            of_x = of_out @ weight
+            of_x = of_x.addmm_(of_low, down).view_as(x)
+        if ctx.needs_input_grad[3]:
+            of_down = (of_low.T @ x.reshape(-1, x.shape[-1])).to(ctx.dtype)
+        if ctx.needs_input_grad[4]:
+            of_up = (of_out.T @ low).to(ctx.dtype).mul_(ctx.scale)
+        return of_x, None, None, of_down, of_up, None, None, None

@@ -1,0 +1,106 @@
+"""Take as many steps of a training as the time allows, go on where the last run ended, and hand adapters out in small files."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from codeduet.agents.team import Policy
+from codeduet.algorithms.config import TrainConfig
+from codeduet.algorithms.memory import give_back
+from codeduet.algorithms.metrics import MetricsLog
+from codeduet.algorithms.show import shown
+from codeduet.algorithms.trainer import Trainer, peak_memory_mib
+from codeduet.benchmarks.config import to_yaml
+from codeduet.envs.files import make_folder, write_whole
+
+SHARD_BYTES = 12 * 2**20
+"""Of a file of adapter weights, at most, so that it can be sent where files are small."""
+
+_TOLD = ("reward", "solved", "syntax", "tests", "helper_called")
+"""Metrics of the first and the last step that are told."""
+
+
+def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Trainer, dict[str, Any]]:
+    """Train for about ``seconds``, one step at least, and save; a run folder that holds a run is continued.
+
+    Returns:
+        The trainer, and medians over this call's steps: seconds of the halves, tokens a second, the peak of memory beside
+        the plan's total.
+    """
+    began = time.perf_counter()
+    _forget_peak()
+    run = Path(config.out)
+    trainer = Trainer(config, console=console)
+    console.print(trainer.plan.line(), soft_wrap=True)
+    trainer.open(resume=run.is_dir())
+    make_folder(run)
+    write_whole(run / "config.yaml", to_yaml(config))
+    log = MetricsLog(run, trainer.step)
+    rows: list[dict[str, float]] = []
+    longest = 0.0
+    while not trainer.over() and (not rows or time.perf_counter() - began + longest < seconds):
+        started = time.perf_counter()
+        rows.append(trainer.train_step()[0])
+        log.write(trainer.step, rows[-1])
+        longest = max(longest, time.perf_counter() - started)
+        console.print(f"step {trainer.step}: {time.perf_counter() - started:.2f} s  {shown(rows[-1])}", soft_wrap=True)
+    log.close()
+    trainer.save()
+    return trainer, _summary(trainer, rows)
+
+
+def _forget_peak() -> None:
+    """Let the peak of memory count from here on, where the system can."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif (peak := Path("/proc/self/clear_refs")).is_file():
+        give_back()
+        peak.write_text("5", encoding="ascii")
+
+
+def _summary(trainer: Trainer, rows: list[dict[str, float]]) -> dict[str, Any]:
+    steady = rows[1:] or rows  # the first compiles and fills caches
+    halves = {half: statistics.median(row[f"seconds/{half}"] for row in steady) for half in ("rollout", "learn")}
+    peak = peak_memory_mib() / 1024
+    return {
+        "step": trainer.step,
+        "steps_now": len(rows),
+        "seconds": {half: round(value, 3) for half, value in halves.items()},
+        "generated_tokens_per_second": round(statistics.median(row["tokens_per_second"] for row in steady), 1),
+        "plan_gib": round(trainer.plan.total, 3),
+        "peak_gib": round(peak, 3),
+        "peak_over_plan": round(peak / trainer.plan.total, 3),
+        "micro_batch_tokens": trainer.plan.tokens,
+        "recompute": trainer.plan.recompute,
+        "first": {name: rows[0][name] for name in _TOLD if name in rows[0]},
+        "last": {name: rows[-1][name] for name in _TOLD if name in rows[-1]},
+    }
+
+
+def write_shards(policy: Policy, folder: Path) -> list[Path]:
+    """Write a policy's adapter in bfloat16, in files of at most :data:`SHARD_BYTES`, and return them."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    weights = get_peft_model_state_dict(policy.model, adapter_name=policy.adapter, save_embedding_layers=False)
+    parts: list[dict[str, torch.Tensor]] = [{}]
+    size = 0
+    for name, tensor in weights.items():
+        made = tensor.detach().to("cpu", torch.bfloat16).contiguous()
+        if parts[-1] and size + made.nbytes > SHARD_BYTES:
+            parts.append({})
+            size = 0
+        parts[-1][name] = made
+        size += made.nbytes
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{policy.name}-{i + 1}-of-{len(parts)}.safetensors" for i in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        save_file(part, file)
+    return files
