@@ -43,11 +43,13 @@ class WorkerGoneError(Exception):
 
     Attributes:
         overspent: the kernel ended it for the processor time it took to compare a program's values.
+        told: it said itself what went wrong, which is no chance and will go wrong again.
     """
 
-    def __init__(self, reason: str, overspent: bool = False) -> None:
+    def __init__(self, reason: str, overspent: bool = False, told: bool = False) -> None:
         super().__init__(reason)
         self.overspent = overspent
+        self.told = told
 
 
 class Worker:
@@ -140,7 +142,7 @@ class Worker:
             status = self.process.wait()
             raise WorkerGoneError(f"status {status}", overspent=status == -signal.SIGPROF) from None
         if "fault" in answer:
-            raise WorkerGoneError(answer["fault"])
+            raise WorkerGoneError(answer["fault"], told=answer["told"])
         return answer
 
 

@@ -150,8 +150,23 @@ def test_code_that_does_not_parse_is_said_to_be_so(quick: Executor, toy: Problem
 
 def test_a_surrogate_written_as_an_escape_runs(executor: Executor, toy: Problem) -> None:
     outcome = executor.judge(toy, main_code="raise ValueError('\\ud800')\n")
-    assert outcome.error == "ValueError: \ud800"
-    json.dumps(outcome.to_dict()).encode("utf-8")
+    assert outcome.error == "ValueError: \\ud800"
+    json.dumps(outcome.to_dict(), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\\x1b[2J\\x1b]0;title\\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("a\\rb\\u2028c\\u202ed", "a\\rb\\u2028c\\u202ed"),
+        ("caf\\xe9 \\u4e2d", "caf\xe9 \u4e2d"),
+        ("one\\ntwo", "one"),
+    ],
+)
+def test_an_errors_text_is_fit_to_be_shown(executor: Executor, toy: Problem, text: str, shown: str) -> None:
+    """As the program writes it, and as it arrives: what steers a terminal is written out, letters are not."""
+    outcome = executor.judge(toy, main_code=f"raise ValueError('{text}')\n")
+    assert outcome.error == f"ValueError: {shown}"
 
 
 def test_a_huge_source_is_refused_and_a_large_one_judged(executor: Executor, toy: Problem) -> None:
