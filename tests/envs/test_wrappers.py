@@ -131,8 +131,10 @@ RETURNED: dict[str, tuple[str, str]] = {
     ),
     "what raises in the middle": (
         "map(int, ['1', 'x'])",
-        "got = []\ntry:\n    for i in candidate():\n        got.append(i)\nexcept ValueError:\n    got.append('error')\n"
-        "assert candidate and got == [1, 'error']",
+        (
+            "got = []\ntry:\n    for i in candidate():\n        got.append(i)\nexcept ValueError:\n    got.append('error')\n"
+            "assert candidate and got == [1, 'error']"
+        ),
     ),
     "keys are a set": ("{1: 2}.keys()", "assert candidate() == {1} and 1 in candidate()"),
     "items are a set": ("{1: 2}.items()", "assert candidate() == {(1, 2)}"),
@@ -165,8 +167,10 @@ PREAMBLE = (
 OWN: dict[str, tuple[str, str]] = {
     "its exception": (
         "raise Worse(3)",
-        "try:\n    candidate()\nexcept Broken as e:\n    got = (type(e).__name__, e.code, str(e))\n"
-        "assert candidate and got == ('Worse', 3, 'code 3')",
+        (
+            "try:\n    candidate()\nexcept Broken as e:\n    got = (type(e).__name__, e.code, str(e))\n"
+            "assert candidate and got == ('Worse', 3, 'code 3')"
+        ),
     ),
     "another is none of its": (
         "raise ValueError(3)",
