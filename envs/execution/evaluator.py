@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import importlib
 import json
 import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -43,6 +45,8 @@ _STARTS = 3
 _DUMMY_ANSWERS = (0, 1.5)
 _MOST_AHEAD = 4096
 _MOST_BYTES_AHEAD = 1_000_000
+_IMPORTING_S = 15.0
+"""What the tests of a problem may take beside the limits when they are first run: a library may take seconds to load."""
 
 
 class EndedError(Exception):
@@ -98,6 +102,8 @@ class Candidate:
         self._known = known
         self._ahead = ahead
         self._limits = limits
+        self._turn = threading.RLock()  # tests may ask from several threads
+        self._items_left = limits.result_nodes  # of all iterators together, beside those that came with an answer
         self._early: deque[bytes] = deque()  # answers to calls that were sent ahead, read before they were asked for
         self.asked: list[bytes] = []
         self.ended = False
@@ -106,6 +112,10 @@ class Candidate:
         self.unsendable = ""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        with self._turn:
+            return self._ask(arguments, options)
+
+    def _ask(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if self.ended or self.diverged:
             raise EndedError
         kept: list[Any] = []
@@ -146,6 +156,10 @@ class Candidate:
 
     def _more(self, number: int) -> tuple[list[Any], Any]:
         """Ask for the next items of an iterator that the program returned."""
+        with self._turn:
+            return self._next(number)
+
+    def _next(self, number: int) -> tuple[list[Any], Any]:
         if self.ended or self.diverged:
             raise EndedError
         try:
@@ -155,6 +169,9 @@ class Candidate:
             message = self._conversation.receive()
             decoder = self._decoder(message, [])
             items, end = decoder.chunk() if message[:1] == b"+" else ([], read_failure(decoder, message[:1]))
+            self._items_left -= len(items)
+            if self._items_left < 0:
+                raise TooLargeError("result_nodes")
             if not decoder.done:
                 raise MalformedError("bytes left over")
         except BaseException as error:  # noqa: BLE001
@@ -205,7 +222,7 @@ class Evaluator:
 
     def __init__(self, jail: Jail, isolation: str) -> None:
         self._jail = jail
-        self._limits = jail.limits
+        self.limits = jail.limits
         self._isolation = isolation
         self._known: dict[int, _Known] = {}
 
@@ -232,7 +249,7 @@ class Evaluator:
 
     def _attempt(self, known: _Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
-        facts = Facts(self._limits)
+        facts = Facts(self.limits)
         findings = Findings([False] * known.check.total)
         candidate = None
         with self._jail.fork() as conversation:
@@ -240,7 +257,7 @@ class Evaluator:
                 if _load(conversation, known, helper_code, main_code, facts):
                     if ahead:
                         conversation.send(join(ahead))
-                    candidate = Candidate(conversation, known, ahead, self._limits)
+                    candidate = Candidate(conversation, known, ahead, self.limits)
                     findings = known.check.run(candidate)
                     facts.ended, facts.forged = candidate.ended, candidate.forged
             except wire.ClosedError:
@@ -327,6 +344,10 @@ def main(descriptor: int) -> None:
         except InputError as error:
             answer(input_error=str(error))
             return
+        # What the tests import is there for them; a program has what ``packages`` names, which its values may be made of.
+        sys.path += settings["path"]
+        for name in settings["packages"]:
+            importlib.import_module(name)
         _limit_memory(limits)
         evaluator = Evaluator(jail, isolation)
         # Young garbage is few and what is kept is large: collect seldom, and never look at the start's objects again.
@@ -338,7 +359,8 @@ def main(descriptor: int) -> None:
             request = json.loads(wire.receive(descriptor))
             # Past this the kernel ends this process: comparing a program's values must not hold it for ever, and in
             # the middle of one long call into C nothing else could.
-            signal.setitimer(signal.ITIMER_PROF, limits.check_cpu_s)
+            learning = _IMPORTING_S if "problem" in request else 0.0
+            signal.setitimer(signal.ITIMER_PROF, limits.check_cpu_s + learning)
             _serve(evaluator, request, answer)
             signal.setitimer(signal.ITIMER_PROF, 0)
     except wire.ClosedError:  # the executor is gone
@@ -373,6 +395,7 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
     try:
         if "problem" in request:
             evaluator.learn(request["key"], Problem(**request["problem"]))
+            signal.setitimer(signal.ITIMER_PROF, evaluator.limits.check_cpu_s)
         answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
     except InputError as error:
         answer(input_error=str(error))

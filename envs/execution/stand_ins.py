@@ -5,6 +5,7 @@ Built from data alone, by classes of our own or of the standard library: no code
 
 from __future__ import annotations
 
+import math
 import sys
 import types
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -181,6 +182,8 @@ def as_array(kind: str, char: str, shape: tuple[int, ...], content: bytes) -> An
     if numpy is not None:
         return numpy.frombuffer(content, numpy.dtype(kind)).reshape(shape).copy()
     flat: list[Any] = memoryview(content).cast(char).tolist()  # type: ignore[call-overload]
+    if math.prod(shape) != len(flat):
+        raise ValueError("another shape")
     if not shape:
         return flat[0]
     for size in shape[:0:-1]:

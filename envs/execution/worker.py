@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import socket
@@ -76,7 +77,7 @@ class Worker:
         self._keys = 0
         self.process, self._line = launch("codeduet.envs.execution.evaluator")
         self.pids = [self.process.pid]
-        path = [str(folder) for folder in sys.path] if packages else []
+        path = [os.path.abspath(folder) for folder in sys.path if folder]
         settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": path}
         try:
             answer = self._ask(settings)

@@ -187,10 +187,16 @@ class Encoder:
         name = next((name for name, kind in FACTORIES.items() if kind is factory), "")
         if not name and factory is not None and not self.comparing:
             name = "same" if _code(factory) is _code(self._factory) else "sample"
+        sample = None
+        if name == "sample":
+            try:
+                sample = factory()
+            except Exception:  # noqa: BLE001  # as it may, where nothing is missing
+                name = ""
         self.write(b"E" + short(name))
         if name == "sample":
             outer, self._factory = self._factory, factory
-            self.put(factory(), depth - 1)
+            self.put(sample, depth - 1)
             self._factory = outer
         pairs = (part for pair in dict.items(value) for part in pair)
         self.put_items(b"{", pairs, 2 * dict.__len__(value), depth)

@@ -231,6 +231,54 @@ def test_dataclasses_with_text_annotations_load(executor: Executor, toy: Problem
     assert executor.judge(toy, main_code=main).solved
 
 
+SETS_FLAGS = (
+    "import fcntl, os\nfor n in range(64):\n    try:\n        fcntl.fcntl(n, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)\n"
+    "    except OSError:\n        pass\n"
+)
+READS_FLAGS = (
+    "import fcntl, os\nflags = [fcntl.fcntl(n, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND) for n in range(3)]\n"
+    "def double(x):\n    return x + x if not any(flags) else flags\n"
+)
+
+
+@pytest.mark.parametrize("isolation", ["namespaces", "landlock", "process"])
+def test_open_files_are_each_programs_own(toy: Problem, isolation: Any) -> None:
+    with Executor(workers=1, isolation=isolation) as executor:
+        for _ in range(2):
+            executor.judge(toy, main_code=SETS_FLAGS)
+            assert executor.judge(toy, main_code=READS_FLAGS).solved
+
+
+SEEN = {
+    "no module by the file's name": "import solution",
+    "no module of the judge's": "import sys\nassert not [m for m in sys.modules if m.startswith('codeduet')]",
+    "its own module": "import sys\nassert sys.modules[__name__].__dict__ is globals()",
+    "a name that cannot be imported": "assert not __name__.isidentifier() and '.' not in __name__",
+    "no arguments": "import sys\nassert sys.argv == [''] and 'codeduet' not in str(sys.orig_argv)",
+    "a module's globals": "assert set(globals()) == {'__name__', '__doc__', '__package__', '__loader__', '__spec__', "
+    "'__builtins__', 'List'}, globals()",
+    "no flag of ours": "def f(x: int): ...\nassert f.__annotations__ == {'x': int}",
+    "nor in what it compiles": "d = {}\nexec('def f(x: int): ...', d)\nassert d['f'].__annotations__ == {'x': int}",
+}
+
+
+@pytest.mark.parametrize("unit", ["helper_code", "main_code"])
+@pytest.mark.parametrize("code", SEEN.values(), ids=SEEN.keys())
+def test_a_program_sees_what_a_plain_module_sees(executor: Executor, toy: Problem, code: str, unit: str) -> None:
+    codes = {"helper_code": "", "main_code": RIGHT}
+    outcome = executor.judge(toy, **{**codes, unit: f"{code}\n{codes[unit]}"})
+    imports = code == "import solution"
+    assert (outcome.solved, outcome.error) == (not imports, "ModuleNotFoundError: No module named 'solution'" * imports)
+
+
+def test_a_module_has_the_same_name_each_time_and_another_program_another(executor: Executor, toy: Problem) -> None:
+    names = [
+        executor.judge(toy, helper_code=helper, main_code="raise ValueError(__name__)\n").error
+        for helper in ("", "", "x = 1\n")
+    ]
+    assert names[0] == names[1] != names[2]
+
+
 def test_a_main_guard_does_not_run(executor: Executor, toy: Problem) -> None:
     assert executor.judge(toy, main_code=f'{RIGHT}if __name__ == "__main__":\n    1 / 0\n').solved
 

@@ -161,9 +161,10 @@ class _Loaded:
         """Tell whether a call has changed its arguments in place."""
         encoder = Encoder(own=self._own, names=self.names)
         encoder.kept, encoder.comparing = [], True
+        encoder.bytes_left = len(asked)
         try:
             return encoder.encode(call) != asked
-        except RecursionError:
+        except (TooLargeError, RecursionError):
             return True
 
     def _more(self, number: int) -> bytes:
@@ -188,11 +189,12 @@ class _Loaded:
             return
         _, limit, _ = _describe(problem)
         encoder.put((limit, _raised_in(problem)), encoder.depth)
-        written = len(encoder.parts)
+        written, left = len(encoder.parts), (encoder.bytes_left, encoder.nodes_left)
         try:
             encoder.put(problem, encoder.depth)
-        except BaseException:  # what it carries cannot be sent: its classes alone
+        except BaseException:  # what it carries cannot be sent: its class alone
             del encoder.parts[written:]
+            encoder.bytes_left, encoder.nodes_left = left
             encoder.put(_bare(problem), encoder.depth)
 
 

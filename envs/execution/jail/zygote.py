@@ -123,7 +123,7 @@ def main(control: int) -> None:
 def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
     """Import packages for the programs from where the caller has them; return their folders."""
     before = list(sys.path)
-    sys.path += path
+    sys.path += path if names else ()
     folders = []
     for name in names:
         module = importlib.import_module(name)
