@@ -40,8 +40,11 @@ from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
+from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
+from codeduet.envs.execution import shared_executor
 from codeduet.envs.files import json_line, locked, make_folder, naming, write_whole
+from codeduet.envs.rewards import get_reward
 
 __all__ = [
     "BenchConfig", "Players", "bench", "choose_problems", "load_served", "make_players", "results_table", "summarise",
@@ -121,6 +124,7 @@ def bench(
     with locked(run):
         write_whole(saved, to_yaml(config))
         rows = _finished(run, config.n)
+        again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
         began = time.perf_counter()
         played = bool(_missing(problems, rows))
         if played:
@@ -138,12 +142,15 @@ def bench(
                     stack.callback(engine.close)
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
+        if played or again:
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
         results = summarise(config, [rows[problem.task_id] for problem in problems])
         if config.env.overlong == "skip":
             results["left_out"] = played_by.left_out
         results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
+        if line := told([row for of_problem in rows.values() for row in of_problem]):
+            (console or Console()).print(line, markup=False, highlight=False, soft_wrap=True)
         write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
@@ -55,7 +56,8 @@ def of_rows(rows: Rows, ks: Sequence[int], agents: Sequence[str], seed: int) -> 
 def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
     def rate(values: Iterable[Iterable[Any]], within: tuple[float, float] | None = (0.0, 1.0)) -> dict[str, float]:
         # Samples of one problem are alike: the interval is over problems.
-        means = [sum(map(float, of_problem)) / len(of_problem) for of_problem in map(list, values)]
+        told = [[float(value) for value in of_problem if not math.isnan(value)] for of_problem in values]
+        means = [sum(of_problem) / len(of_problem) for of_problem in told if of_problem]
         return bootstrap_mean(means, seed=seed, within=within)._asdict()
 
     outcomes = [[row["outcome"] for row in of_problem] for of_problem in rows]

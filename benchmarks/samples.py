@@ -69,7 +69,7 @@ def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     code = {agent: row.get(f"{agent.split('_')[0]}_code", "") for agent in AGENTS}
     texts = row.get("texts") or {agent: [text] for agent, text in code.items()}
     turns = max(map(len, texts.values()))
-    outcome, reward = row["outcome"], row.get("reward", bool(row["passed"]))
+    outcome = row["outcome"]
     functions = {
         key: names if isinstance(names, str) else " ".join(names)
         for key, names in outcome["structure"].items()
@@ -86,12 +86,16 @@ def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
             key: {agent: row.get(key, {}).get(agent, empty) for agent in AGENTS}
             for key, empty in (("tokens", 0), ("truncated", False), ("refused", False))
         },
-        "reward": float("nan") if reward is None else float(reward),
-        "helper_gain": float(row.get("helper_gain", 0.0)),
+        "reward": _number(row.get("reward", bool(row["passed"]))),
+        "helper_gain": _number(row.get("helper_gain", 0.0)),
         "outcome": {**outcome, "structure": {**outcome["structure"], **functions}},
         "passed": row["passed"],
     }
     return {**columns, **{key: value for key, value in row.items() if key not in columns}}
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)  # JSON has no NaN
 
 
 def read_samples(path: Path) -> list[dict[str, Any]]:

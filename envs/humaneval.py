@@ -131,7 +131,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
     ## Episode end
 
     Solving the problem terminates the episode and pays the turns that are left at full score as well, so that failing
-    longer never earns more. So does the last of `max_turns`. Nothing truncates.
+    longer never earns more. So does the last of `max_turns`. A program that the machine fails to judge, again and
+    again (`outcome.worker_fault`), truncates it and pays nothing.
 
     ## Arguments
 
@@ -299,7 +300,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
         A ``step`` with the same action takes the result up; any other step or reset drops it. Does nothing where
         the action completes no program. :func:`codeduet.envs.step_many` calls it for a whole group first.
         """
-        if self.agent_selection != MAIN or self.terminations[MAIN]:
+        if self.agent_selection != MAIN or self.terminations[MAIN] or self.truncations[MAIN]:
             return
         executor = self.executor or shared_executor()
         program = Program(self.problem, self._code.get(HELPER, ""), self._read(MAIN, action))
@@ -308,7 +309,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
     def step(self, action: str | None) -> None:
         """Let the selected agent act; when main does, judge the program and pay both."""
         agent = self.agent_selection
-        if self.terminations[agent]:
+        if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
         if not isinstance(action, str):
@@ -325,10 +326,11 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
                 self.submit(action)
             assert self._pending is not None
             outcome = self._pending[1].result()
-            if outcome.worker_fault:  # no reward can be made of it
-                raise RuntimeError(f"the executor could not judge a program: {outcome.error}")
             self._code[MAIN] = self._read(MAIN, action)
-            self._pay(outcome, paid(self.reward_fn, outcome))
+            if outcome.worker_fault:
+                self._cut_off(outcome)
+            else:
+                self._pay(outcome, paid(self.reward_fn, outcome))
         self._pending = None
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -363,6 +365,15 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             code = extract_main(end, self.problem) if agent == MAIN else extract_helper(end)
         self._too_long[agent] = len(code) > MAX_TEXT
         return "" if self._too_long[agent] else code
+
+    def _cut_off(self, outcome: Outcome) -> None:
+        """Truncate the episode: nothing is known of its program, so no reward can be made of it."""
+        self.outcome = outcome
+        self.turn += 1
+        self.truncations = dict.fromkeys(self.agents, True)
+        self._transcript.append(f"# turn {self.turn}, no verdict: {outcome.error}")
+        self._acted = False
+        self._deads_step_first()
 
     def _pay(self, outcome: Outcome, score: float) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""

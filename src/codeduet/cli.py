@@ -248,7 +248,10 @@ def judge(
             executor,
             lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
-    console.print(results_table(read_results(results_path(out))))
+    results = read_results(results_path(out))
+    console.print(results_table(results))
+    if unjudged := sum(results.get("unjudged", {}).values()):
+        say(f"{unjudged} samples could not be judged and count as neither: judge the file again")
     say(f"{passed} of {total} samples pass; outcomes in {out}")
     say(f"results in {results_path(out)}")
 
