@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from codeduet.agents.team import Policy
 
-FinishReason = Literal["eos", "stop", "length"]
+FinishReason = Literal["eos", "stop", "length", "refused"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Completion:
         logprobs: `[L]` log-probability of each id under the distribution it was sampled from (temperature and
             truncation applied); zeros where greedy.
         text: decoded without special tokens, and without a stop string and what follows it.
-        finish_reason: ``"eos"``, ``"stop"`` (a stop string) or ``"length"``.
+        finish_reason: ``"eos"``, ``"stop"`` (a stop string), ``"length"``, or ``"refused"``: a server would not answer, and
+            the text is empty.
         policy_version: version of the policy that wrote it.
     """
 

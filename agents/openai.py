@@ -5,6 +5,9 @@ the model's tokenizer here. ``api="chat"`` sends the prompt as one user message 
 models want it; no tokenizer is needed. Such a server tells how many tokens it wrote and not which, so that a completion
 is recorded as its bytes, and counts of tokens are counts of bytes.
 
+Servers differ in what they take, are busy, and refuse single prompts: :mod:`codeduet.agents.served` sees to that. Each
+answer is saved when it comes, where a file is named.
+
 Weights stay where they are, so nothing can be trained through it: ``sync`` refuses a new version.
 """
 
@@ -13,42 +16,44 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from codeduet.agents.engine import Completion, FinishReason, Request, cut
+from codeduet.agents.replies import Api
+from codeduet.agents.saved_answers import SavedAnswers
+from codeduet.agents.served import Question, Served
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import InputError
 from codeduet.envs.token_step import decode_ids, encode_text
 
-Api = Literal["completions", "chat"]
-
-_STOPS = 4
-"""Stop strings these interfaces take; the others cut the text here, once it has come."""
-
 _CHOICES = 64
 """Completions asked for at once: each has a seed of its own, so each is a call."""
 
-_REASON_CHARS = 300
-"""Of what a server says, so many characters are shown: a page of HTML is no error message."""
+_GRACE_S = 5.0
+"""When a run ends, calls under way are given so long: their answers are paid for."""
 
 
 class OpenAIEngine:
     """Generates by calls to a server.
 
     Args:
-        team: whose policies answer, all by the same model.
-        model: the server's name for it.
+        team: whose policies answer.
+        model: the server's name for the model they answer by.
         base_url: address up to and with ``/v1``; the key is read from the environment's ``OPENAI_API_KEY``.
         api: which of the server's two interfaces.
-        timeout_s: for one completion.
-        retries: further attempts where the server is busy or the line breaks.
+        served: policy -> (model, address) of those that answer by another; an empty one is the one above.
+        timeout_s: for one call, and the longest wait that a server may ask for.
+        retries: further tries of a call where the server is busy, fails, or the line breaks.
         batch_size: calls under way at once, at most.
         system: under ``api="chat"`` a system message before the user's; empty is none.
         template: under ``api="chat"`` further arguments of the server's chat template; vLLM and SGLang take them.
+        answers: a JSONL file where each answer is saved when it comes, and found again; None saves none.
+        say: gets a line on each kind of trouble when it comes up first, and on how often at the end.
 
     Raises:
-        InputError: the ``openai`` package is missing, the address is none, or the team has adapters or trained weights.
+        InputError: the ``openai`` package is missing, an address is none, or the team has adapters or trained weights.
     """
 
     def __init__(
@@ -58,39 +63,46 @@ class OpenAIEngine:
         base_url: str,
         *,
         api: Api = "completions",
+        served: Mapping[str, tuple[str, str]] | None = None,
         timeout_s: float = 600.0,
-        retries: int = 2,
+        retries: int = 8,
         batch_size: int = _CHOICES,
         system: str = "",
         template: Mapping[str, Any] | None = None,
+        answers: Path | None = None,
+        say: Callable[[str], None] = print,
     ) -> None:
-        try:
-            import openai
-        except ImportError:
-            raise InputError("engine=openai needs the openai package: pip install 'codeduet[openai]'") from None
-        if not base_url.startswith(("http://", "https://")):
-            raise InputError(f"engine=openai needs base_url=http(s)://HOST:PORT/v1, not {base_url!r}")
         if any(policy.model is not None for policy in team.policies):
             raise InputError(
                 "engine=openai plays the model its server has: checkpoints and adapters are not sent there"
             )
-        self._openai = openai
         self.policies = {policy.name: policy for policy in team.policies}
-        self.model = model
-        self.base_url = base_url
         self.api = api
-        self._system: list[Any] = [{"role": "system", "content": system}] if system else []
-        self._extra = {"chat_template_kwargs": dict(template)} if template else None
-        try:
-            self._client = openai.AsyncOpenAI(
-                base_url=base_url,
-                api_key=os.environ.get("OPENAI_API_KEY") or "none",
-                timeout=timeout_s,
-                max_retries=retries,
-            )
-        except Exception as error:  # noqa: BLE001  # the HTTP library's own, which openai does not name
-            raise InputError(f"engine=openai cannot use base_url={base_url!r}: {_brief(error)}") from None
-        self._free = asyncio.Semaphore(batch_size)
+        self._system = ({"role": "system", "content": system},) if system else ()
+        self._template = {"chat_template_kwargs": dict(template)} if template else {}
+        self._say = say
+        saved = SavedAnswers(answers)
+        free = asyncio.Semaphore(batch_size)
+        self._clients: dict[str, Any] = {}
+        models: dict[tuple[str, str], Served] = {}
+        self._served: dict[str, Served] = {}
+        for policy in self.policies:
+            name, url = (served or {}).get(policy, ("", ""))
+            place = (name or model, url or base_url)
+            if place[1] not in self._clients:
+                self._clients[place[1]] = _client(place[1], timeout_s)
+            if place not in models:
+                models[place] = Served(
+                    self._clients[place[1]],
+                    place[0],
+                    api=api,
+                    free=free,
+                    retries=retries,
+                    timeout_s=timeout_s,
+                    saved=saved,
+                    say=say,
+                )
+            self._served[policy] = models[place]
         # Calls are tasks, because a task can be ended: a thread would wait for its server, and Python for the thread.
         # The loop has a thread of its own, because the caller's may run one already, as in a notebook.
         self._loop = asyncio.new_event_loop()
@@ -100,14 +112,12 @@ class OpenAIEngine:
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds.
 
-        The first error ends all calls under way.
+        The first error ends all calls; those under way are waited for, shortly, and their answers saved.
 
         Raises:
-            InputError: the server is gone, refuses, or answers with something else; what was sampled before is the
-                caller's to keep. Or ``top_k`` is set, which the chat interface does not have.
+            InputError: a server is gone, stays busy, or refuses whatever it is asked; what was sampled before is the
+                caller's to keep.
         """
-        if self.api == "chat" and any(request.sampling.top_k for request in requests):
-            raise InputError("team.api=chat has no top_k to send: set sampling.top_k=0, or team.api=completions")
         answers = asyncio.run_coroutine_threadsafe(self._ask_all(requests), self._loop)
         try:
             return answers.result()
@@ -129,9 +139,12 @@ class OpenAIEngine:
         """Do nothing."""
 
     def close(self) -> None:
-        """End the calls under way and close the connections."""
+        """End the calls under way, close the connections, and say how often there was trouble."""
         if self._loop.is_closed():
             return
+        for summary in dict.fromkeys(served.summary() for served in self._served.values()):
+            if summary:
+                self._say(summary)
         asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -142,84 +155,52 @@ class OpenAIEngine:
         for call in calls:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        await self._client.close()
+        for client in self._clients.values():
+            await client.close()
 
     async def _ask_all(self, requests: Sequence[Request]) -> list[list[Completion]]:
         calls = [asyncio.ensure_future(self._ask(request, seed)) for request in requests for seed in request.seeds]
         try:
             answers = iter(await asyncio.gather(*calls))
+        except InputError:
+            under_way = {call for served in self._served.values() for call in served.under_way}
+            for call in set(calls) - under_way:
+                call.cancel()
+            if under_way:
+                await asyncio.wait(under_way, timeout=_GRACE_S)
+            raise
         finally:
             for call in calls:
                 call.cancel()
         return [[next(answers) for _ in request.seeds] for request in requests]
 
     async def _ask(self, request: Request, seed: int) -> Completion:
-        async with self._free:
-            try:
-                answer = await self._call(request, seed)
-            except (self._openai.OpenAIError, ValueError) as error:  # ValueError: what should be JSON is none
-                raise self._refuse(_brief(error)) from None
-        choice, text = self._read(answer)
-        ids = getattr(choice, "token_ids", None) if self.api == "completions" else None
-        if not ids or not isinstance(ids, list) or not all(isinstance(i, int) for i in ids):
-            ids = encode_text(self.policies[request.policy].tokenizer, text)
-        finish: FinishReason
-        if getattr(choice, "finish_reason", None) == "length":
-            finish = "length"
-        else:
-            finish = "stop" if isinstance(getattr(choice, "stop_reason", None), str) else "eos"
-        if any(stop in text for stop in request.sampling.stop):
-            finish = "stop"
-        return Completion(tuple(ids), (0.0,) * len(ids), cut(text, request.sampling.stop), finish, 0)
-
-    async def _call(self, request: Request, seed: int) -> Any:
+        served, policy = self._served[request.policy], self.policies[request.policy]
         sampling = request.sampling
-        settings: dict[str, Any] = {
-            "model": self.model,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": seed,
-            "stop": list(sampling.stop[:_STOPS]) or None,
-        }
         if self.api == "chat":
-            tokenizer = self.policies[request.policy].tokenizer
-            message: Any = {"role": "user", "content": decode_ids(tokenizer, list(request.prompt_ids))}
-            return await self._client.chat.completions.create(
-                messages=[*self._system, message],
-                max_completion_tokens=sampling.max_new_tokens,
-                extra_body=self._extra,
-                **settings,
-            )
-        return await self._client.completions.create(
-            prompt=list(request.prompt_ids),
-            max_tokens=sampling.max_new_tokens,
-            # Beyond OpenAI's own interface: what vLLM needs so that no default of the model's applies.
-            extra_body={
-                "top_k": sampling.top_k,
-                "min_p": 0.0,
-                "repetition_penalty": 1.0,
-                "return_token_ids": True,
-                "stop_token_ids": sorted(self.policies[request.policy].eos_ids),
-            },
-            **settings,
-        )
-
-    def _read(self, answer: Any) -> tuple[Any, str]:
-        """Return an answer's choice and its text: the client library passes on whatever came, a web page too."""
-        choices = getattr(answer, "choices", None)
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if self.api == "chat":
-            text = getattr(getattr(choice, "message", None), "content", False)
-            text = "" if text is None else text  # a model that thought until its tokens were used up
+            message = {"role": "user", "content": decode_ids(policy.tokenizer, list(request.prompt_ids))}
+            question = Question((*self._system, message), sampling, seed, self._template)
         else:
-            text = getattr(choice, "text", None)
-        if not isinstance(text, str):
-            raise self._refuse(f"its answer is no completion: {_brief(answer)}")
-        return choice, text
+            # Beyond OpenAI's own interface: what vLLM needs so that no default of the model's applies.
+            more = {"return_token_ids": True, "stop_token_ids": sorted(policy.eos_ids)}
+            question = Question(request.prompt_ids, sampling, seed, more)
+        reply = await served.ask(question)
+        finish: FinishReason = "stop" if any(stop in reply.text for stop in sampling.stop) else reply.finish
+        ids = reply.token_ids or tuple(encode_text(policy.tokenizer, reply.text))
+        return Completion(ids, (0.0,) * len(ids), cut(reply.text, sampling.stop), finish, 0)
 
-    def _refuse(self, reason: str) -> InputError:
-        return InputError(f"server {self.base_url} ({self.model}): {reason}")
 
-
-def _brief(said: object) -> str:
-    return " ".join(str(said).split())[:_REASON_CHARS]
+def _client(base_url: str, timeout_s: float) -> Any:
+    """Return a client of the ``openai`` package, which makes each call once."""
+    try:
+        import openai
+    except ImportError:
+        raise InputError("engine=openai needs the openai package: pip install 'codeduet[openai]'") from None
+    if not base_url.startswith(("http://", "https://")):
+        raise InputError(f"engine=openai needs base_url=http(s)://HOST:PORT/v1, not {base_url!r}")
+    key = os.environ.get("OPENAI_API_KEY") or "none"
+    try:
+        return openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout_s, max_retries=0)
+    except Exception as error:  # noqa: BLE001  # the HTTP library's own, which openai does not name
+        reason = " ".join(str(error).split())
+        raise InputError(f"engine=openai cannot use base_url={base_url!r}: {reason}") from None

@@ -177,6 +177,9 @@ def base_prompt(agent: str, observation: Observation) -> str:
     """Return the text a base model continues: for helper with functions, for main with a body."""
     prompt, helper_code = str(observation["prompt"]), str(observation["helper_code"])
     again = "".join(f"# {line}\n" for line in str(observation["feedback"]).splitlines())
+    if again and (previous := str(observation["previous_code"]).strip("\n")):
+        # As code: commented out it would take more tokens than it was written with.
+        again = f"{previous}\n\n\n{again}"
     if agent == HELPER:
         return f"{again}{prompt}    ...\n\n# Helper functions for {observation['entry_point']}:\n"
     before = helper_code.rstrip("\n") + "\n\n\n" if helper_code.strip() else ""

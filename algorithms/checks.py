@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codeduet.algorithms.algorithm import Algorithm
-from codeduet.algorithms.config import TrainConfig
+from codeduet.algorithms.config import TeamConfig, TrainConfig
 from codeduet.envs import InputError
 from codeduet.envs.errors import nearest
 
@@ -28,6 +28,7 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         if agent not in config.team.agents:
             raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
     check_blank(config.blank, config.team.agents)
+    check_served(config.team)
     if set(config.frozen) == set(config.team.agents):
         raise InputError("frozen names every agent: nothing would learn")
     if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
@@ -71,6 +72,20 @@ def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
             raise InputError(
                 f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
             )
+
+
+def check_served(team: TeamConfig) -> None:
+    """Check whose models on servers are named.
+
+    Raises:
+        InputError: a name that is no agent's, or models of a server without one.
+    """
+    for key, named in (("models", team.models), ("base_urls", team.base_urls)):
+        for agent in named:
+            if agent not in team.agents:
+                raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, team.agents)}")
+        if named and team.engine != "openai":
+            raise InputError(f"team.{key} is of a server's models: set team.engine=openai")
 
 
 def mains_of(algorithm: Algorithm) -> int:

@@ -36,6 +36,11 @@ class TeamConfig:
         engine: who generates: ``hf`` (transformers, with the very weights that train), ``vllm``, or ``openai`` (a server,
             evaluation only).
         base_url: of the server, up to and with ``/v1``.
+        models: of agents that answer by another model of a server than ``model``, its name: agent -> name.
+        base_urls: of agents whose model another server has, its address: agent -> URL.
+        timeout: seconds for one call of a server, and the longest that it may ask to wait.
+        retries: further tries of a call where a server is busy, fails, or the line breaks. They are half a second apart at
+            first and a minute at last, or as far as the server says.
         api: ``completions`` sends token ids, ``chat`` one user message.
         tokenizer: of a server's model: a transformers folder or hub name, where ``model``, the server's name, is none.
         context: tokens of a prompt and its completion under vLLM; 0 is as many as the model has positions.
@@ -57,6 +62,10 @@ class TeamConfig:
     batch_size: int = Field(default=64, gt=0)
     engine: Literal["hf", "vllm", "openai"] = "hf"
     base_url: str = ""
+    models: dict[str, str] = Field(default_factory=dict)
+    base_urls: dict[str, str] = Field(default_factory=dict)
+    timeout: float = Field(default=600.0, gt=0, allow_inf_nan=False)
+    retries: int = Field(default=8, ge=0)
     api: Literal["completions", "chat"] = "completions"
     tokenizer: str = ""
     context: int = Field(default=0, ge=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +12,9 @@ import numpy as np
 
 from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
-from codeduet.envs import HELPER, MAIN, Program, raw_env
+from codeduet.envs import HELPER, MAIN, InputError, Program, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.files import read_run_rows, write_whole
+from codeduet.envs.files import json_line, naming, read_run_rows, write_whole
 
 
 def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:
@@ -71,7 +70,8 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
 def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
     """Return by how much helper raises each program's score: what it earned, less what main's code earns alone.
 
-    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again.
+    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again. It is NaN where
+    the machine failed to judge.
     """
     problems = {problem.task_id: problem for problem in game.problems}
     mattered = {
@@ -84,7 +84,8 @@ def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[floa
     )
     gains = [0.0] * len(trajectories)
     for (i, together), outcome in zip(mattered.items(), alone, strict=True):
-        gains[i] = game.reward_fn(together) - game.reward_fn(outcome)
+        unknown = together.worker_fault or outcome.worker_fault
+        gains[i] = math.nan if unknown else game.reward_fn(together) - game.reward_fn(outcome)
     return gains
 
 
@@ -136,7 +137,7 @@ class MetricsLog:
 
     def write(self, step: int, values: Mapping[str, float], *, kind: str = "train") -> None:
         """Write the numbers of one step; ``kind`` is ``"train"`` or ``"eval"``."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json_line({"step": step, "kind": kind, **values}))
         self._board.write(step, values, kind)
 
@@ -145,25 +146,28 @@ class MetricsLog:
         self._board.close()
 
 
-def json_line(row: Mapping[str, Any]) -> str:
-    """Return a row as a line of JSON, which has no NaN and no infinity: null stands for them."""
-    return json.dumps(finite(dict(row)), allow_nan=False) + "\n"
-
-
-def finite(value: Any) -> Any:
-    """Return ``value`` with None for every number in it that is none."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Read the rows of a run's ``metrics.jsonl``."""
-    return read_run_rows(folder / "metrics.jsonl")
+    """Read the rows of a run's ``metrics.jsonl``.
+
+    Raises:
+        InputError: a line is no row of metrics.
+    """
+    path = folder / "metrics.jsonl"
+    rows = _rows_with_steps(path)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("kind"), str) or (row["kind"] == "train" and "reward" not in row):
+            raise InputError(f"{path} line {number} is no row of metrics: mend or delete it")
+    return rows
 
 
 def keep_until(path: Path, step: int) -> None:
     """Drop the rows of steps after ``step``, left by a run that was cut off after its last checkpoint."""
-    write_whole(path, "".join(json_line(row) for row in read_run_rows(path) if row["step"] <= step))
+    write_whole(path, "".join(json_line(row) for row in _rows_with_steps(path) if row["step"] <= step))
+
+
+def _rows_with_steps(path: Path) -> list[dict[str, Any]]:
+    rows = read_run_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if type(row.get("step")) is not int:
+            raise InputError(f"{path} line {number} has no step: mend or delete it")
+    return rows

@@ -7,9 +7,10 @@ sample), so a resumed run continues bit for bit.
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -34,7 +35,6 @@ from codeduet.algorithms.metrics import (
     episode_metrics,
     generated_tokens,
     helper_gains,
-    json_line,
     keep_until,
     read_metrics,
 )
@@ -43,7 +43,7 @@ from codeduet.algorithms.rollout import Group, rollout
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import completions_table, make_progress, shown
 from codeduet.envs import env, load_problems, raw_env
-from codeduet.envs.files import locked, make_folder
+from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
 from codeduet.interrupt import Interrupted, allowed, check, put_off
@@ -221,14 +221,16 @@ class Trainer:
             self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
         )
         played = perf_counter()
-        metrics = episode_metrics(groups, mains_of(self.algorithm))
+        judged = self._judged(groups)
+        metrics = episode_metrics(judged, mains_of(self.algorithm)) if judged else {"reward": math.nan}
+        metrics["worker_faults"] = float(len(groups) - len(judged))
         game = self.envs[0].unwrapped
         if isinstance(game, raw_env) and "helper_called" in metrics:
             # Of one episode a group: judging all of them twice would take longer than learning from them.
-            gains = helper_gains([group.trajectories[0] for group in groups], game)
-            metrics["helper_gain"] = float(np.mean(gains))
+            gains = helper_gains([group.trajectories[0] for group in judged], game)
+            metrics["helper_gain"] = float(np.mean([gain for gain in gains if math.isfinite(gain)] or [math.nan]))
         self.engine.sleep()
-        metrics |= self._learn(groups)
+        metrics |= self._learn(judged) if judged else {}
         give_back()
         self.engine.wake()
         for name in self.learners:
@@ -249,13 +251,18 @@ class Trainer:
     def evaluate(self) -> dict[str, float]:
         """Play the test tasks with the training's sampling and return the metrics."""
         metrics: list[dict[str, float]] = []
+        faults = 0
         size = max(1, len(self.envs) // self.config.eval_samples)
         for start in range(0, len(self.test_tasks), size):
             tasks = self.test_tasks[start : start + size]
             groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
-            metrics.append({**episode_metrics(groups), "weight": len(tasks)})
+            judged = self._judged(groups)
+            faults += len(groups) - len(judged)
+            if judged:
+                metrics.append({**episode_metrics(judged), "weight": len(judged)})
         weights = [row.pop("weight") for row in metrics]
-        return {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in metrics[0]}
+        means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
+        return {"reward": math.nan, **means, "worker_faults": float(faults)}
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
@@ -349,6 +356,16 @@ class Trainer:
                 )
         return metrics
 
+    def _judged(self, groups: Sequence[Group]) -> list[Group]:
+        """Return the groups whose programs all have a verdict; tell of the others."""
+        left = [group for group in groups if not group.judged]
+        if left:
+            self._say(
+                f"step {self.step + 1}: the machine failed to judge a program of {', '.join(g.task_id for g in left)}: left "
+                "out of the step (worker_faults in metrics.jsonl counts them)"
+            )
+        return [group for group in groups if group.judged]
+
     def _fitting(self, tasks: list[str]) -> list[str]:
         """Return the tasks that are not too long for the model, as far as that can be told."""
         game = self.envs[0].unwrapped if self.envs else None
@@ -397,8 +414,16 @@ def make_team(config: TeamConfig, seed: int) -> Team:
     )
 
 
-def make_engine(config: TeamConfig, team: Team) -> Engine:
+def make_engine(
+    config: TeamConfig, team: Team, *, answers: Path | None = None, say: Callable[[str], None] = print
+) -> Engine:
     """Make the engine a config asks for.
+
+    Args:
+        config: of the team.
+        team: who plays.
+        answers: where a server's answers are saved.
+        say: gets a line on each kind of trouble with a server.
 
     Raises:
         InputError: its library is missing, or it cannot generate for such a team.
@@ -422,9 +447,17 @@ def make_engine(config: TeamConfig, team: Team) -> Engine:
             config.model,
             config.base_url,
             api=config.api,
+            served={
+                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
+                for agent in config.agents
+            },
+            timeout_s=config.timeout,
+            retries=config.retries,
             batch_size=config.batch_size,
             system=config.system,
             template=config.template,
+            answers=answers,
+            say=say,
         )
     return HFEngine(team, config.batch_size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
+import unicodedata
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -27,17 +28,43 @@ _MARKS = {
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads ``1e-5`` as a number, as YAML 1.2 does: YAML 1.1 takes it for text, having no point."""
+    """Reads what has no quotes as YAML 1.2 does.
+
+    Of YAML 1.1's numbers ``1e-5`` is none, ``010`` is 8, ``2024_10_01`` is 20 million and ``1:30`` is 90; its ``on`` is true.
+    """
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes the text that ``_Loader`` would take for a number."""
+    """Quotes the text that ``_Loader`` would take for something else."""
 
+
+_CORE = (
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("merge", r"<<", "<"),
+)
+"""YAML 1.2's core schema: type, what it looks like, and how that may begin."""
 
 for _kind in (_Loader, _Dumper):
-    _kind.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-    )
+    _kind.yaml_implicit_resolvers = {}
+    for _name, _pattern, _first in _CORE:
+        _kind.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})$"), ["" if c == "\0" else c for c in _first]
+        )
+
+
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def packaged_configs(folder_name: str = "") -> list[str]:
@@ -52,7 +79,8 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
     Args:
         kind: its dataclass.
         source: the name of a packaged config, the path of a YAML file, or None for the defaults.
-        overrides: ``"dotted.key=value"``, the value in YAML.
+        overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
+            quotes around it aside.
         base: what holds where neither says anything; by default the dataclass's defaults.
 
     Raises:
@@ -65,17 +93,40 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise InputError(f"an override is dotted.key=value, not {override!r}")
-        try:
-            parsed = yaml.load(value, _Loader)
-        except yaml.YAMLError:
-            raise InputError(f"the value of {override!r} is not YAML") from None
-        _set(tree, key.split("."), parsed, override)
+        # Quoted text is that within the quotes; any other is nothing but itself.
+        verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
+        _set(tree, key.split("."), value if verbatim else _parsed(value, override), override)
     try:
-        return TypeAdapter(kind).validate_python(tree)
+        config = TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
         overridden = any(f"{where}.".startswith(f"{override.partition('=')[0]}.") for override in overrides)
         raise InputError(_one_line(kind, error, None if overridden else source)) from None
+    out = getattr(config, "out", "")
+    if any(unicodedata.category(sign) == "Cc" for sign in out):
+        raise InputError(f"out={out!r} holds a line break or another control character: name a folder without")
+    return config
+
+
+def _parsed(value: str, override: str) -> Any:
+    try:
+        return yaml.load(value, _Loader)
+    except (yaml.YAMLError, ValueError):  # ValueError: a number of too many digits
+        raise InputError(f"the value of {override!r} is not YAML") from None
+
+
+def _is_text(kind: Any, keys: Sequence[str]) -> bool:
+    """Tell whether a dotted key holds text, by the annotations of a config."""
+    for key in keys:
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(key)
+        elif typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        else:
+            return False
+    if typing.get_origin(kind) is typing.Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(kind))
+    return kind is str
 
 
 def to_yaml(config: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,9 @@ import numpy as np
 from codeduet.agents import derive_seed
 from codeduet.envs import InputError
 
+_EQUAL = 1e-12
+"""Values closer than this are equal but for rounding."""
+
 
 class Interval(NamedTuple):
     """A mean with its 95 % interval; ``low`` and ``high`` are NaN where it cannot be told."""
@@ -17,6 +21,12 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
+
+    def bounds(self, *, scale: float = 100, digits: int = 1, sign: str = "", to: str = " - ") -> str:
+        """Return the interval for people: ``low - high``, or ``none`` where it is none or has no width."""
+        if not self.low < self.high:
+            return "none"
+        return f"{self.low * scale:{sign}.{digits}f}{to}{self.high * scale:{sign}.{digits}f}"
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
@@ -36,11 +46,29 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
 
 
-def bootstrap_mean(values: Sequence[float], *, seed: int = 0, resamples: int = 10_000) -> Interval:
-    """Return the mean of ``values`` with its 95 % percentile-bootstrap interval; one value alone has none (NaN)."""
+def bootstrap_mean(
+    values: Sequence[float],
+    *,
+    seed: int = 0,
+    resamples: int = 10_000,
+    within: tuple[float, float] | None = None,
+) -> Interval:
+    """Return the mean of ``values`` with its 95 % percentile-bootstrap interval; one value alone has none (NaN).
+
+    Values that are all equal have resamples that are too: their interval has no width, and is told as none; 0 of 4 and 0 of
+    400 would be equally certain. Where it is known what values there can be, they have an exact one.
+
+    Args:
+        values: `[N]`, one a problem.
+        seed: of the resampling.
+        resamples: how many.
+        within: the least and the greatest value there can be.
+    """
     data = np.asarray(values, dtype=np.float64)
     if data.size < 2:
         return Interval(float(data.mean()) if data.size else float("nan"), float("nan"), float("nan"))
+    if within is not None and np.ptp(data) < _EQUAL:
+        return Interval(float(data.mean()), *_around_equal(float(data.mean()), data.size, within))
     means = _resampled_means(data, np.random.default_rng(derive_seed(seed, "bootstrap")), resamples)
     return Interval(float(data.mean()), *_percentiles(means))
 
@@ -65,9 +93,43 @@ def paired_difference(a: Mapping[str, Any], b: Mapping[str, Any], k: int = 1, se
         b: another's, on the same problems.
         k: of pass@k.
         seed: of the resampling.
+
+    Raises:
+        ValueError: their problems are not the same.
     """
-    of_results = [[pass_at_k(p["n"], p["correct"], k) for p in result["problems"].values()] for result in (a, b)]
-    return bootstrap_mean([x - y for x, y in zip(*of_results, strict=True)], seed=seed)
+    if a is b:  # nothing is estimated
+        return Interval(0.0, 0.0, 0.0)
+    if a["problems"].keys() != b["problems"].keys():
+        raise ValueError("paired results need the same problems")
+    rates = [
+        [pass_at_k(result["problems"][task]["n"], result["problems"][task]["correct"], k) for task in a["problems"]]
+        for result in (a, b)
+    ]
+    return bootstrap_mean([x - y for x, y in zip(*rates, strict=True)], seed=seed, within=(-1.0, 1.0))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return the exact two-sided p of so many wins and losses, were both as likely; ties count for neither."""
+    trials = wins + losses
+    tail = sum(math.comb(trials, count) for count in range(min(wins, losses) + 1))
+    return min(1.0, 2 * tail / (1 << trials))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values of several tests, adjusted by Holm's method: reject those below 0.05, and one in 20 families errs."""
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _around_equal(value: float, count: int, within: tuple[float, float]) -> tuple[float, float]:
+    """Return the exact 95 % interval of a mean, ``count`` values of which all are ``value``."""
+    # Clopper and Pearson: of all there are no more than this share differs, or some of these would have.
+    share = 1.0 - 0.025 ** (1.0 / count)
+    return value - share * (value - within[0]), value + share * (within[1] - value)
 
 
 def _resampled_means(data: np.ndarray, random: np.random.Generator, resamples: int) -> np.ndarray:

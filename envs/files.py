@@ -6,8 +6,9 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +70,38 @@ def read_run_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of writing, such as that of a full disk, name the file: the system does so for opening alone."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """Return a row as a line of JSON, which has no NaN and no infinity: null stands for them."""
+    return json.dumps(finite(dict(row)), allow_nan=False) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Return ``value`` with None for every number in it that is none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_whole(path: Path, text: str) -> None:
     """Replace a file as a whole: whoever is cut off, or runs out of space, leaves the one before."""
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with naming(path):
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

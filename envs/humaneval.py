@@ -12,16 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from gymnasium.spaces import Dict as DictSpace
 from gymnasium.spaces import Discrete, Space
-from gymnasium.utils import EzPickle, seeding
+from gymnasium.utils import seeding
 from pettingzoo import AECEnv
-from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, BaseWrapper, OrderEnforcingWrapper
 
+from codeduet.envs.episode import Resumable
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
 from codeduet.envs.feedback import feedback_for
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
-from codeduet.envs.rewards import RewardFn, get_reward
-from codeduet.envs.spaces import Unicode
+from codeduet.envs.rewards import RewardFn, get_reward, paid
+from codeduet.envs.spaces import MAX_TEXT, Unicode
 from codeduet.envs.text import extract_helper, extract_main, without_definition
 
 HELPER = "helper_0"
@@ -29,6 +30,10 @@ MAIN = "main_0"
 
 Observation: TypeAlias = dict[str, Any]
 Env: TypeAlias = "AECEnv[str, Observation, str | None]"
+
+_LONGEST_READ = 10 * MAX_TEXT  # characters at an answer's end: reading takes time, and a thousand pages hold no program
+
+_TOO_LONG = f"an answer whose code has more than {MAX_TEXT:,} characters counts as none"
 
 _IDLE: dict[str, float] = {
     "turn": 0,
@@ -42,14 +47,24 @@ _IDLE: dict[str, float] = {
 
 
 def env(**kwargs: Any) -> Env:
-    """Make the environment, checked: actions outside the action space and calls out of order are refused.
+    """Make the environment, checked: actions that are no text and calls out of order are refused.
 
     The arguments are those of :class:`raw_env`.
     """
-    return OrderEnforcingWrapper(AssertOutOfBoundsWrapper(raw_env(**kwargs)))
+    return OrderEnforcingWrapper(_AssertText(raw_env(**kwargs)))
 
 
-class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  # PettingZoo's name for it
+class _AssertText(AssertOutOfBoundsWrapper):  # type: ignore[type-arg]  # not generic in every release
+    """Refuses actions of other kinds than the space's; longer text than it holds is the game's to read."""
+
+    def step(self, action: str | None) -> None:
+        if isinstance(action, str):
+            BaseWrapper.step(self, action)
+        else:
+            super().step(action)
+
+
+class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801  # PettingZoo's name for it
     """Two language models write one program for a HumanEval problem.
 
     ## Description
@@ -69,7 +84,9 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     ## Action space
 
     `Unicode(100000)`: any text. Code is taken from a Markdown fence where there is one, else the text is the code; main
-    may write a body alone, which is joined to the prompt's signature. `extract=False` takes the text as it is.
+    may write a body alone, which is joined to the prompt's signature. `extract=False` takes the text as it is. A longer
+    text ends nothing: of an answer that is long by its thoughts the code is read, and one whose code is longer than that
+    counts as none, which transcript and feedback say.
 
     ## Observation space
 
@@ -114,7 +131,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     ## Episode end
 
     Solving the problem terminates the episode and pays the turns that are left at full score as well, so that failing
-    longer never earns more. So does the last of `max_turns`. Nothing truncates.
+    longer never earns more. So does the last of `max_turns`. A program that the machine fails to judge, again and
+    again (`outcome.worker_fault`), truncates it and pays nothing.
 
     ## Arguments
 
@@ -143,6 +161,15 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         "is_parallelizable": False,
     }
 
+    EPISODE = frozenset(
+        {
+            "problem", "agents", "turn", "outcome", "rewards", "terminations", "truncations", "infos", "agent_selection",
+            "_random", "_code", "_previous", "_feedback", "_acted", "_too_long", "_transcript", "_printed",
+            "_cumulative_rewards", "_skip_agent_selection",
+        }
+    )  # fmt: skip
+    OWN = frozenset({"observation_spaces", "action_spaces", "state_space"})
+
     def __init__(
         self,
         problems: str | Path | Sequence[Problem] = "humaneval",
@@ -155,7 +182,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         simultaneous: bool = False,
         extract: bool = True,
     ) -> None:
-        EzPickle.__init__(
+        Resumable.__init__(
             self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract
         )
         super().__init__()  # type: ignore[no-untyped-call]
@@ -213,11 +240,13 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         """Start an episode: ``options["task_id"]`` names the problem, else ``seed`` draws it.
 
         Raises:
-            InputError: no problem of this set has that task id.
+            InputError: no problem of this set has that task id, or it is no text.
         """
         if seed is not None:
             self._random, _ = seeding.np_random(seed)
         task_id = (options or {}).get("task_id")
+        if task_id is not None and not isinstance(task_id, str):
+            raise InputError(f"options['task_id'] is text, such as {self.problems[0].task_id!r}, and not {task_id!r}")
         index = find_problem(self.problems, task_id) if task_id is not None else self._draw()
         self.problem = self.problems[index]
         self.agents = list(self.possible_agents)
@@ -227,6 +256,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         self._previous = dict.fromkeys(self.agents, "")
         self._feedback = dict.fromkeys(self.agents, "")
         self._acted = False  # helper, in this turn
+        self._too_long = dict.fromkeys(self.agents, False)
         self._transcript = [f"# {self.problem.task_id}\n{self.problem.prompt}"]
         self._printed = 0
         self._pending = None
@@ -270,7 +300,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         A ``step`` with the same action takes the result up; any other step or reset drops it. Does nothing where
         the action completes no program. :func:`codeduet.envs.step_many` calls it for a whole group first.
         """
-        if self.agent_selection != MAIN or self.terminations[MAIN]:
+        if self.agent_selection != MAIN or self.terminations[MAIN] or self.truncations[MAIN]:
             return
         executor = self.executor or shared_executor()
         program = Program(self.problem, self._code.get(HELPER, ""), self._read(MAIN, action))
@@ -279,7 +309,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     def step(self, action: str | None) -> None:
         """Let the selected agent act; when main does, judge the program and pay both."""
         agent = self.agent_selection
-        if self.terminations[agent]:
+        if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
         if not isinstance(action, str):
@@ -296,10 +326,11 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
                 self.submit(action)
             assert self._pending is not None
             outcome = self._pending[1].result()
-            if outcome.worker_fault:  # no reward can be made of it
-                raise RuntimeError(f"the executor could not judge a program: {outcome.error}")
             self._code[MAIN] = self._read(MAIN, action)
-            self._pay(outcome)
+            if outcome.worker_fault:
+                self._cut_off(outcome)
+            else:
+                self._pay(outcome, paid(self.reward_fn, outcome))
         self._pending = None
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -326,25 +357,40 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         return int(self._random.integers(len(self.problems)))
 
     def _read(self, agent: str, action: str) -> str:
-        if not self.extract:
-            return action
-        if agent == MAIN:
-            return extract_main(action, self.problem)
-        # Of helper's code main reads what it is to call, and that alone is judged. Helper's own try at the target function,
-        # which small models write in every other answer, main would copy, mistakes and all.
-        return without_definition(extract_helper(action), self.problem.entry_point)
+        """Return the code of an answer; nothing where it is too long for an observation."""
+        code = action
+        if self.extract:
+            end = action[-_LONGEST_READ:]  # what thoughts lead to stands behind them
+            # Of helper's code main reads what it is to call, and that alone is judged. Helper's own try at the target
+            # function, which small models write in every other answer, main would copy, mistakes and all.
+            code = (
+                extract_main(end, self.problem)
+                if agent == MAIN
+                else without_definition(extract_helper(end), self.problem.entry_point)
+            )
+        self._too_long[agent] = len(code) > MAX_TEXT
+        return "" if self._too_long[agent] else code
 
-    def _pay(self, outcome: Outcome) -> None:
+    def _cut_off(self, outcome: Outcome) -> None:
+        """Truncate the episode: nothing is known of its program, so no reward can be made of it."""
+        self.outcome = outcome
+        self.turn += 1
+        self.truncations = dict.fromkeys(self.agents, True)
+        self._transcript.append(f"# turn {self.turn}, no verdict: {outcome.error}")
+        self._acted = False
+        self._deads_step_first()
+
+    def _pay(self, outcome: Outcome, score: float) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""
         self.outcome = outcome
-        score = float(self.reward_fn(outcome))
         turns_paid = self.max_turns - self.turn if outcome.solved else 1
         self.turn += 1
         over = outcome.solved or self.turn == self.max_turns
         for agent in self.agents:
             self.rewards[agent] = score * turns_paid
             self.terminations[agent] = over
-            self._feedback[agent] = feedback_for(agent, outcome)
+            said = f"{_TOO_LONG.capitalize()}.\n" if self._too_long[agent] else ""
+            self._feedback[agent] = said + feedback_for(agent, outcome)
             self._previous[agent] = self._code[agent]
             self.infos[agent] = {
                 "turn": self.turn,
@@ -355,6 +401,9 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
                 "total": outcome.total,
                 "timed_out": int(outcome.timed_out),
             }
+        self._transcript += [
+            f"# turn {self.turn}, {agent}: {_TOO_LONG}" for agent in self.agents if self._too_long[agent]
+        ]
         self._transcript.append(
             f"# turn {self.turn}, verdict: score {np.round(score, 10):g}, {outcome.passed}/{outcome.total} tests passed"
             + (f", {outcome.error}" if outcome.error else "")

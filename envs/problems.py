@@ -55,7 +55,7 @@ class Problem:
     def _signature_start(self) -> int:
         pattern = rf"^(?:async[ \t]+)?def[ \t]+{re.escape(self.entry_point)}\b"
         starts = [match.start() for match in re.finditer(pattern, self.prompt, re.MULTILINE)]
-        return starts[-1] if starts else len(self.prompt)
+        return _decorated(self.prompt, starts[-1]) if starts else len(self.prompt)
 
     @property
     def preamble(self) -> str:
@@ -71,6 +71,18 @@ class Problem:
     def reference(self) -> str:
         """The target function as the reference solves it: signature and canonical body."""
         return self.signature + self.canonical_solution
+
+
+def _decorated(text: str, start: int) -> int:
+    """Return where the decorators of the function that starts at ``start`` begin; ``start`` if it has none."""
+    found = at = start
+    while at:
+        at = text.rfind("\n", 0, at - 1) + 1
+        if text[at] == "@":
+            found = at
+        elif text[at] not in " \t)]}#\n":  # neither inside a decorator's brackets nor between two of them
+            break
+    return found
 
 
 def load_problems(source: str | Path = "humaneval", split: Split = "all") -> tuple[Problem, ...]:

@@ -19,7 +19,9 @@ paper's scheme is kept as it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.execution import Outcome
@@ -76,6 +78,25 @@ REWARDS: dict[str, RewardFn] = {
     "fraction": fraction,
     "collaboration": collaboration,
 }
+
+
+def paid(reward: RewardFn, outcome: Outcome) -> float:
+    """Return what ``reward`` pays for a program.
+
+    Raises:
+        InputError: that is no finite number.
+    """
+    score: Any = reward(outcome)
+    try:
+        number = float(score)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(
+            f"reward {getattr(reward, '__name__', reward)!r} pays {score!r} for a program that passes {outcome.passed} of "
+            f"{outcome.total} tests: it must return a finite number"
+        )
+    return number
 
 
 def get_reward(scheme: str | RewardFn) -> RewardFn:

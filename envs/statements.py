@@ -261,9 +261,12 @@ def _followed_by_block(code: Code) -> list[bool]:
 
 
 def words(code: Code, statement: Statement) -> set[str]:
-    """Return the names in a statement; of an assignment, those to the right of its first ``=``."""
+    """Return the names in a statement; of an assignment, those it reads: its annotation, which is evaluated, and its value."""
     text = _text(code, statement)
-    return set(_WORDS.findall(text.partition("=")[2] if statement.kind == "assignment" else text))
+    if statement.kind == "assignment":
+        target, _, value = text.partition("=")
+        text = f"{target.partition(':')[2]}\n{value}"
+    return set(_WORDS.findall(text))
 
 
 def bound(code: Code, statement: Statement) -> set[str]:

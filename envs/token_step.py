@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.spaces import Box, Discrete, Space
-from gymnasium.utils import EzPickle
 from pettingzoo import AECEnv
 
+from codeduet.envs.episode import Resumable
 from codeduet.envs.errors import InputError
 from codeduet.envs.humaneval import Env
 
@@ -63,7 +63,7 @@ def _of_transformers(tokenizer: Tokenizer) -> bool:
     return hasattr(tokenizer, "clean_up_tokenization_spaces")
 
 
-class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
+class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], Resumable):
     """One action is one token; the same agent stays selected until it writes EOS or its budget is used up.
 
     The text of its tokens is then its action in the game underneath, which pays and passes the turn on as ever; all
@@ -84,12 +84,20 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
         window: L.
     """
 
+    EPISODE = frozenset(
+        {
+            "agents", "rewards", "terminations", "truncations", "infos", "agent_selection", "_written",
+            "_cumulative_rewards", "_skip_agent_selection",
+        }
+    )  # fmt: skip
+    OWN = frozenset({"env", "observation_spaces", "action_spaces", "state_space"})
+
     def __init__(
         self, env: Env, tokenizer: Tokenizer | None = None, *, max_tokens: int = 256, window: int = 512
     ) -> None:
         if max_tokens < 1 or window < 1:
             raise InputError(f"max_tokens and window must be at least 1, not {max_tokens} and {window}")
-        EzPickle.__init__(self, env, tokenizer, max_tokens=max_tokens, window=window)
+        Resumable.__init__(self, env, tokenizer, max_tokens=max_tokens, window=window)
         super().__init__()  # type: ignore[no-untyped-call]
         self.env = env
         self.tokenizer: Tokenizer = tokenizer or ByteTokenizer()
@@ -123,7 +131,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
     def step(self, action: int | None) -> None:
         """Append one token to the selected agent's text."""
         agent = self.agent_selection
-        if self.terminations[agent]:
+        if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             self.env.step(None)
             return

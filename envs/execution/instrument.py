@@ -11,10 +11,11 @@ outside an assert, as in HumanEval/32) fails the tests inside it and goes on.
 from __future__ import annotations
 
 import ast
-import builtins
 import functools
 import hashlib
 import random
+import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,9 +64,15 @@ def parse_trusted(source: str) -> ast.Module:
 
 def run_trusted(source: str) -> dict[str, Any]:
     """Run our own text or a problem set's as a module; return its globals."""
-    namespace: dict[str, Any] = {"__name__": "trusted", "__builtins__": builtins}
-    exec(compile(source, "<trusted>", "exec"), namespace)
+    namespace = module_named("trusted")
+    exec(compile(source, "<trusted>", "exec", dont_inherit=True), namespace)
     return namespace
+
+
+def module_named(name: str) -> dict[str, Any]:
+    """Return the globals of a new module that is registered, as dataclasses expect of theirs."""
+    module = sys.modules[f"<{name}>"] = types.ModuleType(f"<{name}>")
+    return module.__dict__
 
 
 @functools.lru_cache(maxsize=4096)
@@ -115,10 +122,11 @@ class Check:
         self.total = instrument(problem).total
         self._problem = problem
         try:
-            self._preamble = compile(problem.preamble, "<prompt>", "exec")
+            self._preamble = compile(problem.preamble, "<prompt>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             raise InputError(f"{problem.task_id}: what stands before its function does not parse ({error})") from None
-        self._tests = compile(instrument(problem).source, "<tests>", "exec")
+        self._tests = compile(instrument(problem).source, "<tests>", "exec", dont_inherit=True)
+        self.names: dict[str, Any] = {}  # of the tests, while they run: they hold the classes that the prompt defines
         self._reference = _load_reference(problem)
         # Alike each time, and not to be guessed by a program, which does not know the tests: from the inputs that
         # HumanEval/38 and 50 draw, it could otherwise read off the answers.
@@ -128,7 +136,7 @@ class Check:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
         recorder = _Recorder(findings)
-        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+        namespace = self.names = module_named("tests")
         try:
             exec(self._preamble, namespace)
             namespace[self._problem.entry_point] = self._reference or candidate
@@ -229,3 +237,14 @@ def _names_from_candidate(check: ast.FunctionDef) -> set[str]:
                 grown = grown or not names <= tainted
                 tainted |= names
     return tainted
+
+
+def classes_of(preamble: str) -> list[str]:
+    """Return the names that a prompt's own classes may have: what it defines at top level, by ``class`` or ``=``."""
+    names: list[str] = []
+    for node in ast.parse(preamble).body:
+        if isinstance(node, ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):  # Point = namedtuple("Point", "x y")
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return names

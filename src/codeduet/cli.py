@@ -1,9 +1,8 @@
-"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | report | doctor``."""
+"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | compare | report | doctor``."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shlex
 import sys
@@ -17,8 +16,9 @@ from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
     import typer
-    from rich.console import Console
     from rich.progress import Progress
+
+    from codeduet.screen import Screen, explain
 except ImportError as error:  # the environment alone installs no command line
     sys.exit(f"codeduet: {error.name} is missing: pip install 'codeduet[train]'")
 
@@ -32,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console(markup=False)  # names of folders and tasks hold brackets
+console = Screen(markup=False)  # names of folders and tasks hold brackets
 
 _UsageError: Any = typer.BadParameter.__base__
 """An unknown option, command or value. Typer brings this class along under an address that moves."""
@@ -50,9 +50,6 @@ _words: list[str] = []
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 """Caches of oneDNN's kernels on a CPU, of 1,024 entries each unless told otherwise. Every micro-batch has shapes of its own:
 six layers of a 0.5B grew by 120 MiB a step. With 64 they do not grow, and a step takes no longer."""
-
-_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-"""Errors that say nothing of this program: no space, no permission."""
 
 TrainConfigName = Annotated[
     str | None,
@@ -230,8 +227,10 @@ def judge(
         int | None, typer.Option(min=1, help="programs judged side by side; default one per core")
     ] = None,
 ) -> None:
-    """Judge saved samples; no model is loaded."""
-    from codeduet.benchmarks.samples import judge_file
+    """Judge saved samples; no model is loaded. FILE.results.json beside the outcomes gets what a bench has."""
+    from codeduet.benchmarks.compare import read_results
+    from codeduet.benchmarks.results import results_table
+    from codeduet.benchmarks.samples import judge_file, results_path
 
     with Executor(workers=workers) as executor, Progress(console=console) as progress:
         bar = progress.add_task("judge", total=None, visible=False)
@@ -242,7 +241,35 @@ def judge(
             executor,
             lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
         )
+    results = read_results(results_path(out))
+    console.print(results_table(results))
+    if unjudged := sum(results.get("unjudged", {}).values()):
+        say(f"{unjudged} samples could not be judged and count as neither: judge the file again")
     say(f"{passed} of {total} samples pass; outcomes in {out}")
+    say(f"results in {results_path(out)}")
+
+
+@app.command()
+def compare(
+    places: Annotated[list[Path], typer.Argument(help="run folders of bench or eval, or files of judged samples")],
+    out: Annotated[Path | None, typer.Option(help="folder for Markdown, CSV, LaTeX, JSON and pictures")] = None,
+    picture: Annotated[
+        list[str] | None, typer.Option(help="png (default), svg or pdf; may stand several times")
+    ] = None,
+    ks: Annotated[list[int] | None, typer.Option("--k", min=1, help="k of pass@k; may stand several times")] = None,
+) -> None:
+    """Compare systems problem by problem: differences of pass@k with intervals, and a sign test."""
+    from codeduet.benchmarks import compare as comparing
+    from codeduet.benchmarks import compare_shown
+
+    comparison = comparing.compare(comparing.read_systems(places), ks=ks or ())
+    for grid in compare_shown.grids(comparison):
+        console.print(compare_shown.terminal_table(grid))
+    for note in comparison.notes:
+        say(note)
+    if out:
+        for path in compare_shown.write_comparison(comparison, out, picture or ("png",)):
+            say(f"{path.stem.replace('_', ' ')} in {path}")
 
 
 @app.command()
@@ -452,9 +479,9 @@ def main(arguments: list[str] | None = None) -> None:
     except FloatingPointError as error:  # a training that diverged
         status = _complain(str(error))
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if not (told := explain(error)):
             raise
-        status = _complain(f"cannot write {error.filename or 'on'}: {error.strerror}; what was written before is kept")
+        status = _complain(told)
     sys.exit(status)
 
 

@@ -147,6 +147,13 @@ def test_base_models_read_feedback_as_comments() -> None:
     assert base_prompt(HELPER, seen).startswith(comments + PROMPT)
 
 
+def test_base_models_read_their_last_answer_before_what_became_of_it() -> None:
+    last = "def area(r):\n    return r\n"
+    seen = observation(previous_code=last, feedback="0 of 4 tests passed.", turn=1)
+    assert base_prompt(MAIN, seen) == f"{last}\n\n# 0 of 4 tests passed.\n{PROMPT}"
+    assert base_prompt(HELPER, seen).startswith(f"{last}\n\n# 0 of 4 tests passed.\n{PROMPT}")
+
+
 @pytest.mark.parametrize("style", ["chat", "base"])
 def test_helper_code_reaches_main_alone(tokenizer: Any, style: Any) -> None:
     formatter = PromptFormatter(tokenizer, style)

@@ -68,8 +68,9 @@ def test_what_just_fits_fits_and_one_token_less_does_not() -> None:
 
 def test_later_turns_read_what_became_of_the_turn_before() -> None:
     need = 40 + 3 + len(PROBLEMS[1].prompt) + 40 + 1
-    assert left_out(need, turns=2) == [LONG]
-    assert left_out(need + 300, turns=2) == []
+    # One's own last answer and three line ends too, and feedback of 200 to 300 signs.
+    assert left_out(need + 43 + 200, turns=2) == [LONG]
+    assert left_out(need + 43 + 300, turns=2) == []
 
 
 def test_a_model_without_positions_and_an_engine_without_a_model_have_no_limit() -> None:

@@ -107,6 +107,57 @@ def test_what_only_looks_like_a_number_stays_text() -> None:
     assert (config.out, config.algorithm) == ("1e-5-run", "1e5")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7e3",
+        "2024_10_01",
+        "2024-10-01",
+        "on",
+        "null",
+        "010",
+        "1:30",
+        "a: b",
+        "[x",
+        "{x}",
+        "# x",
+        " x ",
+        "~",
+        "x # y",
+        "*a",
+    ],
+)
+def test_a_text_key_takes_what_was_typed(text: str, tmp_path: Path) -> None:
+    words = [f"out={text}", f"team.model={text}", f"env.problems={text}", f"team.models.main_0={text}"]
+    config = load_config(BenchConfig, None, words)
+    assert (config.out, config.team.model, config.env.problems, config.team.models) == (
+        text,
+        text,
+        text,
+        {"main_0": text},
+    )
+    saved = tmp_path / "config.yaml"
+    saved.write_text(to_yaml(config))
+    assert load_config(BenchConfig, str(saved)) == config
+
+
+@pytest.mark.parametrize(("text", "number"), [("010", 10), ("0x1F", 31), ("0o17", 15), ("7", 7), ("+3", 3)])
+def test_a_number_is_read_as_people_write_it(text: str, number: int, tmp_path: Path) -> None:
+    assert load_config(BenchConfig, None, [f"seed={text}"]).seed == number
+    (tmp_path / "config.yaml").write_text(f"seed: {text}\n")
+    assert load_config(BenchConfig, str(tmp_path / "config.yaml")).seed == number
+
+
+@pytest.mark.parametrize("text", ["1:30", "on", "2024-10-01"])
+def test_what_is_no_number_is_refused_where_one_belongs(text: str) -> None:
+    assert refusal(BenchConfig, None, f"seed={text}").startswith("config key 'seed': input should be a valid integer")
+
+
+@pytest.mark.parametrize("out", ["runs/x\n", "runs\nx", "runs/\x1b[31m", "a\tb"])
+def test_a_folder_with_a_line_break_is_refused(out: str) -> None:
+    assert "holds a line break or another control character" in refusal(BenchConfig, None, f"out={out}")
+
+
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     assert refusal(TrainConfig, None, "setps=3") == "unknown config key 'setps'; did you mean 'steps'?"
     assert refusal(TrainConfig, None, "optim.lrr=3") == "unknown config key 'optim.lrr'; did you mean 'lr'?"

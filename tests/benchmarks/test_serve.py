@@ -84,7 +84,8 @@ def test_a_server_answers_as_the_engine_in_process_and_its_death_is_named(
 ) -> None:
     inside = bench(config(tmp_path / "inside", engine="vllm", context=1024), console=QUIET)
     port = free_port()
-    served = config(tmp_path / "served", engine="openai", base_url=f"http://127.0.0.1:{port}/v1", tokenizer="embedded")
+    url = f"http://127.0.0.1:{port}/v1"
+    served = config(tmp_path / "served", engine="openai", base_url=url, tokenizer="embedded", retries=1)
     dying = replace(served, out=str(tmp_path / "dying"))
     with serve(port) as server:
         outside = bench(served, console=QUIET)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pettingzoo
 import pytest
+from pettingzoo.utils.conversions import turn_based_aec_to_parallel
 
-from codeduet.envs import HELPER, MAIN, Executor, InputError, Outcome, Problem, env, load_problems, raw_env
+from codeduet.envs import HELPER, MAIN, Executor, InputError, Outcome, Problem, env, load_problems, raw_env, step_many
 
 PLUS = "def plus(a, b):\n    return a + b\n"
 CALLS = "def double(x):\n    return plus(x, x)\n"
@@ -270,7 +273,101 @@ def test_wrong_actions_are_refused(toy: Problem, executor: Executor) -> None:
     checked = env(problems=[toy], executor=executor)
     checked.reset()
     with pytest.raises(AssertionError, match="action is not in action space"):
-        checked.step("x" * 100_001)
+        checked.step(None)
+    for task_id in (7, ["Toy/0"], b"Toy/0"):
+        with pytest.raises(InputError, match=r"options\['task_id'\] is text, such as 'Toy/0', and not "):
+            checked.reset(options={"task_id": task_id})
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), None, "much", [1.0]])
+def test_a_reward_that_is_no_finite_number_is_refused(toy: Problem, executor: Executor, score: Any) -> None:
+    def mine(outcome: Outcome) -> Any:
+        return score
+
+    played = game(toy, executor, reward=mine)
+    played.step("")
+    with pytest.raises(
+        InputError, match=r"reward 'mine' pays .* for a program that passes 4 of 4 tests: it must return"
+    ):
+        played.step(RIGHT)
+
+
+LONG_THOUGHTS = "<think>" + "def double(x): return None  # hm\n" * 4_000 + "</think>\n"
+
+
+@pytest.mark.parametrize("extract", [True, False])
+def test_an_answer_longer_than_its_space_ends_nothing(toy: Problem, executor: Executor, extract: bool) -> None:
+    assert len(LONG_THOUGHTS) > 100_000
+    played = [env(problems=[toy], executor=executor, max_turns=2, extract=extract) for _ in range(3)]
+    for one in played:
+        one.reset()
+    long = f"y = 0  # {'why' * 20}\n" * 2_000  # of lines so many are read
+    step_many(played, [LONG_THOUGHTS + PLUS, long, PLUS])
+    step_many(played, [LONG_THOUGHTS + CALLS if extract else CALLS, RIGHT, long])
+    says = "An answer whose code has more than 100,000 characters counts as none."
+    first, second, third = (one.unwrapped for one in played)
+    assert (first.infos[MAIN]["passed"], second.infos[MAIN]["passed"], third.infos[MAIN]["passed"]) == (
+        4 * extract,
+        4,
+        0,
+    )
+    assert says in second.state()["helper_0_feedback"]
+    assert says in third.state()["main_0_feedback"]
+    assert says not in third.state()["helper_0_feedback"]
+    assert third.state()["main_0_code"] == ""
+    assert f"# turn 1, main_0: {says[0].lower()}{says[1:-1]}" in third._transcript
+    for one in (first, second, third):
+        assert one.state_space.contains(one.state())
+
+
+def test_a_step_of_the_parallel_view_plays_the_one_agent_whose_turn_it_is(toy: Problem, executor: Executor) -> None:
+    view = turn_based_aec_to_parallel(env(problems=[toy], executor=executor))
+    view.reset(seed=0)
+    both = {HELPER: PLUS, MAIN: CALLS}
+    seen, paid, *_ = view.step(both)
+    assert (seen[MAIN]["helper_code"], paid) == (PLUS, {HELPER: 0.0, MAIN: 0.0})
+    _, paid, *_ = view.step(both)
+    assert paid == {HELPER: 0.9, MAIN: 0.9}
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+@pytest.mark.parametrize("steps", range(5))
+def test_a_copy_in_mid_episode_is_the_same_episode(toy: Problem, executor: Executor, how: str, steps: int) -> None:
+    original = env(problems=[toy, replace(toy, task_id="Toy/1")], max_turns=3, render_mode="ansi")
+    original.unwrapped.executor = executor
+    original.reset(seed=5)
+    actions = [PLUS, HALF, "", "no code", PLUS, CALLS]
+    for action in actions[:steps]:
+        original.step(action)
+    original.unwrapped.submit(actions[steps])
+    twin = copy.deepcopy(original) if how == "deepcopy" else pickle.loads(pickle.dumps(original))
+    twin.unwrapped.executor = executor
+
+    def seen(of: Any) -> list[Any]:
+        game = of.unwrapped
+        told = [game.agents, game.rewards, game.infos, game.state(), game.agent_selection, of.render(), of.last()]
+        return copy.deepcopy(told)
+
+    before = seen(original)
+    assert seen(twin) == before
+    for action in actions[steps:]:
+        twin.step(action)
+    assert seen(original) == before  # nothing is shared
+    for action in actions[steps:]:
+        original.step(action)
+    assert seen(twin) == seen(original)
+    assert original.rewards[MAIN] > 0
+    original.reset()
+    twin.reset()
+    assert seen(twin) == seen(original)  # and the next problem drawn
+
+
+def test_a_copy_shares_its_executor_and_is_cheap(toy: Problem, executor: Executor) -> None:
+    played = game(toy, executor)
+    twin = copy.deepcopy(played)
+    assert twin.executor is executor
+    assert twin.problems is played.problems
+    assert twin.action_space(MAIN) is not played.action_space(MAIN)
 
 
 @pytest.mark.skipif(not hasattr(pettingzoo, "make"), reason="PettingZoo has a registry from 1.27 on")

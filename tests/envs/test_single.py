@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
+from dataclasses import replace
 
 import gymnasium
 import pytest
@@ -65,6 +67,49 @@ def test_many_games_run_as_a_vector(toy: Problem, executor: Executor) -> None:
     assert rewards.tolist() == [0.5, 0.9, 0.0]
     assert terminations.tolist() == [True, True, True]
     vector.close()
+
+
+@pytest.mark.parametrize("shared_memory", [True, False])
+def test_processes_hand_over_the_text_itself(toy: Problem, shared_memory: bool) -> None:
+    odd = replace(toy, prompt=toy.prompt.replace("twice x", "twice x: ü, 漢字, 🐍, \\x00"))
+    vector = gymnasium.make_vec(
+        "codeduet/humaneval-v0",
+        num_envs=2,
+        vectorization_mode="async",
+        vector_kwargs={"shared_memory": shared_memory},
+        problems=[odd],
+        max_turns=2,
+    )
+    try:
+        observations, _ = vector.reset(seed=0)
+        assert observations["prompt"] == (odd.prompt, odd.prompt)
+        assert observations["previous_code"] == ("", "")
+        observations, *_ = vector.step(("    return 0  # ä\ud800", "    return '🐍'"))
+        assert [code.split("return")[1].rstrip("\n") for code in observations["previous_code"]] == [
+            " 0  # ä\ud800",
+            " '🐍'",
+        ]
+        assert observations["turn"].tolist() == [1, 1]
+    finally:
+        vector.close()
+
+
+def test_an_answer_longer_than_its_space_ends_nothing(toy: Problem, executor: Executor) -> None:
+    env = gymnasium.make("codeduet/humaneval-v0", problems=[toy], max_turns=2, executor=executor)
+    env.reset(seed=0)
+    observation, reward, terminated, *_ = env.step("y = 0\n" * 20_000)
+    assert env.observation_space.contains(observation)
+    assert (reward, terminated) == (0.2, False)  # no code is valid code
+    assert "counts as none" in observation["feedback"]
+
+
+def test_a_copy_in_mid_episode_is_the_same_episode(toy: Problem, executor: Executor) -> None:
+    env = SingleAgentEnv(problems=[toy], max_turns=2, executor=executor)
+    env.reset(seed=0)
+    env.step("    return 2")
+    twin = copy.deepcopy(env)
+    assert twin.step("    return x + x")[0]["turn"] == 2
+    assert env.game.turn == 1
 
 
 def test_it_is_pickled(toy: Problem) -> None:

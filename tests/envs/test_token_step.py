@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import sys
 import warnings
@@ -147,6 +148,22 @@ def test_a_pickled_game_replays(toy: Problem) -> None:
             assert (original.agents, original.rewards) == (copy.agents, copy.rewards)
             if not original.agents:
                 break
+
+
+def test_a_copy_in_mid_episode_is_the_same_episode(toy: Problem, executor: Executor) -> None:
+    original = tokens(toy, executor, max_tokens=100, max_turns=2)
+    original.reset(seed=0)
+    write(original, "N = 2")
+    for token in b"def double(x): ret":
+        original.step(token)
+    twin = copy.deepcopy(original)
+    assert np.array_equal(twin.state(), original.state())
+    write(twin, "urn N")
+    assert twin.infos[MAIN]["passed"] == 1
+    assert original.infos[MAIN]["turn"] == 0
+    write(original, "urn N")
+    assert np.array_equal(twin.state(), original.state())
+    assert twin.rewards == original.rewards
 
 
 def test_wrong_tokens_and_sizes_are_refused(toy: Problem, executor: Executor) -> None:

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import program
-from codeduet.envs.execution.values import decode, encode, join
+from codeduet.envs.execution.reading import decode
+from codeduet.envs.execution.values import encode, join
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
@@ -48,6 +49,7 @@ OUT_OF_MEMORY = 77
 """Exit status of a program's process that has no memory left to say so."""
 
 _SHORTEST_WATCH = 0.01
+_REHEARSED = 40
 _REHEARSAL = '''
 import math
 def f(a: List[int], *b, c=1, **d) -> int:
@@ -106,6 +108,8 @@ def main(control: int) -> None:
         wire.send(control, encode(("refused", f"{error}" or type(error).__name__)))
         return
     os.environ.clear()
+    # What a plain module sees: neither how this process was started, nor what it runs.
+    sys.argv, sys.orig_argv = [""], [sys.executable]
     for name in [name for name in sys.modules if name.split(".")[0] == "codeduet"]:
         del sys.modules[name]
     gc.collect()
@@ -120,7 +124,7 @@ def main(control: int) -> None:
 def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
     """Import packages for the programs from where the caller has them; return their folders."""
     before = list(sys.path)
-    sys.path += path
+    sys.path += path if names else ()
     folders = []
     for name in names:
         module = importlib.import_module(name)
@@ -133,16 +137,13 @@ def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
 def _rehearse(limits: Limits) -> None:
     """Run a program of our own here, so that what is set up at first use (by the parser above all) is there to share."""
     ours, theirs = socket.socketpair()
-    job = {
-        "preamble": "from typing import List",
-        "helper": _REHEARSAL,
-        "main": _REHEARSAL,
-        "entry_point": "f",
-        "seed": "",
-    }
+    job = ["rehearsal", [], "from typing import List", _REHEARSAL, _REHEARSAL, "f", ""]
     modules = dict(sys.modules)
+    # Often enough for the interpreter to have made its own of the code that every program runs, which would else be done
+    # anew, in memory of its own, in every process.
+    calls = [encode((([3, 1, 2], 0.5, "a", {"b": (1, None)}, [[True]]), {"k": n})) for n in range(_REHEARSED)]
     with ours, theirs:
-        for message in (encode(job), join([encode((([3, 1, 2], 0.5), {}))])):
+        for message in (encode(job), join(calls)):
             wire.send(ours.fileno(), message)
         ours.shutdown(socket.SHUT_WR)
         try:
@@ -280,10 +281,19 @@ def _cpu_time(pid: int) -> float:
         return 0.0
 
 
+def _open_own_streams() -> None:
+    """Open the standard streams anew: what a program sets of an open file would be set for all that share it."""
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        opened = os.open(os.devnull, mode)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+
+
 def _become_program(channel: int, inherited: tuple[int, ...], limits: Limits, confine: Callable[[], None]) -> NoReturn:
     try:
         for descriptor in inherited:
             os.close(descriptor)
+        _open_own_streams()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         seconds = math.ceil(limits.cpu_s) + 1  # for when the zygote cannot look

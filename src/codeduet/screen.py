@@ -1,0 +1,43 @@
+"""The terminal, and what the system says of files: neither is worth a run, nor a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from rich.console import Console
+
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors that say nothing of this program: no space, no permission."""
+
+_OF_A_PATH = {
+    errno.ENOENT: "was it, or its folder, moved or deleted meanwhile?",
+    errno.EISDIR: "it is a folder where a file belongs: move it, or name another place",
+    errno.ENOTDIR: "a file stands where a folder belongs: move it, or name another place",
+    errno.EEXIST: "a file stands where a folder belongs: move it, or name another place",
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.ELOOP: "a link leads back to itself: name another place",
+}
+"""Errors of the path that was named, and what to do."""
+
+
+class Screen(Console):
+    """A console whose reader may leave, as ``head`` does: the work goes on, and is shown to nobody."""
+
+    def on_broken_pipe(self) -> None:
+        """Show nothing any more, in place of ending the process without a word."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is flushed when Python ends, too
+        os.close(nowhere)
+
+
+def explain(error: OSError) -> str:
+    """Return what to say of an error of the machine's or of a path; empty where it is another."""
+    if error.errno in _OF_THE_MACHINE:
+        place = f" {error.filename}" if error.filename is not None else ""
+        return f"cannot write{place}: {error.strerror}; what was written before is kept"
+    if error.errno in _OF_A_PATH and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}; {_OF_A_PATH[error.errno]}"
+    return ""
