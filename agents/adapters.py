@@ -23,7 +23,7 @@ def quicken(model: nn.Module) -> nn.Module:
     Others (quantised or transposed bases, variants, dropout) compute as PEFT has it.
     """
     for module in model.modules():
-        if type(module) is LoraLinear and type(module.get_base_layer()) is nn.Linear:
+        if type(module) is LoraLinear and type(module.base_layer) is nn.Linear:
             module.__class__ = _OneOperation
     return model
 
@@ -43,7 +43,10 @@ class _OneOperation(LoraLinear):  # type: ignore[misc]
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
         halves = self._rounded(name, down, up, x.dtype)
         if torch.is_grad_enabled():
-            return _Lora.apply(x, base.weight, base.bias, down, up, *halves, self.scaling[name])  # type: ignore[no-any-return]
+            adapted: torch.Tensor = _Lora.apply(  # type: ignore[no-untyped-call]
+                x, base.weight, base.bias, down, up, *halves, self.scaling[name]
+            )
+            return adapted
         return _compute(x, base.weight, base.bias, *halves, self.scaling[name])[0]
 
     def _drops(self, name: str) -> bool:

@@ -72,7 +72,7 @@ class _OnItsWay:
                 torch.empty(t.shape, dtype=t.dtype, pin_memory=True).copy_(t, non_blocking=True)
                 for t in (tokens, logprobs)
             )
-            self._arrival = torch.cuda.Event()
+            self._arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._arrival.record()
 
     def there(self) -> tuple[list[int], list[float]]:

@@ -71,6 +71,9 @@ class FixedCache(Cache):  # type: ignore[misc]
 class _FixedLayer(DynamicLayer):  # type: ignore[misc]
     """Returns all places after the first pass; a mask says which are written."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def __init__(self, size: int, place: torch.Tensor) -> None:
         super().__init__()
         self._size, self._place = size, place

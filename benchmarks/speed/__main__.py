@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from codeduet import libraries
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team, resolve_device, resolve_dtype
 from codeduet.algorithms.config import TrainConfig
@@ -31,7 +32,6 @@ from codeduet.benchmarks.speed.learner import time_learner
 from codeduet.benchmarks.speed.parity import compare_devices
 from codeduet.benchmarks.speed.profiling import profile
 from codeduet.benchmarks.speed.training import train_for, write_shards
-from codeduet.cli import quieten_libraries
 from codeduet.envs.files import make_folder, write_whole
 
 SHAPES: dict[str, dict[str, int]] = {
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write ``speed.json``."""
     began = time.perf_counter()
     options = _parse(arguments)
-    quieten_libraries()
+    libraries.quieten()
     console = Console(markup=False, highlight=False)
     out = Path(options.out)
     make_folder(out)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from codeduet import libraries
 from codeduet.envs import Executor, InputError, load_problems
 from codeduet.envs.errors import nearest
 from codeduet.envs.files import write_whole
@@ -78,7 +79,7 @@ def train(
     from codeduet.algorithms.trainer import Trainer
     from codeduet.benchmarks.config import check_free, to_yaml
 
-    quieten_libraries()
+    libraries.quieten()
     resolved = training_config(overrides or [], config, resume=resume)
     run = Path(resolved.out)
     # Whatever can be told without a model is told before one is loaded.
@@ -116,7 +117,7 @@ def bench(overrides: Overrides = None, config: BenchConfigName = None, dry_run: 
     from codeduet.benchmarks import pass_at_k
     from codeduet.benchmarks.config import load_config
 
-    quieten_libraries()
+    libraries.quieten()
     resolved = load_config(pass_at_k.BenchConfig, config, overrides or ())
     if dry_run:
         show_bench_plan(resolved)
@@ -144,7 +145,7 @@ def reproduce(
     from codeduet.benchmarks import reproduce as reproducing
     from codeduet.benchmarks.config import load_config, packaged_configs
 
-    quieten_libraries()
+    libraries.quieten()
     presets = packaged_configs("presets")
     if preset not in presets and not Path(preset).is_file():
         raise InputError(f"no preset {preset!r}: {', '.join(presets)}, or a YAML file{nearest(preset, presets)}")
@@ -179,7 +180,7 @@ def ablate(run: Annotated[Path, typer.Argument(help="run folder of a finished re
     """Tell whether it is coordination: MAGRPO with helper or main frozen, and with helper silent at evaluation."""
     from codeduet.benchmarks import ablations
 
-    quieten_libraries()
+    libraries.quieten()
     with goes_on(same_command()):
         results = ablations.ablate(run, console=console)
     console.print(ablations.table(results))
@@ -197,7 +198,7 @@ def evaluate(
     from codeduet.benchmarks import pass_at_k
     from codeduet.benchmarks.config import command_of, load_config
 
-    quieten_libraries()
+    libraries.quieten()
     if (owner := command_of(run)) != "train":
         held = f"it holds a run of codeduet {owner}" if owner else "config.yaml is missing"
         raise InputError(f"{run} is no training run: {held}")
@@ -446,17 +447,6 @@ def say_signs(run: Path) -> None:
 
     for sign in signs(read_metrics(run)):
         say(f"look at {run}: {sign.text}")
-
-
-def quieten_libraries() -> None:
-    """Silence transformers' progress bars and advice: here, and not for those who use the package as a library."""
-    import logging
-
-    from transformers.utils import logging as of_transformers
-
-    of_transformers.set_verbosity_error()
-    of_transformers.disable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # every retry of a hub that is not there
 
 
 def main(arguments: list[str] | None = None) -> None:
