@@ -31,6 +31,9 @@ Sharing = Literal["separate", "adapter", "shared"]
 ADAPTER_FILE = "adapter_model.safetensors"
 """PEFT's name for an adapter's weights."""
 
+TASK = "CAUSAL_LM"
+"""PEFT's name for what such models do."""
+
 _SHORT = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
 """Other names of precisions."""
 
@@ -121,6 +124,7 @@ class Policy:
             weights = get_peft_model_state_dict(self.model, adapter_name=self.adapter, save_embedding_layers=False)
             config = copy.copy(self.model.peft_config[self.adapter])
             config.inference_mode = True
+            config.task_type = TASK  # by which AutoPeftModelForCausalLM knows what to load
             config.save_pretrained(folder)
             save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / ADAPTER_FILE)
 

@@ -1,4 +1,4 @@
-"""The command line: ``codeduet reproduce | ablate | train | eval | bench | judge | compare | report | doctor``."""
+"""The command line: ``codeduet COMMAND``, to train, measure, compare, look, and take away."""
 
 from __future__ import annotations
 
@@ -217,6 +217,26 @@ def evaluate(
         results = pass_at_k.bench(resolved, console=console)
     console.print(pass_at_k.results_table(results))
     say(f"run folder {resolved.out}")
+
+
+@app.command(name="export")
+def export_run(
+    run: Annotated[Path, typer.Argument(help="run folder of a training, or a checkpoint in it")],
+    out: Annotated[Path, typer.Option(help="folder that gets one for each agent")],
+    merge: Annotated[bool, typer.Option("--merge", help="merge adapters into their base: whole models")] = False,
+) -> None:
+    """Write what was trained for peft, transformers and vLLM: weights, tokenizer and card of each agent."""
+    from codeduet.benchmarks.export import export
+
+    libraries.quieten()
+    served = export(run, out, merge=merge)
+    if served.kind == "model":
+        say("this run trained whole models and has no adapters: the models are written")
+    for agent in served.agents:
+        say(f"{served.kind} of {agent} in {out / agent}")
+    for line in served.commands():
+        say(f"serve: {line}")
+    say(f"measure what is served: {served.bench_command()}")
 
 
 @app.command()
