@@ -7,7 +7,7 @@ each row draws from a stream of its own, so that its sample does not depend on i
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,9 +28,13 @@ class HFEngine:
     Args:
         team: whose policies answer; their weights are used as they are, so ``sync`` only notes the version.
         batch_size: completions decoded side by side, at most.
+
+    Attributes:
+        heard: called with the number of tokens that were drawn, at each step of decoding.
     """
 
     def __init__(self, team: Team, batch_size: int = 64) -> None:
+        self.heard: Callable[[int], None] = lambda tokens: None
         self.policies: dict[str, Policy] = {policy.name: policy for policy in team.policies}
         self.batch_size = batch_size
         self.versions = {name: policy.version for name, policy in self.policies.items()}
@@ -91,6 +95,7 @@ class HFEngine:
         steps = decode(decoder, draws, sampling)
         drawn = next(steps, None)
         while drawn is not None:
+            self.heard(sum(not rows[index].finish for index in drawn[0]))
             for index, token, logprob in zip(*drawn, strict=True):
                 if not rows[index].finish:
                     rows[index].add(token, logprob, eos, sampling, policy.tokenizer)

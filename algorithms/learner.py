@@ -83,6 +83,7 @@ class Learner:
         *,
         lr_factor: float = 1.0,
         pause: Callable[[], None] = lambda: None,
+        heard: Callable[[int], None] = lambda tokens: None,
     ) -> dict[str, float]:
         """Update the policy on a batch and return its metrics.
 
@@ -95,6 +96,7 @@ class Learner:
             loss: of a micro-batch.
             lr_factor: of the learning rate, by the schedule.
             pause: called before each micro-batch as long as nothing is changed; what it raises drops the step.
+            heard: called behind each micro-batch with the completions' tokens that were learnt from.
         """
         live = [sample for sample in samples if sample.advantage != 0.0 and sample.completion_ids]
         metrics = {"live_samples": float(len(live)), "updates": 0.0, "skipped_updates": 0.0}
@@ -141,6 +143,7 @@ class Learner:
                     metrics["out_of_memory"] = metrics.get("out_of_memory", 0.0) + 1.0
                     continue
                 total += float(value.detach())
+                heard(sum(len(sample.completion_ids) for sample in batch))
                 if not finite:
                     break
                 if update == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,9 @@ from codeduet.agents import Completion, Engine, Formatter, Request, Sampling, de
 from codeduet.envs import Outcome, raw_env, step_many
 from codeduet.envs.humaneval import Env
 from codeduet.envs.text import opened_thought
+
+JUDGE = "judge"
+"""The phase of a step in which answers are judged; the others are the agents'."""
 
 
 @dataclass
@@ -85,6 +88,7 @@ def rollout(
     seed_parts: tuple[object, ...],
     blank: Sequence[str] = (),
     share: int = 1,
+    phase: Callable[[str, int], None] = lambda name, size: None,
 ) -> list[Group]:
     """Play ``group_size`` episodes of every task.
 
@@ -103,6 +107,8 @@ def rollout(
             for ablations.
         share: so many episodes in a row, a divisor of G, get one and the same first answer: a tree that branches behind
             the first agent. Their actions hold the same completion object.
+        phase: called when an agent begins to write, with its name and the tokens that may be, and when its answers are
+            handed to the environments, with ``judge`` and their number.
 
     Returns:
         One group per task, in the order of ``task_ids``.
@@ -124,6 +130,7 @@ def rollout(
         acting = [episode for episode in active if episode.env.agent_selection == agent]
         first = not acting[0].trajectory.actions
         askers = acting[::share] if first else acting
+        phase(agent, len(askers) * sampling.max_new_tokens)
         completions = _ask(askers, agent, engine, policy_of[agent], formatter, sampling, seed_parts, blank)
         if first:
             completions = _branch(acting, askers, share)
@@ -133,6 +140,7 @@ def rollout(
             "" if agent in blank else begun + completion.text
             for begun, completion in zip(opened, completions, strict=True)
         ]
+        phase(JUDGE, len(acting))
         step_many([episode.env for episode in acting], texts)
         for episode in acting:
             episode.collect()

@@ -41,7 +41,17 @@ from codeduet.algorithms.metrics import (
 from codeduet.algorithms.resume import check_folder
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.algorithms.schedule import lr_factor
-from codeduet.algorithms.show import completions_table, make_progress, shown
+from codeduet.algorithms.show import (
+    LEARN,
+    Watch,
+    completions_table,
+    cut_line,
+    is_drawn,
+    make_progress,
+    shown,
+    step_line,
+    time_left,
+)
 from codeduet.envs import env, load_problems, raw_env
 from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
@@ -123,6 +133,9 @@ class Trainer:
         self.tokens = 0
         self._saved = 0  # the step of the newest checkpoint
         self._told: set[str] = set()  # policies that were said to have skipped a step
+        self.watch = Watch()
+        if isinstance(self.engine, HFEngine):
+            self.engine.heard = self.watch.tokens
 
     def open(self, *, resume: bool = False) -> None:
         """Make the run folder, or continue in it.
@@ -188,12 +201,26 @@ class Trainer:
         total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
         bar = progress.add_task("train", total=total, completed=done, shown="")
         evaluated = any((row["step"], row["kind"]) == (self.step, "eval") for row in read_metrics(self.run))
+        self.watch.show_on(progress)
+        began, first = perf_counter(), (self.step, self.tokens)
         if self.step and not evaluated:  # stopped between a step and its evaluation
             self._evaluate(log)
         while not self.over():
+            started, cut_before = perf_counter(), cut_line(metrics)
             metrics, groups = self.train_step()
             log.write(self.step, metrics)
             self._keep_completions(groups)
+            cut = cut_line(metrics)
+            if not is_drawn(progress.console):
+                limits = [
+                    (first[0], self.step, self.config.steps),
+                    *([(first[1], self.tokens, budget)] if budget else []),
+                ]
+                left = time_left(perf_counter() - began, limits)
+                line = step_line(self.step, self.config.steps, metrics, perf_counter() - started, left)
+                self._say("  ".join(filter(None, (line, cut))))
+            elif cut and not cut_before:
+                self._say(f"step {self.step}: {cut}")
             progress.update(bar, completed=self.tokens if budget else self.step, shown=shown(metrics))
             if self.config.show_every and self.step % self.config.show_every == 0:
                 progress.console.print(completions_table(groups[0], self.step))
@@ -207,6 +234,7 @@ class Trainer:
                     f"{self.step}, which is saved and holds no broken weight; --resume goes on, with a lower optim.lr, say"
                 )
         progress.remove_task(bar)
+        self.watch.hide()
         check()
         return metrics
 
@@ -238,7 +266,7 @@ class Trainer:
             self.engine.sync(policy, policy.version)
         tokens = generated_tokens(groups)
         self.tokens += tokens
-        metrics |= {
+        metrics |= self.watch.end() | {
             "seconds/rollout": played - began,
             "seconds/learn": perf_counter() - played,
             "tokens": float(self.tokens),
@@ -260,6 +288,7 @@ class Trainer:
             faults += len(groups) - len(judged)
             if judged:
                 metrics.append({**episode_metrics(judged), "weight": len(judged)})
+        self.watch.end()
         weights = [row.pop("weight") for row in metrics]
         means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
         return {"reward": math.nan, **means, "worker_faults": float(faults)}
@@ -310,6 +339,7 @@ class Trainer:
                 seed_parts=(self.config.seed, *parts),
                 blank=self.config.blank,
                 share=share,
+                phase=self.watch.begin,
             )
 
     def _learn(self, groups: Sequence[Group]) -> dict[str, float]:
@@ -342,10 +372,13 @@ class Trainer:
             token_budget=self.config.token_budget,
         )
         metrics = {"lr": optim.lr * factor}
+        self.watch.begin(LEARN, sum(len(s.completion_ids) for of in samples.values() for s in of if s.advantage))
         changed = False  # from then on the step is finished
         for name, learner in self.learners.items():
             pause = (lambda: None) if changed else check
-            told = learner.step(samples[name], self.algorithm.loss, lr_factor=factor, pause=pause)
+            told = learner.step(
+                samples[name], self.algorithm.loss, lr_factor=factor, pause=pause, heard=self.watch.tokens
+            )
             changed = changed or told["updates"] > 0
             metrics |= {f"{name}/{key}": value for key, value in told.items()}
             if learner.skipped and name not in self._told:

@@ -15,9 +15,10 @@ from rich.text import Text
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, paper_table
 from codeduet.benchmarks.budgets import by_budget
-from codeduet.benchmarks.config import read_yaml
+from codeduet.benchmarks.config import command_of, read_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
+from codeduet.benchmarks.standing import at_work, standing
 from codeduet.envs import InputError
 from codeduet.envs.files import make_folder
 
@@ -262,6 +263,7 @@ def write_report(
         note = "Each metric of training over steps, and its moving average."
         sections.append(Section(". ".join(filter(None, (title, "Learning curves"))), note, image=written[-1]))
     if trained:
+        sections.append(Section("Where trainings stand", signs=[(standing(training), True) for training in trained]))
         sections.append(sign_section(trained))
     transcripts = read_transcripts(runs, samples)
     left_out += transcripts.left_out
@@ -343,4 +345,6 @@ def check_run(run: Path) -> None:
     if not run.is_dir():
         raise InputError(f"no run folder {run}")
     if not trainings_of(run) and not results_of(run):
+        if command_of(run) == "train" and at_work(run):
+            raise InputError(f"{run}: its training runs, and no step of it is finished yet: ask again later")
         raise InputError(f"{run} holds neither metrics.jsonl nor results.json: nothing to report")

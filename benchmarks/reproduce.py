@@ -33,7 +33,7 @@ from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.checks import check_training, is_over, mains_of
 from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.show import make_progress
+from codeduet.algorithms.show import WITHIN, make_progress
 from codeduet.algorithms.trainer import task_ids
 from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
@@ -350,7 +350,7 @@ class PlanProgress(Progress):
         """Update a part's bar, and the plan's with it."""
         super().update(task_id, **changes)
         task = self._tasks[task_id]
-        if task.total:
+        if task.total and not task.fields.get(WITHIN):
             before = sum(part.weight for part in self.parts[: self.number])
             share = min(task.completed / task.total, 1.0)
             super().update(self.whole, completed=before + share * self.parts[self.number].weight)

@@ -333,6 +333,7 @@ def report(
     """Make one page about runs: tables, curves, signs of collapse, transcripts; print the results."""
     from codeduet.algorithms.metrics import read_metrics
     from codeduet.benchmarks import report as reporting
+    from codeduet.benchmarks.standing import standing
 
     runs = list({run.resolve(): run for run in runs}.values())  # named twice, it is still one run
     for path in reporting.write_report(runs, out or runs[0], samples=samples, say=say):
@@ -340,6 +341,7 @@ def report(
     for text in reporting.headlines(runs):
         say(text)
     for training in (training for run in runs for training in reporting.trainings_of(run)):
+        say(standing(training))
         gain = reporting.reward_gain(read_metrics(training))
         told = f"{gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
         if gain.mean != gain.mean:  # NaN
