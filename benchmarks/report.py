@@ -260,10 +260,9 @@ def write_report(
     for number, (title, of_budget) in enumerate(trainings_by_budget(trained)):
         written.append(out / f"learning_curve{'' if not number else f'_{number + 1}'}.png")
         learning_curve(of_budget, written[-1])
-        note = "Each metric of training over steps, and its moving average."
+        note = " ".join(["Each metric of training over steps, and its moving average.", *map(_stands, of_budget)])
         sections.append(Section(". ".join(filter(None, (title, "Learning curves"))), note, image=written[-1]))
     if trained:
-        sections.append(Section("Where trainings stand", signs=[(standing(training), True) for training in trained]))
         sections.append(sign_section(trained))
     transcripts = read_transcripts(runs, samples)
     left_out += transcripts.left_out
@@ -274,6 +273,10 @@ def write_report(
     (out / "report.md").write_text(_markdown(sections, out), encoding="utf-8")
     write_page(out / "report.html", sections, transcripts)
     return [*written, out / "report.md", out / "report.html"]
+
+
+def _stands(training: Path) -> str:
+    return f"{standing(training)}."
 
 
 def _as_section(table: Table, note: str) -> Section:

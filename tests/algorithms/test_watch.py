@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import LEARN, Watch, cut_line, make_progress, time_left
+from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.report import write_report
 from codeduet.benchmarks.standing import standing
 from codeduet.envs.files import locked
 
@@ -117,7 +120,7 @@ def test_the_nearest_end_tells_the_time_left() -> None:
 def test_a_report_of_a_running_training_says_where_it_stands(config: TrainConfig, tmp_path: Path) -> None:
     run = Path(config.out)
     (tmp_path / "run").mkdir()
-    (run / "config.yaml").write_text("steps: 4\n")
+    (run / "config.yaml").write_text(to_yaml(replace(config, steps=4)))
     rows: list[dict[str, Any]] = [{"step": s, "seconds/rollout": 50.0, "seconds/learn": 10.0} for s in (1, 2)]
     (run / "metrics.jsonl").write_text(
         "".join(f'{{"kind": "train", "reward": 0.25, {str(row)[1:-1]}}}\n'.replace("'", '"') for row in rows)
@@ -126,6 +129,8 @@ def test_a_report_of_a_running_training_says_where_it_stands(config: TrainConfig
     told = "step 2 of 4, {}, reward 0.250, 60.0 s a step, 0:02:00 left, no checkpoint yet"
     with locked(run):
         assert standing(run) == f"{run}: {told.format('running')}"
+        write_report([run], tmp_path / "out")
+    assert told.format("running") in (tmp_path / "out" / "report.md").read_text()
     assert standing(run) == f"{run}: {told.format('stopped')}"
-    (run / "config.yaml").write_text("steps: 2\n")
+    (run / "config.yaml").write_text(to_yaml(config))
     assert standing(run) == f"{run}: step 2 of 2, finished, reward 0.250, 60.0 s a step, no checkpoint yet"
