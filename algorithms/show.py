@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TypeVar
@@ -66,7 +66,7 @@ class Watch:
     """A step seen from within: what is done, how many tokens it has come to and how fast, and the seconds of each phase."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._phase = ""
         self._began = self._drawn = 0.0
         self._count = 0

@@ -34,7 +34,7 @@ from codeduet.algorithms.checkpoint import find_checkpoint, read_state
 from codeduet.algorithms.config import TeamConfig, TrainConfig
 from codeduet.benchmarks.config import command_of, load_config
 from codeduet.benchmarks.model_card import Exported, card
-from codeduet.benchmarks.serving import Served, write_bench
+from codeduet.benchmarks.serving import Kind, Served, write_bench
 from codeduet.envs import InputError
 from codeduet.envs.files import make_folder, write_whole
 
@@ -75,7 +75,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
     team = source.config.team
     for agent in team.agents:
         _check_weights(source, agent)
-    kind = "model" if source.whole else "merged" if merge else "adapter"
+    kind: Kind = "model" if source.whole else "merged" if merge else "adapter"
     # Of a merged model it is told whether it can be had before a folder is made.
     base = _base(source) if kind == "merged" else None
     players = _players(source)
