@@ -26,16 +26,25 @@ def packed(model: nn.Module, tokens: int) -> Iterator[None]:
         model: no gradient may be taken of it meanwhile.
         tokens: that will be generated, a row.
     """
-    layers: list[nn.Linear] = []
-    if tokens >= _LEAST_TOKENS and usable():
-        layers = [module for module in model.modules() if type(module) is nn.Linear and _fits(module)]
+    layers = _layers(model) if tokens >= _LEAST_TOKENS else []
     for layer in layers:
-        layer.forward = functools.partial(_product, _pack(layer.weight), layer.bias)
+        layer.forward = functools.partial(_product, _pack(layer.weight), layer.bias)  # type: ignore[method-assign]
     try:
         yield
     finally:
         for layer in layers:
             del layer.forward
+
+
+def packed_bytes(model: nn.Module) -> int:
+    """Return the bytes that packed weights take beside the plain ones."""
+    return sum(layer.weight.nbytes for layer in _layers(model))
+
+
+def _layers(model: nn.Module) -> list[nn.Linear]:
+    if not usable():
+        return []
+    return [module for module in model.modules() if type(module) is nn.Linear and _fits(module)]
 
 
 def _fits(module: nn.Linear) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from codeduet.agents import network
+from codeduet.agents.packed import packed_bytes
 from codeduet.agents.team import Policy
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import chunk_rows, completion_logprobs
@@ -96,7 +97,8 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
     generating = 0.0
     if config.team.engine == "hf":
-        generating = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model)) / GIB
+        rows = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model))
+        generating = (rows + packed_bytes(model)) / GIB
     # In half precision on a CPU oneDNN lays the head's weights out anew for either pass: 0.5 GiB for 152,000 tokens.
     hidden = network.text_config(model).hidden_size
     head = 2 * network.vocabulary(model) * hidden * 2
