@@ -74,7 +74,10 @@ class EnvConfig:
     """The game.
 
     Attributes:
-        problems: ``humaneval``, ``embedded``, or the path of a HumanEval-format JSONL file.
+        problems: ``humaneval``, ``embedded``, ``humanevalplus``, ``mbpp``, ``mbppplus``, the path of a file in one of the
+            formats of ``codeduet.envs.sets``, or ``module:function``.
+        test_problems: another such set, whose problems are the test split; those of ``problems`` are then all for training.
+        packages: packages from outside the standard library that programs may import, such as ``numpy``.
         reward: reward scheme.
         max_turns: turns H of an episode.
         overlong: what becomes of problems whose longest possible prompt leaves no room for an answer: ``refuse`` says so
@@ -82,6 +85,8 @@ class EnvConfig:
     """
 
     problems: str = "humaneval"
+    test_problems: str = ""
+    packages: list[str] = Field(default_factory=list)
     reward: str = "magrpo"
     max_turns: int = Field(default=1, ge=1)
     overlong: Literal["refuse", "skip"] = "refuse"

@@ -42,7 +42,7 @@ from codeduet.algorithms.resume import check_folder
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import completions_table, make_progress, shown
-from codeduet.envs import env, load_problems, raw_env
+from codeduet.envs import env, load_problems, raw_env, shared_executor
 from codeduet.envs.files import locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
@@ -450,15 +450,23 @@ def make_formatter(config: TeamConfig, team: Team) -> Formatter:
 
 def make_envs(config: EnvConfig, agents: Sequence[str], count: int) -> list[Env]:
     """Make ``count`` environments over all problems of the set, so that they can play either split."""
-    problems = load_problems(config.problems)
+    problems = load_problems(config.problems, "all", config.test_problems)
+    executor = shared_executor(config.packages) if config.packages else None
     return [
-        env(problems=problems, reward=config.reward, max_turns=config.max_turns, agents=agents) for _ in range(count)
+        env(
+            problems=problems,
+            reward=config.reward,
+            max_turns=config.max_turns,
+            agents=agents,
+            executor=executor,
+        )
+        for _ in range(count)
     ]
 
 
 def task_ids(config: EnvConfig, split: Split) -> list[str]:
     """Return the task ids of a split."""
-    return [problem.task_id for problem in load_problems(config.problems, split)]
+    return [problem.task_id for problem in load_problems(config.problems, split, config.test_problems)]
 
 
 def peak_memory_mib() -> float:

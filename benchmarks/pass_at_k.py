@@ -216,7 +216,7 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     for k in config.k:
         pass_at_k(config.n, 0, k)
     check_blank(config.blank, config.team.agents)
-    return load_problems(config.env.problems, config.split)[: config.limit or None]
+    return load_problems(config.env.problems, config.split, config.env.test_problems)[: config.limit or None]
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:

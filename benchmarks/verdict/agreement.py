@@ -27,6 +27,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.benchmarks.verdict.mutants import Mutant, mutants
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
+from codeduet.envs.tests import as_source
 
 _MEMORY = 4 << 30
 _REPEATS = 5
@@ -117,16 +118,15 @@ def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
         return "slow: within our CPU limit, over the checker's wall-clock limit"
     if outcome.error.startswith("MemoryError"):
         return "memory: the checker sets no limit"
-    tests = program.problem.tests + _FRESH_ARGUMENTS
+    tests = as_source(program.problem.tests).text + _FRESH_ARGUMENTS
     if theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result:
         return (
             "identity: it takes equal arguments for one object, as literals of one test happen to be; ours sends copies"
         )
     verdicts = {text == "passed" for text in theirs([program] * _REPEATS, 1)}
     if len(verdicts) > 1:
-        source = (
-            "its tests draw unseeded random inputs" if "random" in program.problem.tests else "it depends on hashing"
-        )
+        draws = "random" in as_source(program.problem.tests).text
+        source = "its tests draw unseeded random inputs" if draws else "it depends on hashing"
         return f"chance: the checker contradicts itself in {_REPEATS} runs ({source}); ours is seeded"
     return ""
 

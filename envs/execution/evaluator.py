@@ -17,15 +17,15 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from codeduet.envs.errors import InputError
-from codeduet.envs.execution import wire
+from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings
-from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report, lower_limit
+from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
 from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Unit
@@ -142,7 +142,11 @@ def _as_raised(name: str, text: str, unit: str, limit: str) -> BaseException:
 
 
 def calls_ahead(check: Check) -> list[bytes]:
-    """Return the first calls, encoded, that ``check`` makes whatever it is answered."""
+    """Return the first calls, encoded, that ``check`` makes whatever it is answered.
+
+    Raises:
+        InputError: the tests import what is not there, so that they can run for no program.
+    """
     runs = []
     for answer in _DUMMY_ANSWERS:
         asked: list[bytes] = []
@@ -153,7 +157,8 @@ def calls_ahead(check: Check) -> list[bytes]:
             _asked.append(encode((arguments, options), strict=True))
             return _answer
 
-        check.run(dummy)
+        if why := imports.missing(check.run(dummy).errors):
+            raise InputError(why)
         runs.append(asked)
     ahead: list[bytes] = []
     size = 0
@@ -208,8 +213,9 @@ class _Facts:
 class Evaluator:
     """Judges programs, one after the other, in one jail."""
 
-    def __init__(self, jail: Jail, isolation: str) -> None:
+    def __init__(self, jail: Jail, isolation: str, path: Sequence[str] = ()) -> None:
         self._jail = jail
+        self._path = path
         self._limits = jail.limits
         self._isolation = isolation
         self._known: dict[int, _Known] = {}
@@ -217,7 +223,17 @@ class Evaluator:
     def learn(self, key: int, problem: Problem) -> None:
         """Prepare the tests of a problem."""
         check = Check(problem)
-        self._known[key] = _Known(problem, check, calls_ahead(check))
+        if foreign := imports.of_tests(problem) - sys.modules.keys():
+            # Packages are as large and slow as they are, and no program has a hand in it.
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            _limit_memory(None)
+            imports.provide(foreign, self._path)
+            _limit_memory(self._limits)
+            signal.setitimer(signal.ITIMER_PROF, self._limits.check_cpu_s)
+        try:
+            self._known[key] = _Known(problem, check, calls_ahead(check))
+        except InputError as error:
+            raise InputError(f"{problem.task_id}: {error}") from None
 
     def forget(self) -> None:
         """Drop all problems."""
@@ -282,6 +298,7 @@ def _load(conversation: Conversation, problem: Problem, helper_code: str, main_c
         "main": main_code,
         "entry_point": problem.entry_point,
         "seed": problem.task_id,
+        "streams": problem.source.streams,
     }
     conversation.send(encode(job))
     _, facts.syntax_ok, facts.structure, error = decode(conversation.receive())  # sent before the program runs
@@ -350,8 +367,9 @@ def main(descriptor: int) -> None:
         except InputError as error:
             answer(input_error=str(error))
             return
+        imports.provide(frozenset(settings["packages"]), settings["path"] if settings["packages"] else ())
         _limit_memory(limits)
-        evaluator = Evaluator(jail, isolation)
+        evaluator = Evaluator(jail, isolation, settings["path"])
         # Young garbage is few and what is kept is large: collect seldom, and never look at the start's objects again.
         gc.collect()
         gc.freeze()
@@ -382,11 +400,20 @@ def _die_with_executor() -> None:
         die_with_parent()
 
 
-def _limit_memory(limits: Limits) -> None:
-    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say."""
+def _limit_memory(limits: Limits | None) -> None:
+    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say.
+
+    None lifts the bound. It is a soft one: nothing that could lift it runs here.
+    """
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        lower_limit(resource.RLIMIT_AS, pages * resource.getpagesize() + (limits.memory_mb << 20))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bound = hard
+        if limits is not None:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            bound = pages * resource.getpagesize() + (limits.memory_mb << 20)
+        if hard != resource.RLIM_INFINITY:
+            bound = min(bound, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
 def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., None]) -> None:
@@ -394,7 +421,7 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
         evaluator.forget()
     try:
         if "problem" in request:
-            evaluator.learn(request["key"], Problem(**request["problem"]))
+            evaluator.learn(request["key"], Problem.from_wire(request["problem"]))
         answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
     except InputError as error:
         answer(input_error=str(error))

@@ -4,13 +4,16 @@ One byte names the type, what follows is its content, so reading a message build
 sender's. Both sides use this module: the jail sends return values, the trusted side call arguments.
 
 Sent by content: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, range,
-Fraction and Decimal; a subclass is reduced to the type it is derived from, so that its own ``__eq__`` stays behind. Any
-other object arrives as :class:`Opaque`: equal to nothing, with the truth value it had, and with its items if it was an
+Fraction and Decimal; a subclass is reduced to the type it is derived from, so that its own ``__eq__`` stays behind. numpy
+arrays and scalars are sent by type, shape and bytes, and arrive as such where numpy is loaded, else as lists and numbers.
+Any other object arrives as :class:`Opaque`: equal to nothing, with the truth value it had, and with its items if it was an
 iterable.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +28,9 @@ _LENGTH = struct.Struct("<I")
 _FLOAT = struct.Struct("<d")
 _COMPLEX = struct.Struct("<dd")
 _UNBOUNDED = 1 << 62
+_ARRAY_KINDS = "biufcSU"
+_DTYPE = re.compile(r"\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(?:8|16)|\|S[1-9]\d{0,5}|[<>]U[1-9]\d{0,5}")
+_MOST_AXES = 32
 
 
 class TooLargeError(Exception):
@@ -125,6 +131,8 @@ class _Encoder:
         if depth <= 0:
             raise TooLargeError("result_depth")
         writer = _WRITERS.get(type(value))
+        if writer is None and self.put_array(value, depth):
+            return
         if writer is None:  # a subclass is sent as what it is derived from
             writer = next((_WRITERS[kind] for kind in type(value).__mro__ if kind in _WRITERS), _Encoder.put_object)
         writer(self, value, depth)
@@ -181,11 +189,25 @@ class _Encoder:
     def put_decimal(self, value: Decimal, _depth: int) -> None:
         self.put_text(b"D", Decimal.__str__(value).encode("ascii"))
 
-    def put_object(self, value: Any, depth: int) -> None:
+    def put_array(self, value: Any, depth: int) -> bool:
+        """Write a numpy array or scalar; tell whether it is one."""
         numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.generic):
-            self.put(value.item(), depth)
-            return
+        if numpy is None or not isinstance(value, numpy.ndarray | numpy.generic):
+            return False
+        plain = numpy.asarray(value)  # a subclass's own __eq__ stays behind
+        if plain.dtype.kind not in _ARRAY_KINDS:  # objects, records and times, element by element
+            self.put(plain.tolist() if isinstance(value, numpy.ndarray) else value.item(), depth)
+            return True
+        if plain.size > self.nodes_left:
+            raise TooLargeError("result_nodes")
+        self.nodes_left -= plain.size
+        self.write(b"A" if isinstance(value, numpy.ndarray) else b"G")
+        self.put_text(b"s", plain.dtype.str.encode("ascii"))
+        self.put_items(b"(", plain.shape, plain.ndim, depth)
+        self.put_text(b"b", plain.tobytes())
+        return True
+
+    def put_object(self, value: Any, depth: int) -> None:
         if isinstance(value, Opaque):
             raise OpaqueError("an object that was not sent cannot be sent back")
         if self.strict:
@@ -310,6 +332,8 @@ class _Decoder:
                 return range(*self.whole_numbers(depth, 3))
             case b"q":
                 return Fraction(*self.whole_numbers(depth, 2))
+            case b"A" | b"G":
+                return self.array(self.take(depth - 1), self.take(depth - 1), self.take(depth - 1), tag == b"G")
             case b"<" | b">" | b"{":
                 items = self.items(depth)
                 try:
@@ -320,6 +344,27 @@ class _Decoder:
                     return Opaque(bool(items), items)
         raise MalformedError(f"unknown tag {tag!r}")
 
+    def array(self, kind: Any, shape: Any, content: Any, scalar: bool) -> Any:
+        if not (isinstance(kind, str) and _DTYPE.fullmatch(kind) and isinstance(content, bytes)):
+            raise MalformedError("no array")
+        if not isinstance(shape, tuple) or len(shape) > (0 if scalar else _MOST_AXES):
+            raise MalformedError("no shape")
+        if not all(type(size) is int and 0 <= size <= _UNBOUNDED for size in shape):
+            raise MalformedError("no size")
+        size = math.prod(shape)
+        if size * _width(kind) != len(content):
+            raise MalformedError("an array of another size")
+        self.nodes_left -= size
+        if self.nodes_left < 0:
+            raise TooLargeError("result_nodes")
+        numpy = sys.modules.get("numpy")
+        if numpy is None:
+            return _as_lists(kind, shape, content)
+        array = (
+            numpy.frombuffer(content, numpy.dtype(kind)).reshape(shape).copy() if content else numpy.empty(shape, kind)
+        )
+        return array[()] if scalar else array
+
     def truth(self) -> bool:
         self.at += 1
         return self.raw[self.at - 1] == ord("1")
@@ -329,3 +374,32 @@ class _Decoder:
         if len(numbers) != count or not all(type(number) is int for number in numbers):
             raise MalformedError("whole numbers expected")
         return numbers
+
+
+def _width(kind: str) -> int:
+    return int(kind[2:]) * (4 if kind[1] == "U" else 1)
+
+
+def _as_lists(kind: str, shape: tuple[int, ...], content: bytes) -> Any:
+    """Return an array as nested lists of numbers or texts, where there is no numpy to hold it."""
+    width = _width(kind)
+    items = [_as_item(kind, content[start : start + width]) for start in range(0, len(content), width)]
+    for size in reversed(shape[1:]):
+        items = [items[start : start + size] for start in range(0, len(items), size)] if size else []
+    return items if shape else items[0]
+
+
+def _as_item(kind: str, raw: bytes) -> Any:
+    order: Any = "big" if kind[0] == ">" else "little"
+    match kind[1]:
+        case "b":
+            return raw != b"\0"
+        case "i" | "u":
+            return int.from_bytes(raw, order, signed=kind[1] == "i")
+        case "S":
+            return raw.rstrip(b"\0")
+        case "U":
+            return raw.decode("utf-32-be" if order == "big" else "utf-32-le", "surrogatepass").rstrip("\0")
+    letter = {2: "e", 4: "f", 8: "d"}[len(raw) // (2 if kind[1] == "c" else 1)]
+    parts = struct.unpack(f"{kind[0]}{len(raw) // struct.calcsize(letter)}{letter}", raw)
+    return complex(*parts) if kind[1] == "c" else parts[0]

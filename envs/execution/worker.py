@@ -59,6 +59,7 @@ class Worker:
         packages: names of packages programs may import.
 
     Attributes:
+        packages: names of packages programs may import.
         pids: its long-lived processes: evaluator and jail.
         isolation: the level it has.
         python: version of the interpreter that runs the programs.
@@ -70,11 +71,12 @@ class Worker:
 
     def __init__(self, limits: Limits, isolation: str, packages: Sequence[str] = ()) -> None:
         self._limits = limits
+        self.packages = tuple(packages)
         self._known: dict[Problem, int] = {}
         self._keys = 0
         self.process, self._line = launch("codeduet.envs.execution.evaluator")
         self.pids = [self.process.pid]
-        path = [str(folder) for folder in sys.path] if packages else []
+        path = [str(folder) for folder in sys.path]
         settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": path}
         try:
             answer = self._ask(settings)
@@ -104,7 +106,7 @@ class Worker:
             if len(self._known) >= _MOST_PROBLEMS:
                 self._known.clear()
                 request["forget"] = True
-            request["problem"] = asdict(problem)
+            request["problem"] = problem.to_wire()
             self._known[problem] = self._keys
             self._keys += 1
         answer = self._ask({"key": self._known[problem], **request})

@@ -13,6 +13,7 @@ import ast
 import builtins
 import errno
 import gc
+import io
 import random
 import sys
 import types
@@ -42,7 +43,7 @@ def run(channel: int, limits: Limits) -> None:
     trees = _parse(channel, job)
     if trees is None:
         return
-    target = _load(channel, trees, job["entry_point"])
+    target = _load(channel, trees, job["entry_point"], job.get("streams", False))
     if target is None:
         return
     while True:
@@ -70,8 +71,12 @@ def _parse(channel: int, job: dict[str, Any]) -> list[ast.Module] | None:
     return [tree for tree in trees.values() if tree is not None] if not error else None
 
 
-def _load(channel: int, trees: list[ast.Module], entry_point: str) -> Any:
-    """Run the units as one module; return the target function, or None where it does not load."""
+def _load(channel: int, trees: list[ast.Module], entry_point: str, streams: bool) -> Any:
+    """Run the units as one module; return the target function, or None where it does not load.
+
+    A program that reads and prints is loaded anew for each input, since it may be a script: the function returned here
+    takes an input and gives what was printed.
+    """
     # Dataclasses with text annotations look their module up in sys.modules.
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
@@ -82,6 +87,9 @@ def _load(channel: int, trees: list[ast.Module], entry_point: str) -> Any:
         for unit, tree in zip(UNITS, trees, strict=True):
             compiled.append((unit, compile(tree, f"<{unit}>", "exec")))
         gc.enable()
+        if streams:
+            wire.send(channel, encode(("loaded",)))
+            return lambda text: _run_on(text, [code for _, code in compiled], entry_point)
         for unit, code in compiled:  # noqa: B007  # the handler says which one it was
             exec(code, module.__dict__)
         target = module.__dict__.get(entry_point)
@@ -92,6 +100,28 @@ def _load(channel: int, trees: list[ast.Module], entry_point: str) -> Any:
         return None
     wire.send(channel, encode(("loaded",)))
     return target
+
+
+def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
+    """Run the units on a text as standard input; return what they print.
+
+    A script prints as it is loaded; where nothing is printed then, the target is called.
+    """
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    # Text streams over bytes, as programs may read and write ``sys.stdin.buffer`` too.
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), encoding="utf-8")
+    output = io.BytesIO()
+    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="surrogatepass", write_through=True)
+    try:
+        for code in units:
+            exec(code, module.__dict__)
+        if not output.tell() and callable(target := module.__dict__.get(entry_point)):
+            target()
+    except SystemExit as problem:  # a script's usual end
+        if problem.code not in (None, 0):
+            raise
+    return output.getvalue().decode("utf-8", "surrogatepass")
 
 
 def _answer(target: Any, arguments: list[Any], options: dict[str, Any], limits: Limits) -> bytes:
