@@ -120,7 +120,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
 
     | argument       | default                    | meaning                                                              |
     |----------------|----------------------------|----------------------------------------------------------------------|
-    | `problems`     | `"humaneval"`              | problem set: a name, the path of a JSONL file, or `Problem` objects  |
+    | `problems`     | `"humaneval"`              | problem set: a name, the path of a file, or `Problem` objects        |
     | `split`        | `"train"`                  | `"train"`, `"test"` or `"all"`; ignored for `Problem` objects        |
     | `reward`       | `"magrpo"`                 | reward scheme                                                        |
     | `max_turns`    | `1`                        | turns H of an episode; a turn is helper, then main                   |

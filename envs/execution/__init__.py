@@ -39,7 +39,9 @@ Not covered:
   the program's own class). Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the problems
   whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
 
-Packages from outside the standard library cannot be imported unless ``Executor(packages=...)`` names them.
+Programs can import packages from outside the standard library where ``Executor(packages=...)`` names them, or where the
+problem's own prompt imports them; what only the tests import is there for the tests. numpy arrays and scalars cross as
+data with their type; a test's array reaches a program without numpy as lists.
 """
 
 from codeduet.envs.execution.executor import Executor, Isolation, shared_executor

@@ -241,6 +241,11 @@ def _embedded() -> ProblemSet:
 _PACKAGED: dict[str, Callable[[], ProblemSet]] = {"humaneval": _humaneval, "embedded": _embedded}
 
 
+def is_packaged(source: str) -> bool:
+    """Tell whether a set ships with this package or one it needs."""
+    return source in _PACKAGED
+
+
 def _published(name: str) -> ProblemSet:
     """Load a published set from the data folder, or through ``datasets`` where that is installed."""
     hub, file = PUBLISHED[name]
