@@ -245,6 +245,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
         rates["helper_gain"] = rate([row["helper_gain"] for row in flat])
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
+        "feedback": config.env.feedback_in(training=False),
         "n": config.n,
         "k": config.k,
         "pass@k": {
@@ -265,6 +266,10 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
 def results_table(results: dict[str, Any], title: str = "") -> Table:
     """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
     told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
+    if feedback := results.get("feedback"):
+        turns = results["config"]["env"]["max_turns"]
+        if turns > 1 or feedback == "hidden":
+            told += f", {turns} turn{'s' * (turns > 1)}, feedback: {feedback}"
     table = Table(title=Text(told))
     table.add_column("")
     table.add_column("%", justify="right")

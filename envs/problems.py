@@ -79,7 +79,7 @@ class Problem:
         whole = _definition(self.entry_point).search(self.canonical_solution) or self.source.streams
         return self.canonical_solution if whole else self.signature + self.canonical_solution
 
-    @property
+    @functools.cached_property
     def visible(self) -> Problem:
         """The same problem with its examples for tests.
 

@@ -100,14 +100,30 @@ class Executor:
     def __reduce__(self) -> tuple[Any, ...]:
         return Executor, (self.workers, self.limits, self.isolation, self.packages)
 
-    def judge(self, problem: Problem, *, helper_code: str = "", main_code: str) -> Outcome:
+    def judge(
+        self,
+        problem: Problem,
+        *,
+        helper_code: str = "",
+        main_code: str,
+        tests: Literal["hidden", "examples"] = "hidden",
+    ) -> Outcome:
         """Judge one program and wait for it.
+
+        Args:
+            problem: what it is to solve.
+            helper_code: what is loaded first.
+            main_code: what defines the target.
+            tests: by which it is judged: the problem's hidden ones, or the examples that a team may see and run.
 
         Raises:
             RuntimeError: the executor is closed.
-            InputError: the problem's own tests are malformed, or there is no jail.
+            InputError: the problem's own tests are malformed, it has no examples, or there is no jail.
         """
-        return self.submit(Program(problem, helper_code, main_code)).result()
+        if tests not in ("hidden", "examples"):
+            raise InputError(f"unknown tests {tests!r}: choose hidden or examples")
+        by = problem.visible if tests == "examples" else problem
+        return self.submit(Program(by, helper_code, main_code)).result()
 
     def submit(self, program: Program) -> Future[Outcome]:
         """Start judging a program; the future's result is its outcome.

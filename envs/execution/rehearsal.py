@@ -18,6 +18,7 @@ from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.evaluator import Evaluator, open_jail
 from codeduet.envs.execution.instrument import Check, parse_trusted
+from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.execution.values import encode
@@ -65,8 +66,10 @@ def rehearse(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
               answers ``{"values": [its text, or None], "errors": [class, or ""], "error": the program's, or ""}``.
             * ``"do": "pass"``: answers ``{"passed": [bool]}``, which of its tests its reference passes.
 
+    Where this machine gives no jail, references run in plain processes.
+
     Raises:
-        InputError: this machine gives no jail, and a job needs one.
+        InputError: a job could not be done.
     """
     if not jobs:
         return []
@@ -100,7 +103,12 @@ def main(descriptor: int) -> None:
     def evaluator(packages: frozenset[str]) -> Evaluator:
         if packages not in evaluators:
             path = tuple(settings["path"])
-            evaluators[packages] = Evaluator(*open_jail(settings["isolation"], _LIMITS, tuple(sorted(packages)), path))
+            names = tuple(sorted(packages))
+            try:
+                jail = open_jail(settings["isolation"], _LIMITS, names, path)
+            except IsolationError:  # a reference is no worse than the tests, which run here
+                jail = open_jail("process", _LIMITS, names, path)
+            evaluators[packages] = Evaluator(*jail, path)
         evaluators[packages].forget()
         return evaluators[packages]
 
@@ -181,8 +189,11 @@ def _ask(problem: Problem, job: dict[str, Any], evaluator: _Evaluators) -> dict[
 def _pass(problem: Problem, _job: dict[str, Any], evaluator: _Evaluators) -> dict[str, Any]:
     """Judge the reference."""
     judge = evaluator(imports.of_prompt(problem) | imports.of_text(problem.reference))
-    judge.learn(0, problem)
-    return {"passed": list(judge.judge(0, "", problem.reference)["tests"])}
+    try:
+        judge.learn(0, problem)
+        return {"passed": list(judge.judge(0, "", problem.reference)["tests"])}
+    except InputError:  # no tests, or none that can be put to a program
+        return {"passed": []}
 
 
 _DOING = {"try": _try, "ask": _ask, "pass": _pass}

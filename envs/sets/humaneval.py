@@ -10,6 +10,16 @@ from codeduet.envs.sets.fields import Row
 NAME = "HumanEval"
 KEYS = ("task_id", "prompt", "entry_point", "test")
 
+CONTRADICTED = (
+    "assert median([-10, 4, 6, 1000, 10, 20]) == 15.0",
+    "assert sort_array([1, 5, 2, 3, 4]) == [1, 2, 3, 4, 5]",
+    "assert sort_array([-2, -3, -4, -5, -6]) == [-6, -5, -4, -3, -2]",
+    "assert tri(1) == 3",
+    "assert tri(4) == 3",
+    'assert bf("Earth", "Mercury") == ("Venus")',
+)
+"""Examples in HumanEval's prompts that its own references contradict (47, 116 twice, 130 twice, 148): shown, but no tests."""
+
 
 def read(row: Row, where: str) -> Problem:
     """Return the problem in a row; raises InputError where it is malformed."""
