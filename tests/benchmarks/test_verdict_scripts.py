@@ -125,7 +125,7 @@ def test_the_count_of_examples_is_that_of_its_file_and_of_hand_made_problems(tmp
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads(kept.read_text())
     tests = "def check(candidate):\n    assert candidate(1, 'a') == 2\n    x = 3\n    assert candidate(x) == candidate(4) + 1\n"
     problem = Problem("T/0", 'def f(x):\n    """\n    f(1, "a") == 2\n    f(5) == 6\n    """\n', "f", "", tests)
-    shown = replace(problem, examples=Asserts(['assert f(1, "a") == 2']))
+    shown = replace(problem, task_id="T/1", examples=Asserts(['assert f(1, "a") == 2']))
     assert examples.count([shown, problem]) == {
         "problems": 2,
         "with examples": 1,
