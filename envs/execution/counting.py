@@ -20,17 +20,18 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from codeduet.envs.execution.scope import Scope, bound
+from codeduet.envs.execution.displays import Displays
+from codeduet.envs.execution.scope import Scope
 
 UNIT = "__codeduet_unit__"
 GUARD = "__codeduet_guard__"
 PART = "__codeduet_part__"
 METHOD = "__codeduet_method__"
+CASES = "__codeduet_cases__"
 _CASE = "__codeduet_case_"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _CATCH_ALL = ("AssertionError", "Exception", "BaseException")
-_SAME_LENGTH = ("enumerate", "list", "tuple", "reversed", "sorted", "iter")
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Counter:
     What stands in the rewritten body: ``with __codeduet_unit__(i):`` around a unit, which swallows what it raises;
     ``with __codeduet_guard__():`` around a statement that holds units, whose units fail where it raises; and
     ``with __codeduet_part__():`` around a round of a loop or a function that is tests by itself, of which the units
-    that were reached keep what they showed.
+    that were reached keep what they showed. ``__codeduet_cases__(list, n)`` numbers the rounds of a loop, from 0 up to n - 1.
 
     Args:
         module: the tests.
@@ -57,33 +58,12 @@ class Counter:
         self.total = 0
         self._functions: dict[str, _Function] = {}
         self._uses: dict[str, int] = {}
-        self._displays: dict[str, ast.expr | None] = {}
+        self._displays = Displays(module.body)
         for node in ast.walk(module):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 self._uses[node.id] = self._uses.get(node.id, 0) + 1
             elif isinstance(node, _Function):
                 self._functions[node.name] = node
-            elif isinstance(node, ast.stmt):
-                self._note_display(node)
-
-    def _note_display(self, node: ast.AST) -> None:
-        """Take down which names are given a list once and never changed."""
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-            ):
-                self._displays[name] = None if name in self._displays else value
-            case ast.Assign(targets=targets):
-                for name in set().union(*map(bound, targets)):
-                    self._displays[name] = None
-            case ast.AugAssign(target=target) | ast.For(target=target):
-                for name in bound(target):
-                    self._displays[name] = None
-            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
-                self._displays[name] = None
-            case _:
-                pass
 
     def block(self, body: Sequence[ast.stmt], scope: Scope, loops: _Loops | None = None) -> list[ast.stmt]:
         """Return ``body`` with its units counted."""
@@ -96,6 +76,14 @@ class Counter:
                 new = _with(_call(kind), [new])
             rewritten.append(new)
         return rewritten
+
+    def function(self, function: ast.FunctionDef, scope: Scope) -> None:
+        """Count the units of a function, whose ``scope`` is known."""
+        around = self._displays
+        parameters = [parameter.arg for parameter in ast.walk(function.args) if isinstance(parameter, ast.arg)]
+        self._displays = Displays(function.body, parameters, around)
+        function.body = self.block(function.body, scope)
+        self._displays = around
 
     def method(self, owner: str, name: str) -> ast.stmt:
         """Return a statement that runs the method of a test class, as a unit."""
@@ -154,11 +142,11 @@ class Counter:
         if not scope.at(statement):
             return statement, ""
         function = self._functions.get(name)
-        if function is not None and self._expands(function, loops):
+        if isinstance(function, ast.FunctionDef) and self._expands(function, loops):
             inner = Scope(scope.looks | _parameters_that_look(function, call, scope))
             inner.grow(function.body)
             seen = self.total
-            function.body = self.block(function.body, inner)
+            self.function(function, inner)
             if self.total > seen:
                 return statement, PART
         if _called(call).lower().startswith("assert") or (function is not None and self._fails(function)):
@@ -169,8 +157,7 @@ class Counter:
         """Tell whether a function's asserts are tests themselves: it is called here only, and reaches all of them."""
         conditional = ast.If | ast.Try | ast.While | ast.With | ast.Match | _Function | ast.Raise | ast.Return
         return (
-            isinstance(function, ast.FunctionDef)
-            and self._uses.get(function.name, 0) == 1
+            self._uses.get(function.name, 0) == 1
             and not (loops.cases or loops.open)
             and not any(isinstance(part, conditional) for node in function.body for part in ast.walk(node))
         )
@@ -197,7 +184,7 @@ class Counter:
         )
 
     def _loop(self, statement: ast.For, scope: Scope, loops: _Loops) -> tuple[ast.stmt, str]:
-        rounds = None if loops.open else self._length(statement.iter)
+        rounds = None if loops.open else self._displays.length(statement.iter)
         if not rounds:
             statement.body = self.block(statement.body, scope, _Loops(loops.cases, open=True))
             statement.orelse = self.block(statement.orelse, scope, loops)
@@ -209,42 +196,9 @@ class Counter:
         if self.total == seen:
             return statement, ""
         statement.target = ast.Tuple([ast.Name(id=counter, ctx=ast.Store()), statement.target], ast.Store())
-        statement.iter = _call("enumerate", statement.iter)
+        statement.iter = _call(CASES, statement.iter, ast.Constant(rounds))
         statement.body = [_with(_call(PART), body)]
         return statement, PART
-
-    def _length(self, source: ast.expr, depth: int = 0) -> int | None:
-        """Return how many rounds a loop over ``source`` has, where its text shows it as lists written out."""
-        if depth > 20:  # a list that is made of itself
-            return None
-        match source:
-            case ast.List(elts=parts) | ast.Tuple(elts=parts):
-                return None if any(isinstance(part, ast.Starred) for part in parts) else len(parts)
-            case ast.Name(id=name):
-                display = self._displays.get(name)
-                return None if display is None else self._length(display, depth + 1)
-            case ast.Call(func=ast.Name(id="zip"), args=[_, *_] as several):
-                lengths = [self._length(each, depth + 1) for each in several]
-                known = [length for length in lengths if length is not None]
-                return min(known) if len(known) == len(lengths) else None
-            case ast.Call(func=ast.Name(id="range"), args=[ast.Call(func=ast.Name(id="len"), args=[inner])]):
-                return self._length(inner, depth + 1)
-            case ast.Call(func=ast.Name(id=name), args=[inner, *_]) if name in _SAME_LENGTH:
-                return self._length(inner, depth + 1)
-            case ast.Call(func=ast.Attribute(value=owner, attr="items" | "keys" | "values"), args=[]):
-                return self._entries(owner)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                one, two = self._length(left, depth + 1), self._length(right, depth + 1)
-                return None if one is None or two is None else one + two
-        return None
-
-    def _entries(self, owner: ast.expr) -> int | None:
-        """Return the number of entries of a dict that is written out, whose keys are told apart by their text."""
-        if isinstance(owner, ast.Name):
-            owner = self._displays.get(owner.id) or owner
-        if not isinstance(owner, ast.Dict) or not all(isinstance(key, ast.Constant | ast.Tuple) for key in owner.keys):
-            return None
-        return len({ast.dump(key) for key in owner.keys if key is not None})
 
     def _if(self, statement: ast.If, scope: Scope, loops: _Loops) -> tuple[ast.stmt, str]:
         if _counts(statement.body, scope) and _counts(statement.orelse, scope):

@@ -15,12 +15,12 @@ import builtins
 import functools
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from codeduet.envs.errors import InputError
-from codeduet.envs.execution.counting import GUARD, METHOD, PART, UNIT, Counter, methods_of_classes
+from codeduet.envs.execution.counting import CASES, GUARD, METHOD, PART, UNIT, Counter, methods_of_classes
 from codeduet.envs.execution.scope import Scope, names_in
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
@@ -117,7 +117,7 @@ def _count_check(tree: ast.Module, check: ast.FunctionDef) -> int:
     scope = Scope({check.args.args[0].arg})
     scope.grow(check.body)
     counter = Counter(tree)
-    check.body = counter.block(check.body, scope)
+    counter.function(check, scope)
     return counter.total
 
 
@@ -181,12 +181,13 @@ class Check:
     def run(self, candidate: Callable[..., Any]) -> Findings:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
-        recorder = _Recorder(findings)
+        recorder = _Recorder(findings, lambda: getattr(candidate, "ended", False))
         namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
         try:
             exec(self._preamble, namespace)
             namespace[self._entry_point] = self._reference or candidate
-            namespace |= {UNIT: recorder.unit, GUARD: recorder.guard, PART: recorder.part, METHOD: _run_method}
+            namespace |= {UNIT: recorder.unit, GUARD: recorder.guard, PART: recorder.part}
+            namespace |= {METHOD: _run_method, CASES: _numbered}
             random.seed(self._seed)
             exec(self._tests, namespace)
             if not self._by_name:
@@ -194,14 +195,28 @@ class Check:
                 namespace["check"](candidate)
         except BaseException as error:  # a candidate may raise anything
             recorder.broken(error)
+        if recorder.gone() and all(findings.passed):  # it ended behind the last test, where a bare except hid it
+            recorder.broken(RuntimeError())
         return findings
 
 
-class _Recorder:
-    """Keeps the score while the tests run."""
+def _numbered(cases: Iterable[Any], rounds: int) -> Iterator[tuple[int, Any]]:
+    """Number the rounds of a loop of known length; a round too many is no test of its own."""
+    for number, case in enumerate(cases):
+        yield min(number, rounds - 1), case
 
-    def __init__(self, findings: Findings) -> None:
+
+class _Recorder:
+    """Keeps the score while the tests run.
+
+    Args:
+        findings: where it is kept.
+        gone: whether the candidate's process has ended.
+    """
+
+    def __init__(self, findings: Findings, gone: Callable[[], bool]) -> None:
         self.findings = findings
+        self.gone = gone
         self.asked: set[int] = set()
         self.inside: list[set[int]] = []  # for each open guard, the tests that were asked inside it
 
@@ -231,7 +246,8 @@ class _Recorder:
         if error is not None and (not isinstance(error, AssertionError) or hasattr(error, "codeduet_origin")):
             self.findings.errors.append(error)
         passed = self.findings.passed
-        passed[index] = error is None and (passed[index] or index not in self.asked)
+        # Of a program that has ended nothing is known any more, whatever a test's own except makes of that.
+        passed[index] = error is None and not self.gone() and (passed[index] or index not in self.asked)
         self.asked.add(index)
         for asked in self.inside:
             asked.add(index)

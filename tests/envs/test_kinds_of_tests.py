@@ -485,3 +485,58 @@ def test_tests_that_import_what_is_not_there_are_the_callers_error(executor: Exe
         "try:\n    import no_such_package\nexcept ImportError:\n    pass\n\n\ndef check(candidate):\n    assert candidate(1) == 2\n"
     )
     assert executor.judge(guarded, main_code=guarded.reference).solved
+
+
+def test_names_of_other_functions_do_not_blur_the_lists(executor: Executor) -> None:
+    made = problem(
+        """
+        def reference(x):
+            inputs = []
+            inputs.append(x)
+            results = [i + 1 for i in inputs]
+            return results[0]
+
+
+        def check(candidate):
+            inputs = [[1], [2], [3]]
+            results = [2, 3, 4]
+            for args, expected in zip(inputs, results):
+                assert candidate(*args) == expected == reference(*args)
+        """
+    )
+    assert executor.judge(made, main_code=CRASHES_ON_2).tests == (True, False, True)
+
+
+def test_a_list_that_a_function_lengthens_is_one_test_and_a_round_too_many_is_none(executor: Executor) -> None:
+    grows = "    cases = [1, 2]\n\n    def more():\n        cases.append(3)\n\n    more()\n"
+    loop = "    for x in cases:\n        assert candidate(x) == x + 1\n"
+    made = problem(f"def check(candidate):\n{grows}{loop}")
+    assert executor.judge(made, main_code=CRASHES_ON_2).tests == (False,)
+    # By a way the text does not show: what is counted as two stays two, and the tests behind them are not reached by it.
+    hidden = "CASES = [1, 2]\nlist.append(CASES, 9)\n\n\n"
+    made = problem(
+        f"{hidden}def check(candidate):\n    for x in CASES:\n        assert candidate(x) == x + 1\n    assert False or candidate(2) == 3\n"
+    )
+    assert executor.judge(made, main_code="def f(x):\n    return 0 if x == 9 else x + 1\n").tests == (True, False, True)
+
+
+ENDS = "import os\n\n\ndef f(x):\n    if x == 'a':\n        os._exit(0)\n    return x + 1\n"
+
+
+@pytest.mark.parametrize(
+    ("tests", "expected"),
+    [
+        (
+            "    try:\n        candidate('a')\n    except:\n        pass\n    else:\n        raise AssertionError\n",
+            (False,),
+        ),
+        ("    assert candidate(1) == 2\n    try:\n        candidate('a')\n    except:\n        pass\n", (True,)),
+        (
+            "    ok = True\n    try:\n        candidate('a')\n    except Exception:\n        ok = candidate\n    assert ok\n",
+            (False,),
+        ),
+    ],
+)
+def test_a_program_that_ended_passes_nothing_more(executor: Executor, tests: str, expected: tuple[bool, ...]) -> None:
+    outcome = executor.judge(problem(f"def check(candidate):\n{tests}"), main_code=ENDS)
+    assert (outcome.tests, outcome.solved) == (expected, False)
