@@ -116,6 +116,11 @@ def _count_check(tree: ast.Module, check: ast.FunctionDef) -> int:
     tree.body = [node for node in tree.body if not (isinstance(node, ast.Expr) and _calls(node.value, callers))]
     scope = Scope({check.args.args[0].arg})
     scope.grow(check.body)
+    shared = {name for node in ast.walk(check) if isinstance(node, ast.Global) for name in node.names} & scope.looks
+    if shared:  # handed on to functions and classes of the file
+        defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node is not check]
+        scope.looks |= {node.name for node in defined if not shared.isdisjoint(names_in(node))}
+        scope.grow(check.body)
     counter = Counter(tree)
     counter.function(check, scope)
     return counter.total

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from codeduet.envs import Executor, InputError, Problem
+from codeduet.envs import Executor, InputError, Problem, Program
 from codeduet.envs.execution.instrument import Check, instrument
 from codeduet.envs.problems import stub
 from codeduet.envs.tests import Asserts, Cases, Source, Streams, Tests
@@ -270,6 +270,68 @@ KINDS = {
             assert result.wasSuccessful()
         """,
         (False,),
+    ),
+    "unittest beside check": Kind(
+        """
+        import unittest
+
+        target = None
+
+
+        class Case(unittest.TestCase):
+            def test_it(self):
+                self.assertEqual(target(2), 3)
+
+
+        def check(candidate):
+            global target
+            target = candidate
+            suite = unittest.TestLoader().loadTestsFromTestCase(Case)
+            result = unittest.TextTestRunner(verbosity=0).run(suite)
+            assert result.wasSuccessful()
+        """,
+        (False,),
+    ),
+    "errors gathered and raised": Kind(
+        """
+        def check(candidate):
+            errors = []
+
+            def expect(x, y):
+                if candidate(x) != y:
+                    errors.append((x, y))
+
+            expect(1, 2)
+            expect(2, 3)
+            if errors:
+                raise AssertionError(f"{len(errors)} failed")
+        """,
+        (False,),
+    ),
+    "a count of what passed": Kind(
+        """
+        def check(candidate):
+            passed = 0
+            for x in range(3):
+                if candidate(x) == x + 1:
+                    passed += 1
+            assert passed == 3
+        """,
+        (False,),
+    ),
+    "functions of numpy and pytest": Kind(
+        """
+        import numpy as np
+        import pytest
+
+
+        def check(candidate):
+            np.testing.assert_allclose(candidate(1), 2)
+            with pytest.raises(TypeError):
+                candidate("a")
+            np.testing.assert_equal(candidate(2), 3)
+        """,
+        (True, True, False),
     ),
     "functions of pytest": Kind(
         """
@@ -540,3 +602,61 @@ ENDS = "import os\n\n\ndef f(x):\n    if x == 'a':\n        os._exit(0)\n    ret
 def test_a_program_that_ended_passes_nothing_more(executor: Executor, tests: str, expected: tuple[bool, ...]) -> None:
     outcome = executor.judge(problem(f"def check(candidate):\n{tests}"), main_code=ENDS)
     assert (outcome.tests, outcome.solved) == (expected, False)
+
+
+_EQUAL = "    __hash__ = None\n\n    def __eq__(self, other):\n        return True\n\n    def __ne__(self, other):\n        return False\n"
+FORGED = {
+    "equal to everything": f"class Any:\n{_EQUAL}\n\ndef f(*args):\n    return Any()\n",
+    "a number equal to everything": f"class Any(int):\n{_EQUAL}\n\ndef f(*args):\n    return Any(9)\n",
+    "a list of such": f"class Any:\n{_EQUAL}\n\ndef f(*args):\n    return [Any()] * 9\n",
+    "ends": "import os\n\n\ndef f(*args):\n    os._exit(0)\n",
+    "exits": "import sys\n\n\ndef f(*args):\n    sys.exit(0)\n",
+    "raises what tests raise": "def f(*args):\n    raise AssertionError\n",
+    "raises what unittest skips by": "import unittest\n\n\ndef f(*args):\n    raise unittest.SkipTest\n",
+    "changes what tests use": (
+        "import builtins\nimport unittest\n\nbuiltins.all = lambda values: True\nbuiltins.zip = lambda *lists: []\n"
+        "builtins.enumerate = builtins.len = lambda values: []\n"
+        "unittest.TestCase.assertEqual = unittest.TestCase.assertRaises = lambda *args: None\n\n\ndef f(*args):\n    return None\n"
+    ),
+    "looks for the tests": (
+        "import gc\nimport sys\n\n\ndef f(*args):\n    for each in gc.get_objects():\n        if isinstance(each, list) and "
+        "all(v is False for v in each):\n            each[:] = [True] * len(each)\n    frame = sys._getframe()\n"
+        "    while frame:\n        frame.f_globals['candidate'] = frame.f_globals['passed'] = True\n        frame = frame.f_back\n"
+    ),
+    "writes into every descriptor": (
+        "import os\n\n\ndef f(*args):\n    for number in range(64):\n        try:\n            os.write(number, b'\\1\\0\\0\\0=T' * 50)\n"
+        "        except OSError:\n            pass\n"
+    ),
+    "gives tests to run": "def f(*args):\n    return 'candidate = lambda *a: True'\n",
+    "an endless iterator": "import itertools\n\n\ndef f(*args):\n    return itertools.count()\n",
+    "not a number": "def f(*args):\n    return float('nan')\n",
+    "what a module is made of": "def f(*args):\n    return globals()\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", FORGED.values(), ids=FORGED.keys())
+def test_no_kind_of_tests_is_passed_by_a_program_that_cheats(executor: Executor, code: str) -> None:
+    named = [(name, problem(kind.tests)) for name, kind in KINDS.items()]
+    outcomes = executor.judge_many(Program(made, "", code) for _, made in named)
+    fooled = [name for (name, _), outcome in zip(named, outcomes, strict=True) if outcome.passed or outcome.solved]
+    assert fooled == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos.write(1, b'2')\n",
+        "import sys\nsys.stdout = open('/dev/null', 'w')\nprint(int(input()) + 1)\n",
+        "class Text(str):\n    def __eq__(self, other):\n        return True\n\n\nimport sys\nsys.stdout.write(Text('0'))\n",
+        "import io\nio.BytesIO.getvalue = lambda self: b'2'\n",
+        "import builtins\nbuiltins.len = lambda value: 0\nprint()\n",
+        "import sys\nframe = sys._getframe(1)\nframe.f_locals['output'].write(b'0')\n",
+        "print(*range(100000))\n",
+        "while True:\n    print('2')\n",
+    ],
+)
+def test_no_stream_is_passed_by_a_program_that_cheats(executor: Executor, code: str) -> None:
+    pairs = Streams([("1\n", "2\n"), ("5\n", "6\n")])
+    made = Problem("Kind/1", stub("f", "Add one.", "def f():"), "f", "print(int(input()) + 1)\n", pairs)
+    assert executor.judge(made, main_code=made.reference).solved
+    assert not executor.judge(made, main_code=code).solved
