@@ -71,7 +71,8 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
 def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
     """Return by how much helper raises each program's score: what it earned, less what main's code earns alone.
 
-    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again.
+    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again. It is NaN where
+    the machine failed to judge.
     """
     problems = {problem.task_id: problem for problem in game.problems}
     mattered = {
@@ -84,7 +85,8 @@ def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[floa
     )
     gains = [0.0] * len(trajectories)
     for (i, together), outcome in zip(mattered.items(), alone, strict=True):
-        gains[i] = game.reward_fn(together) - game.reward_fn(outcome)
+        unknown = together.worker_fault or outcome.worker_fault
+        gains[i] = math.nan if unknown else game.reward_fn(together) - game.reward_fn(outcome)
     return gains
 
 

@@ -66,6 +66,11 @@ class Group:
     task_id: str
     trajectories: list[Trajectory]
 
+    @property
+    def judged(self) -> bool:
+        """Whether every episode has a verdict: there is no return of one that the machine failed to judge."""
+        return not any(t.outcome is not None and t.outcome.worker_fault for t in self.trajectories)
+
 
 def rollout(
     envs: Sequence[Env],

@@ -7,6 +7,7 @@ sample), so a resumed run continues bit for bit.
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import sys
 from collections.abc import Iterator, Sequence
@@ -223,14 +224,16 @@ class Trainer:
             self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
         )
         played = perf_counter()
-        metrics = episode_metrics(groups, mains_of(self.algorithm))
+        judged = self._judged(groups)
+        metrics = episode_metrics(judged, mains_of(self.algorithm)) if judged else {"reward": math.nan}
+        metrics["worker_faults"] = float(len(groups) - len(judged))
         game = self.envs[0].unwrapped
         if isinstance(game, raw_env) and "helper_called" in metrics:
             # Of one episode a group: judging all of them twice would take longer than learning from them.
-            gains = helper_gains([group.trajectories[0] for group in groups], game)
-            metrics["helper_gain"] = float(np.mean(gains))
+            gains = helper_gains([group.trajectories[0] for group in judged], game)
+            metrics["helper_gain"] = float(np.mean([gain for gain in gains if math.isfinite(gain)] or [math.nan]))
         self.engine.sleep()
-        metrics |= self._learn(groups)
+        metrics |= self._learn(judged) if judged else {}
         give_back()
         self.engine.wake()
         for name in self.learners:
@@ -251,14 +254,19 @@ class Trainer:
     def evaluate(self) -> dict[str, float]:
         """Play the test tasks with the training's sampling and return the metrics."""
         metrics: list[dict[str, float]] = []
+        faults = 0
         size = max(1, len(self.envs) // self.config.eval_samples)
         with self._measured():
             for start in range(0, len(self.test_tasks), size):
                 tasks = self.test_tasks[start : start + size]
                 groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
-                metrics.append({**episode_metrics(groups), "weight": len(tasks)})
+                judged = self._judged(groups)
+                faults += len(groups) - len(judged)
+                if judged:
+                    metrics.append({**episode_metrics(judged), "weight": len(judged)})
         weights = [row.pop("weight") for row in metrics]
-        return {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in metrics[0]}
+        means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
+        return {"reward": math.nan, **means, "worker_faults": float(faults)}
 
     @contextlib.contextmanager
     def _measured(self) -> Iterator[None]:
@@ -364,6 +372,16 @@ class Trainer:
                     f"training goes on ({name}/skipped_updates in metrics.jsonl counts such steps)"
                 )
         return metrics
+
+    def _judged(self, groups: Sequence[Group]) -> list[Group]:
+        """Return the groups whose programs all have a verdict; tell of the others."""
+        left = [group for group in groups if not group.judged]
+        if left:
+            self._say(
+                f"step {self.step + 1}: the machine failed to judge a program of {', '.join(g.task_id for g in left)}: left "
+                "out of the step (worker_faults in metrics.jsonl counts them)"
+            )
+        return [group for group in groups if group.judged]
 
     def _fitting(self, tasks: list[str]) -> list[str]:
         """Return the tasks that are not too long for the model, as far as that can be told."""

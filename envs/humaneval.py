@@ -114,7 +114,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     ## Episode end
 
     Solving the problem terminates the episode and pays the turns that are left at full score as well, so that failing
-    longer never earns more. So does the last of `max_turns`. Nothing truncates.
+    longer never earns more. So does the last of `max_turns`. A program that the machine fails to judge, again and
+    again (`outcome.worker_fault`), truncates it and pays nothing.
 
     With `feedback="examples"` the hidden tests steer nothing: what is fed back, and when an episode stops, follows from the
     examples that the prompt shows (`Problem.examples`); the last program is judged by the hidden tests once, and paid
@@ -279,7 +280,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         A ``step`` with the same action takes the result up; any other step or reset drops it. Does nothing where
         the action completes no program. :func:`codeduet.envs.step_many` calls it for a whole group first.
         """
-        if self.agent_selection != MAIN or self.terminations[MAIN]:
+        if self.agent_selection != MAIN or self.terminations[MAIN] or self.truncations[MAIN]:
             return
         executor = self.executor or shared_executor()
         program = Program(self.problem, self._code.get(HELPER, ""), self._read(MAIN, action))
@@ -289,7 +290,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
     def step(self, action: str | None) -> None:
         """Let the selected agent act; when main does, judge the program and pay both."""
         agent = self.agent_selection
-        if self.terminations[agent]:
+        if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
         if not isinstance(action, str):
@@ -306,11 +307,12 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
                 self.submit(action)
             assert self._pending is not None
             judged = self._pending[1].result()
-            for outcome in judged:
-                if outcome is not None and outcome.worker_fault:  # no reward can be made of it
-                    raise RuntimeError(f"the executor could not judge a program: {outcome.error}")
             self._code[MAIN] = self._read(MAIN, action)
-            self._pay(judged)
+            fault = next((outcome for outcome in judged if outcome is not None and outcome.worker_fault), None)
+            if fault is not None:
+                self._cut_off(fault)
+            else:
+                self._pay(judged)
         self._pending = None
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -340,6 +342,15 @@ class raw_env(AECEnv[str, Observation, "str | None"], EzPickle):  # noqa: N801  
         if not self.extract:
             return action
         return extract_main(action, self.problem) if agent == MAIN else extract_helper(action)
+
+    def _cut_off(self, outcome: Outcome) -> None:
+        """Truncate the episode: nothing is known of its program, so no reward can be made of it."""
+        self.outcome = outcome
+        self.turn += 1
+        self.truncations = dict.fromkeys(self.agents, True)
+        self._transcript.append(f"# turn {self.turn}, no verdict: {outcome.error}")
+        self._acted = False
+        self._deads_step_first()
 
     def _pay(self, judged: Judged) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""

@@ -56,7 +56,7 @@ class Problem:
     @functools.cached_property
     def _signature_start(self) -> int:
         starts = [match.start() for match in _definition(self.entry_point).finditer(self.prompt)]
-        return starts[-1] if starts else len(self.prompt)
+        return _decorated(self.prompt, starts[-1]) if starts else len(self.prompt)
 
     @functools.cached_property
     def source(self) -> Source:
@@ -99,6 +99,18 @@ class Problem:
     def from_wire(cls, fields: dict[str, Any]) -> Problem:
         """Return the problem that ``to_wire`` wrote."""
         return cls(**{**fields, "tests": Source(**fields["tests"])})
+
+
+def _decorated(text: str, start: int) -> int:
+    """Return where the decorators of the function that starts at ``start`` begin; ``start`` if it has none."""
+    found = at = start
+    while at:
+        at = text.rfind("\n", 0, at - 1) + 1
+        if text[at] == "@":
+            found = at
+        elif text[at] not in " \t)]}#\n":  # neither inside a decorator's brackets nor between two of them
+            break
+    return found
 
 
 @functools.lru_cache(maxsize=4096)

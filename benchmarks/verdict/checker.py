@@ -33,6 +33,12 @@ def check_completion(problem: Problem, completion: str, seconds: float = SECONDS
     return str(result["result"])
 
 
+def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> list[str]:
+    """Ask for several continuations of prompts, ``workers`` at a time."""
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda each: check_completion(*each), asked))
+
+
 def check_many(programs: Iterable[Program], workers: int) -> list[str]:
     """Ask for several programs, ``workers`` at a time, as its own command line does."""
     with ThreadPoolExecutor(workers) as pool:

@@ -57,7 +57,7 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
     counts: dict[str, dict[str, int]] = {}
     for row, key in zip(rows, keys, strict=True):
         of_task = counts.setdefault(row["task_id"], {"ours": 0, "theirs": 0})
-        of_task["ours"] += row["passed"]
+        of_task["ours"] += bool(row["passed"])
         of_task["theirs"] += said[key]
     return {
         "samples": len(rows),

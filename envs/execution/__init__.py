@@ -9,8 +9,9 @@ Covered, at the isolation levels ``namespaces`` (with Landlock and seccomp) and 
 
 * Forging. The judged process has no test, no expected value and no channel for a verdict. What it sends is compared by
   the evaluator's own code and types: an object that claims to equal everything is equal to nothing, and a subclass is
-  reduced to its content. Bytes that are no answer end the program. A program cannot reach into the next: each has a
-  fresh process, and its source never passes through the zygote.
+  reduced to its content. Bytes that are no answer end the program, and no worker: every message is read under limits of
+  bytes, objects and depth, and whatever reading it raises is that program's error. A program cannot reach into the next:
+  each has a fresh process and open files of its own, and its source never passes through the zygote.
 * Reading. The standard library and system libraries without installed packages (a data set may be among them), time
   zones, locales and ``/dev/null``; no other file, no environment, no other process's memory.
 * Writing. ``/dev/null``. No file, no shared memory, no output of the caller's.
@@ -34,10 +35,15 @@ Not covered:
   claim ``runnable`` falsely where it also could have loaded.
 * Verdicts that hang on wall-clock time, addresses of objects (``id``, and the order of sets of plain objects), process
   numbers or true randomness (``os.urandom``, ``secrets``).
-* Tests that need more than values: that pass functions to the target, call what it returns, look at how it changed its
-  arguments, ask it from several threads, or compare return values that are no plain data (a ``datetime``, an object of
-  the program's own class). Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the problems
-  whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
+* Tests that need more than values and what a call does to its arguments. Values are told in ``values``: plain data, the
+  wrappers of the standard library, exceptions, iterators, and instances of classes that the prompt defines. Outside are
+  tests that pass functions of their own to the target, call a function that it returns, look into an object of the program's own class (its attributes, its ``==``, its ``str``), send values into a generator,
+  expect an argument to change after its call has returned or to be the same object in two calls, or read the program's
+  source, its output or its module. Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the
+  problems whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
+* When an iterator is asked: its first items are made as the call returns, the others when the tests want them. A
+  defaultdict's own factory is called once as it is returned, and stands for itself by what it made.
+* A subclass's own behaviour: it is reduced to the type of the standard library that it is derived from.
 
 Programs can import packages from outside the standard library where ``Executor(packages=...)`` names them, or where the
 problem's own prompt imports them; what only the tests import is there for the tests. numpy arrays and scalars cross as

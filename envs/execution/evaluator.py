@@ -9,28 +9,32 @@ ahead changes no verdict.
 
 from __future__ import annotations
 
-import builtins
 import gc
+import hashlib
+import importlib
 import json
 import os
 import resource
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
-from codeduet.envs.execution.instrument import Check, Findings
-from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
+from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
-from codeduet.envs.execution.limits import LimitName, Limits
-from codeduet.envs.execution.outcome import Unit
+from codeduet.envs.execution.kinds import OpaqueError, TooLargeError
+from codeduet.envs.execution.limits import Limits
+from codeduet.envs.execution.messages import Facts, origin, read_failure, read_loaded, read_parsed, refill
 from codeduet.envs.execution.probe import self_test
-from codeduet.envs.execution.values import MalformedError, OpaqueError, TooLargeError, decode, encode, join
+from codeduet.envs.execution.reading import Decoder, MalformedError
+from codeduet.envs.execution.values import Encoder, encode, join
 from codeduet.envs.problems import Problem
 
 LEVELS = ("namespaces", "landlock")
@@ -40,10 +44,8 @@ _STARTS = 3
 _DUMMY_ANSWERS = (0, 1.5)
 _MOST_AHEAD = 4096
 _MOST_BYTES_AHEAD = 1_000_000
-_MESSAGE_LENGTH = 160
-_UNITS = get_args(Unit)
-_LIMITS = get_args(LimitName)[:-1]
-_FORGED = "ChannelError: the program wrote into the channel of its answers"
+_IMPORTING_S = 15.0
+"""What the tests of a problem may take beside the limits when they are first run: a library may take seconds to load."""
 
 
 class EndedError(Exception):
@@ -55,12 +57,32 @@ class OtherCallError(Exception):
 
 
 @dataclass
-class _Known:
+class Known:
     """A problem's tests, and the calls, encoded, that they are known to make."""
 
     problem: Problem
     check: Check
+    classes: list[str]
     ahead: list[bytes] = field(default_factory=list)
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """What the classes that the prompt defines are in the run of the tests that goes on."""
+        return {name: self.check.names[name] for name in self.classes if name in self.check.names}
+
+    def encode(self, call: tuple[tuple[Any, ...], dict[str, Any]], kept: list[Any]) -> bytes:
+        """Return a call's arguments and options as bytes; ``kept`` gets the containers in them.
+
+        Raises:
+            OpaqueError: an object of a program's is among them.
+            TypeError: something else that cannot be sent.
+        """
+        encoder = Encoder(strict=True, own=self.classes, names=self.check.names)
+        encoder.kept = kept
+        try:
+            return encoder.encode(call)
+        except RecursionError:
+            raise TypeError("a value nested so deep cannot be sent into the jail") from None
 
 
 class Candidate:
@@ -74,10 +96,14 @@ class Candidate:
         unsendable: why a call could not be sent, which is the test's fault.
     """
 
-    def __init__(self, conversation: Conversation, ahead: list[bytes], limits: Limits) -> None:
+    def __init__(self, conversation: Conversation, known: Known, ahead: list[bytes], limits: Limits) -> None:
         self._conversation = conversation
+        self._known = known
         self._ahead = ahead
         self._limits = limits
+        self._turn = threading.RLock()  # tests may ask from several threads
+        self._items_left = limits.result_nodes  # of all iterators together, beside those that came with an answer
+        self._early: deque[bytes] = deque()  # answers to calls that were sent ahead, read before they were asked for
         self.asked: list[bytes] = []
         self.ended = False
         self.forged = False
@@ -85,10 +111,15 @@ class Candidate:
         self.unsendable = ""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        with self._turn:
+            return self._ask(arguments, options)
+
+    def _ask(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if self.ended or self.diverged:
             raise EndedError
+        kept: list[Any] = []
         try:
-            call = encode((arguments, options), strict=True)
+            call = self._known.encode((arguments, options), kept)
         except OpaqueError:  # an answer of the program's own, passed on: it fails the test
             raise
         except TypeError as error:
@@ -99,50 +130,70 @@ class Candidate:
         if place < len(self._ahead) and self._ahead[place] != call:
             self.diverged = True
             raise OtherCallError
-        answer, failure = self._exchange(call if place >= len(self._ahead) else None)
+        answer, failure = self._exchange(call if place >= len(self._ahead) else None, kept)
         if failure is not None:
             raise failure
         return answer
 
-    def _exchange(self, call: bytes | None) -> tuple[Any, BaseException | None]:
+    def _exchange(self, call: bytes | None, kept: list[Any]) -> tuple[Any, BaseException | None]:
         """Send a call that was not sent ahead, and wait for its answer: what it gave, or what it raised."""
         try:
             if call is not None:
                 self._conversation.send(join([call]))
+            message = self._early.popleft() if self._early else self._conversation.receive()
+            decoder = self._decoder(message, kept)
+            answer: Any = None
+            failure: BaseException | None = None
+            if message[:1] == b"=":
+                answer = decoder.value()
+            else:
+                failure = read_failure(decoder, message[:1])
+            refill(decoder, kept)
+            return answer, failure
+        except BaseException as error:  # noqa: BLE001
+            return None, self._fault(error)
+
+    def _more(self, number: int) -> tuple[list[Any], Any]:
+        """Ask for the next items of an iterator that the program returned."""
+        with self._turn:
+            return self._next(number)
+
+    def _next(self, number: int) -> tuple[list[Any], Any]:
+        if self.ended or self.diverged:
+            raise EndedError
+        try:
+            self._conversation.send(join([encode(number)]))
+            while len(self.asked) + len(self._early) < len(self._ahead):
+                self._early.append(self._conversation.receive())
             message = self._conversation.receive()
-            kind, answer = message[:1], decode(message[1:], self._limits)
-            if kind == b"=":
-                return answer, None
-            if kind == b"!":
-                limit, name, unit, text = map(str, answer)
-                return None, _as_raised(name, text, unit, limit)
-            self.forged = True
-        except TooLargeError as error:
-            return None, _as_raised("ValueError", "", "", error.limit)
-        except wire.ClosedError:
-            pass
-        except (wire.OversizeError, MalformedError, TypeError, ValueError):
+            decoder = self._decoder(message, [])
+            items, end = decoder.chunk() if message[:1] == b"+" else ([], read_failure(decoder, message[:1]))
+            self._items_left -= len(items)
+            if self._items_left < 0:
+                raise TooLargeError("result_nodes")
+            if not decoder.done:
+                raise MalformedError("bytes left over")
+        except BaseException as error:  # noqa: BLE001
+            raise self._fault(error) from None
+        return items, end
+
+    def _decoder(self, message: bytes, kept: list[Any]) -> Decoder:
+        return Decoder(message[1:], self._limits, self._known.names, self._more, known=kept)
+
+    def _fault(self, error: BaseException) -> BaseException:
+        """Return what a message that was no answer raises in the tests: the program is to blame for it."""
+        if isinstance(error, TooLargeError):
+            return origin(Exception(), "", error.limit)
+        if isinstance(error, MemoryError):
+            return error
+        if not isinstance(error, wire.ClosedError):
             self.forged = True
         self.ended = True
-        return None, EndedError()
+        return EndedError()
 
 
-def _as_raised(name: str, text: str, unit: str, limit: str) -> BaseException:
-    """Return the exception a program raised, as a test that expects one can catch it."""
-    kind = getattr(builtins, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-        kind = Exception
-    try:
-        # A StopIteration would end a loop of the tests' (all(map(candidate, ...))) as if all had been well.
-        error = (RuntimeError if issubclass(kind, StopIteration | StopAsyncIteration) else kind)(text)
-    except TypeError:  # UnicodeDecodeError and ExceptionGroup want more
-        error = Exception(text)
-    error.codeduet_origin = (kind.__name__, unit, limit)  # type: ignore[attr-defined]
-    return error
-
-
-def calls_ahead(check: Check) -> list[bytes]:
-    """Return the first calls, encoded, that ``check`` makes whatever it is answered.
+def calls_ahead(known: Known) -> list[bytes]:
+    """Return the first calls, encoded, that the tests make whatever they are answered.
 
     Raises:
         InputError: the tests import what is not there, so that they can run for no program.
@@ -154,11 +205,11 @@ def calls_ahead(check: Check) -> list[bytes]:
         def dummy(*arguments: Any, _asked: list[bytes] = asked, _answer: float = answer, **options: Any) -> float:
             if len(_asked) >= _MOST_AHEAD:
                 raise EndedError
-            _asked.append(encode((arguments, options), strict=True))
+            _asked.append(known.encode((arguments, options), []))
             return _answer
 
-        if why := imports.missing(check.run(dummy).errors):
-            raise InputError(why)
+        if why := imports.missing(known.check.run(dummy).errors):
+            raise InputError(f"{known.problem.task_id}: {why}")
         runs.append(asked)
     ahead: list[bytes] = []
     size = 0
@@ -170,70 +221,24 @@ def calls_ahead(check: Check) -> list[bytes]:
     return ahead
 
 
-@dataclass
-class _Facts:
-    """What is learnt of one program as it goes; most of it goes into its outcome as it stands."""
-
-    limits: Limits
-    syntax_ok: bool = False
-    runnable: bool = False
-    structure: dict[str, Any] = field(default_factory=dict)
-    error: str = ""
-    error_unit: str = ""
-    limit: str = ""
-    ended: bool = False
-    forged: bool = False
-
-    def fail(self, unit: str, name: str, limit: str, message: str = "") -> None:
-        """Take down an error of the program's, in one line."""
-        self.limit = limit if limit in _LIMITS else ""
-        text = f"{name}: {message}".removesuffix(": ").split("\n")[0]
-        self.error = self.limits.describe(cast(LimitName, limit)) if self.limit else text[:_MESSAGE_LENGTH]
-        self.error_unit = unit if unit in _UNITS else ""
-
-    def close(self, findings: Findings, report: Report) -> None:
-        """Say which error counts: the limit that ended the program, else the first error, else how it ended."""
-        limit = _limit_that_ended(report, self.limits) if self.ended else ""
-        origins = [error.codeduet_origin for error in findings.errors if hasattr(error, "codeduet_origin")]
-        if limit:
-            self.fail("", "", limit)
-        elif self.error:
-            pass
-        elif origins:
-            name, unit, limit = origins[0]
-            self.fail(unit, name, limit)
-        elif any(isinstance(error, MemoryError) for error in findings.errors):
-            self.fail("", "", "check_memory")
-        elif self.ended:
-            self.error = _FORGED if self.forged else f"the process ended early{_signal(report.status)}"
-        elif findings.broken is not None:  # by an assert that is no counted test, say
-            self.fail("", type(findings.broken).__name__, "")
-
-
 class Evaluator:
     """Judges programs, one after the other, in one jail."""
 
-    def __init__(self, jail: Jail, isolation: str, path: Sequence[str] = ()) -> None:
+    def __init__(self, jail: Jail, isolation: str) -> None:
         self._jail = jail
-        self._path = path
-        self._limits = jail.limits
+        self.limits = jail.limits
         self._isolation = isolation
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
 
     def learn(self, key: int, problem: Problem) -> None:
         """Prepare the tests of a problem."""
-        check = Check(problem)
-        if foreign := imports.of_tests(problem) - sys.modules.keys():
-            # Packages are as large and slow as they are, and no program has a hand in it.
-            signal.setitimer(signal.ITIMER_PROF, 0)
+        known = Known(problem, Check(problem), classes_of(problem.preamble))
+        if foreign := imports.of_tests(problem) - sys.modules.keys():  # large, and no program has a hand in it
             _limit_memory(None)
-            imports.provide(foreign, self._path)
-            _limit_memory(self._limits)
-            signal.setitimer(signal.ITIMER_PROF, self._limits.check_cpu_s)
-        try:
-            self._known[key] = _Known(problem, check, calls_ahead(check))
-        except InputError as error:
-            raise InputError(f"{problem.task_id}: {error}") from None
+            imports.provide(foreign)
+            _limit_memory(self.limits)
+        known.ahead = calls_ahead(known)
+        self._known[key] = known
 
     def forget(self) -> None:
         """Drop all problems."""
@@ -250,22 +255,22 @@ class Evaluator:
         outcome = self._attempt(known, known.ahead, helper_code, main_code)
         return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
 
-    def _attempt(self, known: _Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
+    def _attempt(self, known: Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
-        facts = _Facts(self._limits)
+        facts = Facts(self.limits)
         findings = Findings([False] * known.check.total)
         candidate = None
         with self._jail.fork() as conversation:
             try:
-                if _load(conversation, known.problem, helper_code, main_code, facts):
+                if _load(conversation, known, helper_code, main_code, facts):
                     if ahead:
                         conversation.send(join(ahead))
-                    candidate = Candidate(conversation, ahead, self._limits)
+                    candidate = Candidate(conversation, known, ahead, self.limits)
                     findings = known.check.run(candidate)
                     facts.ended, facts.forged = candidate.ended, candidate.forged
             except wire.ClosedError:
                 facts.ended = True
-            except (wire.OversizeError, MalformedError, ValueError, TypeError):
+            except (wire.OversizeError, MalformedError, TooLargeError):
                 facts.ended = facts.forged = True
         if candidate is not None and candidate.unsendable:
             raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {candidate.unsendable}")
@@ -290,9 +295,14 @@ class Evaluator:
         }
 
 
-def _load(conversation: Conversation, problem: Problem, helper_code: str, main_code: str, facts: _Facts) -> bool:
+def _load(conversation: Conversation, known: Known, helper_code: str, main_code: str, facts: Facts) -> bool:
     """Have the program parsed and loaded; tell whether it can be called."""
+    problem = known.problem
+    # Alike each time: a class's name holds its module's. No identifier, and not to be guessed by another program.
+    text = f"{problem.preamble}\0{helper_code}\0{main_code}".encode("utf-8", "surrogatepass")
     job = {
+        "module": f"program-{hashlib.sha256(text).hexdigest()[:16]}",
+        "classes": known.classes,
         "preamble": problem.preamble,
         "helper": helper_code,
         "main": main_code,
@@ -301,31 +311,7 @@ def _load(conversation: Conversation, problem: Problem, helper_code: str, main_c
         "streams": problem.source.streams,
     }
     conversation.send(encode(job))
-    _, facts.syntax_ok, facts.structure, error = decode(conversation.receive())  # sent before the program runs
-    if error:
-        facts.fail(*error)
-        return False
-    kind, *error = decode(conversation.receive())
-    if kind == "failed":
-        facts.fail(*map(str, error))
-    facts.runnable = kind == "loaded"
-    return facts.runnable
-
-
-def _limit_that_ended(report: Report, limits: Limits) -> str:
-    if report.limit:
-        return report.limit
-    if report.status in (-signal.SIGXCPU, -signal.SIGKILL) and report.cpu_s >= limits.cpu_s:
-        return "cpu"
-    return "memory" if report.status == OUT_OF_MEMORY else ""
-
-
-def _signal(status: int) -> str:
-    """Name the signal a process ended by, if it is its own doing.
-
-    Not its exit status: a program that closes its channel is killed, and whether it exits first is chance.
-    """
-    return f" ({signal.Signals(-status).name})" if status < 0 and status != -signal.SIGKILL else ""
+    return read_parsed(conversation.receive(), facts) and read_loaded(conversation.receive(), facts)
 
 
 def open_jail(isolation: str, limits: Limits, packages: tuple[str, ...], path: tuple[str, ...]) -> tuple[Jail, str]:
@@ -367,9 +353,12 @@ def main(descriptor: int) -> None:
         except InputError as error:
             answer(input_error=str(error))
             return
-        imports.provide(frozenset(settings["packages"]), settings["path"] if settings["packages"] else ())
+        # What the tests import is there for them; a program has what ``packages`` names, which its values may be made of.
+        sys.path += settings["path"]
+        for name in settings["packages"]:
+            importlib.import_module(name)
         _limit_memory(limits)
-        evaluator = Evaluator(jail, isolation, settings["path"])
+        evaluator = Evaluator(jail, isolation)
         # Young garbage is few and what is kept is large: collect seldom, and never look at the start's objects again.
         gc.collect()
         gc.freeze()
@@ -379,15 +368,17 @@ def main(descriptor: int) -> None:
             request = json.loads(wire.receive(descriptor))
             # Past this the kernel ends this process: comparing a program's values must not hold it for ever, and in
             # the middle of one long call into C nothing else could.
-            signal.setitimer(signal.ITIMER_PROF, limits.check_cpu_s)
+            learning = _IMPORTING_S if "problem" in request else 0.0
+            signal.setitimer(signal.ITIMER_PROF, limits.check_cpu_s + learning)
             _serve(evaluator, request, answer)
             signal.setitimer(signal.ITIMER_PROF, 0)
     except wire.ClosedError:  # the executor is gone
         pass
     except JailGoneError:
-        answer(fault="its jail was ended")
-    except BaseException:  # noqa: BLE001  # whatever it is, the executor starts another worker and says why
-        answer(fault=traceback.format_exc(limit=-3))
+        answer(fault="its jail was ended", told=False)
+    except BaseException as error:  # noqa: BLE001  # whatever it is, the executor starts another worker and says why
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        answer(fault=f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}", told=True)
     finally:
         os._exit(0)  # the jail ends when its control socket closes
 
@@ -422,6 +413,7 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
     try:
         if "problem" in request:
             evaluator.learn(request["key"], Problem.from_wire(request["problem"]))
+            signal.setitimer(signal.ITIMER_PROF, evaluator.limits.check_cpu_s)
         answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
     except InputError as error:
         answer(input_error=str(error))

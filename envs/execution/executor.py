@@ -29,6 +29,9 @@ Isolation = Literal["auto", "namespaces", "landlock", "process"]
 _ATTEMPTS = 40
 """Workers a program is tried in before it is given up; they only end by a fault of the machine, or by somebody's hand."""
 
+_ATTEMPTS_IF_TOLD = 3
+"""Of these, how many may end by a fault of the worker's own."""
+
 _CLOSED = "the executor is closed"
 _NO_JAIL_HERE = (
     "this system has no jail that CodeDuet knows of: programs are judged in plain processes, with their limits only "
@@ -235,6 +238,7 @@ class Executor:
     def _judge(self, worker: Worker | None, program: Program) -> tuple[Worker | None, Outcome]:
         """Judge one program, with another worker if this one ends: that says nothing about the program."""
         reason = ""
+        told = 0
         for _ in range(_ATTEMPTS):
             if self._closed and not self._patient:
                 raise RuntimeError(_CLOSED)
@@ -250,8 +254,11 @@ class Executor:
                     self._drop(worker)
                 worker = None
                 reason = str(error)
+                told += error.told
                 if error.overspent:
                     return None, self._failed(program, "check_cpu")
+                if told == _ATTEMPTS_IF_TOLD:
+                    break
         return None, dataclasses.replace(self._failed(program, ""), worker_fault=True, error=f"WorkerFault: {reason}")
 
     def _packages_of(self, program: Program) -> tuple[str, ...]:

@@ -40,12 +40,8 @@ def of_text(text: str) -> frozenset[str]:
     return frozenset(names - sys.stdlib_module_names)
 
 
-def provide(names: frozenset[str], path: Sequence[str]) -> None:
-    """Make packages importable in this process, from the folders ``path``, and import them.
-
-    What cannot be imported raises where the tests import it, which may be in a ``try``.
-    """
-    sys.path += [folder for folder in path if folder and folder not in sys.path]
+def provide(names: frozenset[str]) -> None:
+    """Import packages. What cannot be imported raises where the tests import it, which may be in a ``try``."""
     for name in sorted(names):
         try:
             importlib.import_module(name)

@@ -11,10 +11,11 @@ candidate called outside an assert, as in HumanEval/32) fails the tests inside i
 from __future__ import annotations
 
 import ast
-import builtins
 import functools
 import hashlib
 import random
+import sys
+import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,9 +62,15 @@ def parse_trusted(source: str) -> ast.Module:
 
 def run_trusted(source: str) -> dict[str, Any]:
     """Run our own text or a problem set's as a module; return its globals."""
-    namespace: dict[str, Any] = {"__name__": "trusted", "__builtins__": builtins}
+    namespace = module_named("trusted")
     exec(compile(source, "<trusted>", "exec", dont_inherit=True), namespace)
     return namespace
+
+
+def module_named(name: str) -> dict[str, Any]:
+    """Return the globals of a new module that is registered, as dataclasses expect of theirs."""
+    module = sys.modules[f"<{name}>"] = types.ModuleType(f"<{name}>")
+    return module.__dict__
 
 
 def instrument(problem: Problem) -> Counted:
@@ -178,6 +185,7 @@ class Check:
         except (SyntaxError, ValueError) as error:
             raise InputError(f"{problem.task_id}: what stands before its function does not parse ({error})") from None
         self._tests = compile(tree, "<tests>", "exec", dont_inherit=True)
+        self.names: dict[str, Any] = {}  # of the tests, while they run: they hold the classes that the prompt defines
         self._reference = None if counted.by_name else _load_reference(problem)
         # Alike each time, and not to be guessed by a program, which does not know the tests: from the inputs that
         # HumanEval/38 and 50 draw, it could otherwise read off the answers.
@@ -187,7 +195,7 @@ class Check:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
         recorder = _Recorder(findings, lambda: getattr(candidate, "ended", False))
-        namespace: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+        namespace = self.names = module_named("tests")
         try:
             exec(self._preamble, namespace)
             namespace[self._entry_point] = self._reference or candidate
@@ -337,3 +345,14 @@ def _load_reference(problem: Problem) -> Callable[..., Any] | None:
     except Exception:  # a set may hold references that are none; then the candidate stands in
         return None
     return function if callable(function) else None
+
+
+def classes_of(preamble: str) -> list[str]:
+    """Return the names that a prompt's own classes may have: what it defines at top level, by ``class`` or ``=``."""
+    names: list[str] = []
+    for node in ast.parse(preamble).body:
+        if isinstance(node, ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):  # Point = namedtuple("Point", "x y")
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return names

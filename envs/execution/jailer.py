@@ -11,7 +11,8 @@ from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail.zygote import FORK, KILL, REPORT, Report
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
-from codeduet.envs.execution.values import decode, encode
+from codeduet.envs.execution.reading import decode
+from codeduet.envs.execution.values import encode
 
 _SLACK = 100_000
 """Bytes a message may have beside the return value in it: a program's structure names its functions."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from codeduet.envs.execution.jailer import IsolationError, Jail
-from codeduet.envs.execution.values import decode, encode, join
+from codeduet.envs.execution.reading import decode
+from codeduet.envs.execution.values import encode, join
 from codeduet.envs.execution.wire import ClosedError
 
 _PROGRAM = """
@@ -49,7 +50,8 @@ def self_test(jail: Jail, jailed: bool) -> None:
     Raises:
         IsolationError: it could do something, or did not run.
     """
-    job = {"preamble": "", "helper": "", "main": _PROGRAM, "entry_point": "probe", "seed": ""}
+    job: dict[str, object] = {"preamble": "", "helper": "", "main": _PROGRAM, "entry_point": "probe", "seed": ""}
+    job |= {"module": "self-test", "classes": []}
     arguments = (__file__, jail.process.pid if jailed else None)
     found: list[str] = []
     error: object = "it ended early"
@@ -61,7 +63,7 @@ def self_test(jail: Jail, jailed: bool) -> None:
             if kind == "loaded":
                 conversation.send(join([encode((arguments, {}))]))
                 message = conversation.receive()
-                error = decode(message[1:])
+                error = "it raises"
                 if message[:1] == b"=":
                     error, found = "", decode(message[1:])
         except ClosedError:

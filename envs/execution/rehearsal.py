@@ -16,12 +16,11 @@ from typing import Any, TypeAlias
 
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
-from codeduet.envs.execution.evaluator import Evaluator, open_jail
-from codeduet.envs.execution.instrument import Check, parse_trusted
+from codeduet.envs.execution.evaluator import Evaluator, Known, open_jail
+from codeduet.envs.execution.instrument import Check, classes_of, parse_trusted
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
-from codeduet.envs.execution.values import encode
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
 
@@ -77,7 +76,10 @@ def rehearse(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     process, line = launch("codeduet.envs.execution.rehearsal")
     try:
         wire.send(
-            line.fileno(), json.dumps({"path": [str(folder) for folder in sys.path], "isolation": isolation}).encode()
+            line.fileno(),
+            json.dumps(
+                {"path": [os.path.abspath(folder) for folder in sys.path if folder], "isolation": isolation}
+            ).encode(),
         )
         answers = []
         for job in jobs:
@@ -98,6 +100,7 @@ def rehearse(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def main(descriptor: int) -> None:
     """Do the jobs that come on ``descriptor`` until it closes."""
     settings = json.loads(wire.receive(descriptor))
+    sys.path += settings["path"]
     evaluators: dict[frozenset[str], Evaluator] = {}
 
     def evaluator(packages: frozenset[str]) -> Evaluator:
@@ -108,7 +111,7 @@ def main(descriptor: int) -> None:
                 jail = open_jail(settings["isolation"], _LIMITS, names, path)
             except IsolationError:  # a reference is no worse than the tests, which run here
                 jail = open_jail("process", _LIMITS, names, path)
-            evaluators[packages] = Evaluator(*jail, path)
+            evaluators[packages] = Evaluator(*jail)
         evaluators[packages].forget()
         return evaluators[packages]
 
@@ -116,7 +119,7 @@ def main(descriptor: int) -> None:
         while True:
             job = json.loads(wire.receive(descriptor))
             problem = Problem.from_wire(job["problem"])
-            imports.provide(imports.of_tests(problem), settings["path"])
+            imports.provide(imports.of_tests(problem))
             try:
                 answer = _DOING[job["do"]](problem, job, evaluator)
             except InputError as error:
@@ -135,7 +138,7 @@ def _try(problem: Problem, _job: dict[str, Any], _evaluator: _Evaluators) -> dic
     unsendable: list[str] = []
     called = 0
     errors: list[BaseException] = []
-    check = Check(problem)
+    known = Known(problem, Check(problem), classes_of(problem.preamble))
     for given in _DUMMY_ANSWERS:
 
         def dummy(*arguments: Any, _given: float = given, **options: Any) -> float:
@@ -144,12 +147,12 @@ def _try(problem: Problem, _job: dict[str, Any], _evaluator: _Evaluators) -> dic
             if called > _MOST_CALLS:  # a loop that waits for an answer of another kind
                 raise KeyboardInterrupt
             try:
-                encode((arguments, options), strict=True)
+                known.encode((arguments, options), [])
             except TypeError as error:
                 unsendable.append(str(error))
             return _given
 
-        errors += check.run(dummy).errors
+        errors += known.check.run(dummy).errors
     refused = imports.missing(errors)
     if not refused and errors and (not called or _undefined(errors[0], problem)):
         refused = f"its tests fail before they ask a program anything ({_said(errors[0])})"
@@ -180,9 +183,7 @@ def _ask(problem: Problem, job: dict[str, Any], evaluator: _Evaluators) -> dict[
     outcome = judge.judge(0, "", job["program"])
     values = [HEARD[number] for number in sorted(HEARD)]
     raised = [type(value).__name__ if isinstance(value, BaseException) else "" for value in values]
-    told = [
-        repr(value) if not error and _is_plain(value) else None for value, error in zip(values, raised, strict=True)
-    ]
+    told = [None if error else _text(value) for value, error in zip(values, raised, strict=True)]
     return {"values": told, "errors": raised, "error": outcome["error"]}
 
 
@@ -199,13 +200,30 @@ def _pass(problem: Problem, _job: dict[str, Any], evaluator: _Evaluators) -> dic
 _DOING = {"try": _try, "ask": _ask, "pass": _pass}
 
 
-def _is_plain(value: object) -> bool:
-    """Tell whether a value's text, read again, gives the value."""
+_SCALARS = (bool, int, float, complex, str, bytes, bytearray, range, type(None))
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("set([", "])"),
+    frozenset: ("frozenset([", "])"),
+}
+
+
+def _text(value: Any) -> str | None:
+    """Return the text that gives a value, read again, in plain types; None where it holds what is no plain data."""
+    if type(value) in _SCALARS:
+        return repr(value)
     if isinstance(value, dict):
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    if isinstance(value, list | tuple | set | frozenset):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | complex | str | bytes | bytearray | range)
+        parts = [(_text(key), _text(of_key)) for key, of_key in dict.items(value)]
+        return None if any(None in pair for pair in parts) else "{" + ", ".join(f"{k}: {v}" for k, v in parts) + "}"
+    kind = next((kind for kind in _BRACKETS if isinstance(value, kind)), None)
+    if kind is None:
+        return None
+    items = [_text(item) for item in value]
+    if any(item is None for item in items):
+        return None
+    opening, closing = _BRACKETS[kind]
+    return opening + "".join(f"{item}, " for item in items) + closing
 
 
 def _said(error: BaseException) -> str:

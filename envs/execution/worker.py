@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import socket
@@ -43,11 +44,13 @@ class WorkerGoneError(Exception):
 
     Attributes:
         overspent: the kernel ended it for the processor time it took to compare a program's values.
+        told: it said itself what went wrong, which is no chance and will go wrong again.
     """
 
-    def __init__(self, reason: str, overspent: bool = False) -> None:
+    def __init__(self, reason: str, overspent: bool = False, told: bool = False) -> None:
         super().__init__(reason)
         self.overspent = overspent
+        self.told = told
 
 
 class Worker:
@@ -76,7 +79,7 @@ class Worker:
         self._keys = 0
         self.process, self._line = launch("codeduet.envs.execution.evaluator")
         self.pids = [self.process.pid]
-        path = [str(folder) for folder in sys.path]
+        path = [os.path.abspath(folder) for folder in sys.path if folder]
         settings = {"limits": asdict(limits), "isolation": isolation, "packages": list(packages), "path": path}
         try:
             answer = self._ask(settings)
@@ -142,7 +145,7 @@ class Worker:
             status = self.process.wait()
             raise WorkerGoneError(f"status {status}", overspent=status == -signal.SIGPROF) from None
         if "fault" in answer:
-            raise WorkerGoneError(answer["fault"])
+            raise WorkerGoneError(answer["fault"], told=answer["told"])
         return answer
 
 

@@ -150,8 +150,23 @@ def test_code_that_does_not_parse_is_said_to_be_so(quick: Executor, toy: Problem
 
 def test_a_surrogate_written_as_an_escape_runs(executor: Executor, toy: Problem) -> None:
     outcome = executor.judge(toy, main_code="raise ValueError('\\ud800')\n")
-    assert outcome.error == "ValueError: \ud800"
-    json.dumps(outcome.to_dict()).encode("utf-8")
+    assert outcome.error == "ValueError: \\ud800"
+    json.dumps(outcome.to_dict(), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\\x1b[2J\\x1b]0;title\\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("a\\rb\\u2028c\\u202ed", "a\\rb\\u2028c\\u202ed"),
+        ("caf\\xe9 \\u4e2d", "caf\xe9 \u4e2d"),
+        ("one\\ntwo", "one"),
+    ],
+)
+def test_an_errors_text_is_fit_to_be_shown(executor: Executor, toy: Problem, text: str, shown: str) -> None:
+    """As the program writes it, and as it arrives: what steers a terminal is written out, letters are not."""
+    outcome = executor.judge(toy, main_code=f"raise ValueError('{text}')\n")
+    assert outcome.error == f"ValueError: {shown}"
 
 
 def test_a_huge_source_is_refused_and_a_large_one_judged(executor: Executor, toy: Problem) -> None:
@@ -214,6 +229,54 @@ def test_dataclasses_with_text_annotations_load(executor: Executor, toy: Problem
         f"@dataclass\nclass Pair:\n    a: int\n    b: Pair | None = None\n\n\n{RIGHT}"
     )
     assert executor.judge(toy, main_code=main).solved
+
+
+SETS_FLAGS = (
+    "import fcntl, os\nfor n in range(64):\n    try:\n        fcntl.fcntl(n, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)\n"
+    "    except OSError:\n        pass\n"
+)
+READS_FLAGS = (
+    "import fcntl, os\nflags = [fcntl.fcntl(n, fcntl.F_GETFL) & (os.O_NONBLOCK | os.O_APPEND) for n in range(3)]\n"
+    "def double(x):\n    return x + x if not any(flags) else flags\n"
+)
+
+
+@pytest.mark.parametrize("isolation", ["namespaces", "landlock", "process"])
+def test_open_files_are_each_programs_own(toy: Problem, isolation: Any) -> None:
+    with Executor(workers=1, isolation=isolation) as executor:
+        for _ in range(2):
+            executor.judge(toy, main_code=SETS_FLAGS)
+            assert executor.judge(toy, main_code=READS_FLAGS).solved
+
+
+SEEN = {
+    "no module by the file's name": "import solution",
+    "no module of the judge's": "import sys\nassert not [m for m in sys.modules if m.startswith('codeduet')]",
+    "its own module": "import sys\nassert sys.modules[__name__].__dict__ is globals()",
+    "a name that cannot be imported": "assert not __name__.isidentifier() and '.' not in __name__",
+    "no arguments": "import sys\nassert sys.argv == [''] and 'codeduet' not in str(sys.orig_argv)",
+    "a module's globals": "assert set(globals()) == {'__name__', '__doc__', '__package__', '__loader__', '__spec__', "
+    "'__builtins__', 'List'}, globals()",
+    "no flag of ours": "def f(x: int): ...\nassert f.__annotations__ == {'x': int}",
+    "nor in what it compiles": "d = {}\nexec('def f(x: int): ...', d)\nassert d['f'].__annotations__ == {'x': int}",
+}
+
+
+@pytest.mark.parametrize("unit", ["helper_code", "main_code"])
+@pytest.mark.parametrize("code", SEEN.values(), ids=SEEN.keys())
+def test_a_program_sees_what_a_plain_module_sees(executor: Executor, toy: Problem, code: str, unit: str) -> None:
+    codes = {"helper_code": "", "main_code": RIGHT}
+    outcome = executor.judge(toy, **{**codes, unit: f"{code}\n{codes[unit]}"})
+    imports = code == "import solution"
+    assert (outcome.solved, outcome.error) == (not imports, "ModuleNotFoundError: No module named 'solution'" * imports)
+
+
+def test_a_module_has_the_same_name_each_time_and_another_program_another(executor: Executor, toy: Problem) -> None:
+    names = [
+        executor.judge(toy, helper_code=helper, main_code="raise ValueError(__name__)\n").error
+        for helper in ("", "", "x = 1\n")
+    ]
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_main_guard_does_not_run(executor: Executor, toy: Problem) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -68,8 +69,9 @@ def test_workers_killed_at_random_cost_no_verdict(isolation: Any) -> None:
             while not stop.wait(0.25):
                 pids = executor.worker_pids()
                 if pids:
-                    os.kill(rng.choice(pids), signal.SIGKILL)
-                    killed += 1
+                    with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                        os.kill(rng.choice(pids), signal.SIGKILL)
+                        killed += 1
 
         killer = threading.Thread(target=kill)
         killer.start()
@@ -99,8 +101,37 @@ def test_a_worker_that_never_comes_up_is_a_fault_and_no_verdict(monkeypatch: pyt
         env = raw_env(executor=executor)
         env.reset(seed=0)
         env.step("")
-        with pytest.raises(RuntimeError, match="the executor could not judge a program"):
-            env.step("def f(): ...")
+        env.step("def f(): ...")
+        assert env.truncations == dict.fromkeys(env.possible_agents, True)
+        assert env.terminations == dict.fromkeys(env.possible_agents, False)
+        assert env.rewards == dict.fromkeys(env.possible_agents, 0.0)
+        for _ in env.possible_agents:
+            env.step(None)
+        assert env.agents == []
+        env.reset(seed=0)
+        assert env.truncations == dict.fromkeys(env.possible_agents, False)
+
+
+def test_a_fault_of_a_workers_own_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch, toy: Problem) -> None:
+    tried = []
+
+    def judge(self: Worker, program: Program) -> Outcome:
+        tried.append(self)
+        raise WorkerGoneError("KeyError in values.py, line 1", told=True)
+
+    monkeypatch.setattr(Worker, "judge", judge)
+    with Executor(workers=1) as executor:
+        outcome = executor.judge(toy, main_code=RIGHT)
+    assert (outcome.worker_fault, outcome.error, len(tried)) == (True, "WorkerFault: KeyError in values.py, line 1", 3)
+
+
+def test_a_worker_says_what_went_wrong_without_a_path(monkeypatch: pytest.MonkeyPatch, toy: Problem) -> None:
+    with Executor(workers=1) as executor:
+        executor.start()
+        (worker,) = executor._workers
+        with pytest.raises(WorkerGoneError, match=r"^KeyError in evaluator\.py, line \d+$"):
+            worker._ask({"key": 99, "helper": "", "main": ""})
+        assert executor.judge(toy, main_code=RIGHT).solved
 
 
 def test_a_jail_that_cannot_be_closed_is_refused_unless_it_is_done_without_by_name(

@@ -646,7 +646,7 @@ _RESULTS = (
         _strlen("inner = []\nknot = (inner,)\ninner.append(knot)\nreturn knot"),
         "result_depth",
     ),
-    _case("result-endless-generator", "result", _strlen("return iter(int, 1)"), "result_nodes"),
+    _case("result-endless-generator", "result", _strlen("return iter(int, 1)"), "wrong"),
     _case("result-endless-range", "result", _strlen("return range(10**18)"), "wrong"),
     _case(
         "result-colliding-ints-in-set",
@@ -886,6 +886,102 @@ _BIG = (
     _case("source-of-ten-megabytes", "big source", GOOD + "x = '" + "y" * 10_000_000 + "'\n", "source_bytes"),
 )
 
+INCR, THIRD, HISTOGRAM = (f"HumanEval/{number}" for number in (42, 33, 111))
+
+
+def _of(task_id: str, name: str, kind: str, main: str, *expects: str) -> Case:
+    return _case(name, kind, main, *expects, task_id=task_id)
+
+
+def _third(name: str, returned: str, *expects: str, before: str = "") -> Case:
+    """Return a program for tests that make a tuple of what it returns."""
+    return _of(THIRD, name, "iterator", f"{before}def sort_third(l):\n    return {returned}\n", *expects)
+
+
+def _argument(name: str, deed: str, *expects: str) -> Case:
+    """Return a program that does something to its argument and then answers right."""
+    body = f"    found = [x + 1 for x in l]\n    {deed}\n    return found\n"
+    return _of(INCR, name, "argument", f"def incr_list(l):\n{body}", *expects)
+
+
+_ITERATORS = (
+    _third("iterator-without-end", "itertools.count()", "result_nodes", before="import itertools\n"),
+    _third("iterator-of-large-items", "('x' * 10_000 for _ in range(10**9))", "result_bytes"),
+    _third("iterator-that-never-yields", "(x for x in iter(int, 1) if x)", "cpu"),
+    _third(
+        "iterator-of-itself",
+        "itself()",
+        "result_depth",
+        before="def itself():\n    while True:\n        yield itself()\n",
+    ),
+    _third(
+        "iterator-that-stops-late",
+        "itertools.chain(range(300), iter(slow, 1))",
+        "cpu",
+        before="import itertools\n\n\ndef slow():\n    while True:\n        pass\n\n\n",
+    ),
+    _third(
+        "iterator-that-exits-late",
+        "itertools.chain(range(300), leave())",
+        "died",
+        before="import itertools\nimport os\n\n\ndef leave():\n    os._exit(0)\n    yield\n\n\n",
+    ),
+)
+_ARGUMENTS = (
+    _argument("argument-grown", "l.extend(range(10**6))", "result_nodes"),
+    _argument("argument-of-large-text", "l.append('x' * 2_000_000)", "result_bytes"),
+    _argument("argument-made-deep", "exec('for _ in range(300): l[:] = [l[:]]')", "result_depth"),
+    _argument("argument-made-very-deep", "exec('for _ in range(100_000): l[:] = [l[:]]')", "result_depth"),
+    _argument("argument-in-itself", "l.append(l)", "solved"),
+    _argument("argument-of-endless-iterator", "l.append(iter(int, 1))", "solved"),
+    _argument(
+        "argument-of-hostile-object", "l.append(type('T', (), {'__iter__': lambda s: 1 / 0})())", "ZeroDivisionError"
+    ),
+)
+_WRAPPERS = (
+    _of(
+        HISTOGRAM,
+        "factory-that-loops",
+        "wrapper",
+        "from collections import defaultdict\n\n\ndef loop():\n    while True:\n        pass\n\n\n"
+        "def histogram(test):\n    return defaultdict(loop)\n",
+        "cpu",
+    ),
+    _of(
+        HISTOGRAM,
+        "factory-without-end",
+        "wrapper",
+        "from collections import defaultdict\n\n\ndef make(n=0):\n    return [defaultdict(lambda: make(n + 1))] * 2\n\n\n"
+        "def histogram(test):\n    return defaultdict(lambda: make())\n",
+        "wrong",
+        "result_depth",
+        "result_nodes",
+    ),
+    _of(
+        HISTOGRAM,
+        "chain-of-itself",
+        "wrapper",
+        "from collections import ChainMap\n\n\ndef histogram(test):\n    c = ChainMap()\n    c.maps.append(c)\n    return c\n",
+        "RecursionError",
+    ),
+    _of(
+        HISTOGRAM,
+        "user-dict-of-itself",
+        "wrapper",
+        "from collections import UserDict\n\n\ndef histogram(test):\n    c = UserDict()\n    c.data = {'a': c}\n    return c\n",
+        "result_depth",
+    ),
+    _case("exception-of-large-text", "exception", _strlen("raise ValueError('x' * 10**7, 1)"), "ValueError"),
+    _case("exception-in-itself", "exception", _strlen("e = ValueError()\ne.args = (e,)\nraise e"), "ValueError"),
+    _case("exception-of-many", "exception", _strlen("raise ValueError(*range(200_000))"), "ValueError"),
+    _case(
+        "exception-that-cannot-be-shown",
+        "exception",
+        _strlen("raise Bad", "class Bad(KeyError):\n    def __str__(self):\n        raise self\n\n\n"),
+        "KeyError",
+    ),
+)
+
 CASES: tuple[Case, ...] = (
     *_ONE_C_CALL,
     *_LOOPS,
@@ -899,4 +995,7 @@ CASES: tuple[Case, ...] = (
     *_NOT_CODE,
     *_LETTERS,
     *_BIG,
+    *_ITERATORS,
+    *_ARGUMENTS,
+    *_WRAPPERS,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from codeduet.benchmarks.verdict.corpora import Case
+from codeduet.benchmarks.verdict.corpora import Case, odd_values
 
 
 def _case(name: str, kind: str, number: int, main: str, helper: str = "") -> Case:
@@ -1974,6 +1974,7 @@ _ALL = (
     *_OUTPUT,
     *_CONTROL,
     *_TEXT,
+    *odd_values.CASES,
 )
 _SINCE = {"exception-group": (3, 11)}
 """Name -> the version of Python whose syntax it is in."""

@@ -8,31 +8,31 @@ can reach and change all of it.
 # ruff: noqa: BLE001, S102, TRY004  # running foreign code and reporting what it raises is what this file is for
 
 from __future__ import annotations
+import __future__
 
 import ast
-import builtins
 import errno
 import gc
 import io
 import random
 import sys
 import types
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import structure
-from codeduet.envs.execution.values import TooLargeError, decode, encode
+from codeduet.envs.execution.kinds import CLASSES, LENGTH, TooLargeError
+from codeduet.envs.execution.reading import Decoder, decode
+from codeduet.envs.execution.values import Encoder, encode
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import LimitName, Limits
 
 UNITS = ("preamble", "helper", "main")
 _FILES = {f"<{unit}>": unit for unit in UNITS}
-_BUILTIN_ERRORS = {
-    value: name
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, BaseException)
-}
+_FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
+"""The flags that ``from __future__ import`` sets; 0x10 is a nested function's."""
 
 
 def run(channel: int, limits: Limits) -> None:
@@ -40,66 +40,170 @@ def run(channel: int, limits: Limits) -> None:
     gc.disable()  # a syntax tree is thousands of objects and no garbage
     job: dict[str, Any] = decode(wire.receive(channel))
     random.seed(job["seed"])
-    trees = _parse(channel, job)
-    if trees is None:
+    if not _parse(channel, job):
         return
-    target = _load(channel, trees, job["entry_point"], job.get("streams", False))
+    program = _Loaded(job["classes"], limits)
+    target = program.load(channel, job)
     if target is None:
         return
     while True:
-        for arguments, options in decode(wire.receive(channel)):
-            wire.send(channel, _answer(target, arguments, options, limits))
+        calls = Decoder(wire.receive(channel), names=program.names, kept=[])
+        calls.byte()
+        for _ in range(calls.number()):
+            wire.send(channel, program.answer(target, calls))
 
 
-def _parse(channel: int, job: dict[str, Any]) -> list[ast.Module] | None:
+def _parse(channel: int, job: dict[str, Any]) -> bool:
     """Parse the units; tell which of the candidate's do not parse, and the program's shape."""
-    trees: dict[str, ast.Module | None] = {}
+    trees: dict[str, ast.Module | None] = dict.fromkeys(UNITS)
     error: tuple[str, ...] = ()
+    bad = set()
     for unit in UNITS:
         try:
-            trees[unit] = ast.parse(job[unit], filename=f"<{unit}>")
+            trees[unit] = _tree(job[unit], unit)
         except BaseException as problem:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
-            trees[unit] = None
+            bad.add(unit)
             error = error or (unit, *_describe(problem))
-    helper, main = trees["helper"], trees["main"]
     try:
-        shape = structure.read(helper, main, job["entry_point"])
+        shape = structure.read(trees["helper"], trees["main"], job["entry_point"])
     except BaseException as problem:  # too deep to walk
         shape = {}
         error = error or ("main", *_describe(problem))
-    wire.send(channel, encode(("parsed", helper is not None and main is not None, shape, error)))
-    return [tree for tree in trees.values() if tree is not None] if not error else None
+    wire.send(channel, encode(("parsed", bad <= {"preamble"}, shape, error)))
+    return not error
 
 
-def _load(channel: int, trees: list[ast.Module], entry_point: str, streams: bool) -> Any:
-    """Run the units as one module; return the target function, or None where it does not load.
-
-    A program that reads and prints is loaded anew for each input, since it may be a script: the function returned here
-    takes an input and gives what was printed.
-    """
-    # Dataclasses with text annotations look their module up in sys.modules.
-    module = types.ModuleType("solution")
-    sys.modules["solution"] = module
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    unit = ""
+def _tree(source: str, unit: str) -> ast.Module | None:
+    """Return the syntax tree of a unit; None if it is Python, but too deep for one."""
     try:
-        compiled = []
-        for unit, tree in zip(UNITS, trees, strict=True):
-            compiled.append((unit, compile(tree, f"<{unit}>", "exec")))
-        gc.enable()
-        if streams:
-            wire.send(channel, encode(("loaded",)))
-            return lambda text: _run_on(text, [code for _, code in compiled], entry_point)
-        for unit, code in compiled:  # noqa: B007  # the handler says which one it was
-            exec(code, module.__dict__)
-        target = module.__dict__.get(entry_point)
-        if not callable(target):
-            raise NameError(f"the program does not define {entry_point}")
-    except BaseException as problem:
-        wire.send(channel, encode(("failed", unit, *_describe(problem))))
+        return ast.parse(source, filename=f"<{unit}>")
+    except (RecursionError, MemoryError):
+        compile(source, f"<{unit}>", "exec", dont_inherit=True)
         return None
-    wire.send(channel, encode(("loaded",)))
-    return target
+
+
+class _Loaded:
+    """The program as a module.
+
+    Args:
+        own: names of the classes that the prompt defines.
+        limits: what it may use.
+    """
+
+    def __init__(self, own: list[str], limits: Limits) -> None:
+        self.names: dict[str, Any] = {}
+        self._own = own
+        self._limits = limits
+        self._streams: list[Iterator[Any]] = []  # what was returned and may be asked for more
+
+    def load(self, channel: int, job: dict[str, Any]) -> Any:
+        """Run the units as one module; return the target function, or None where it does not load.
+
+        A program that reads and prints is run anew for each input, since it may be a script: the function returned then
+        takes an input and gives what was printed.
+        """
+        # Registered, as any module is: dataclasses with text annotations and pickle look it up. Its name is no
+        # identifier, so that no program can import from it by name what it could not elsewhere.
+        module = types.ModuleType(job["module"])
+        sys.modules[job["module"]] = module
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        self.names = module.__dict__
+        unit = ""
+        try:
+            compiled = []
+            flags = 0
+            for unit in UNITS:
+                # From its text, since a tree may be too deep where the text is not; under no flag of this file's, but
+                # those that the prompt sets: it holds for all that follows it.
+                code = compile(job[unit], f"<{unit}>", "exec", flags, dont_inherit=True)
+                compiled.append((unit, code))
+                if unit == "preamble":
+                    flags = code.co_flags & _FUTURES
+            gc.enable()
+            if job.get("streams"):
+                wire.send(channel, encode(("loaded",)))
+                return lambda text: _run_on(text, [code for _, code in compiled], job["entry_point"])
+            for unit, code in compiled:  # noqa: B007  # the handler says which one it was
+                exec(code, self.names)
+            target = self.names.get(job["entry_point"])
+            if not callable(target):
+                raise NameError(f"the program does not define {job['entry_point']}")
+        except BaseException as problem:
+            wire.send(channel, encode(("failed", unit, *_describe(problem))))
+            return None
+        wire.send(channel, encode(("loaded",)))
+        return target
+
+    def answer(self, target: Any, calls: Decoder) -> bytes:
+        """Make the next of ``calls``; return what it gave, or how it failed, as a message."""
+        kept = calls.kept = calls.containers = []
+        start = calls.at
+        call = calls.value()
+        if type(call) is int:  # the number of an iterator, not a call
+            return self._more(call)
+        asked = calls.raw[start : calls.at]
+        try:
+            answer, kind = target(*call[0], **call[1]), b"="
+        except BaseException as problem:
+            answer, kind = problem, b"!"
+        encoder = self._encoder()
+        try:
+            changed = bool(kept) and self._changed(call, asked)
+            encoder.refer_to(kept)
+            if kind == b"=":
+                encoder.put(answer, encoder.depth)
+            else:
+                self._put_failure(encoder, answer)
+            if changed:
+                encoder.write(LENGTH.pack(len(kept)))
+                for container in kept:
+                    encoder.put_content(container)
+            return kind + b"".join(encoder.parts)
+        except BaseException as problem:
+            return self._failure(problem)
+
+    def _encoder(self) -> Encoder:
+        return Encoder(self._limits, own=self._own, names=self.names, streams=self._streams)
+
+    def _changed(self, call: Any, asked: bytes) -> bool:
+        """Tell whether a call has changed its arguments in place."""
+        encoder = Encoder(own=self._own, names=self.names)
+        encoder.kept, encoder.comparing = [], True
+        encoder.bytes_left = len(asked)
+        try:
+            return encoder.encode(call) != asked
+        except (TooLargeError, RecursionError):
+            return True
+
+    def _more(self, number: int) -> bytes:
+        """Return the next items of an iterator."""
+        encoder = self._encoder()
+        try:
+            encoder.put_chunk(self._streams[number], encoder.depth)
+            return b"+" + b"".join(encoder.parts)
+        except BaseException as problem:
+            return self._failure(problem)
+
+    def _failure(self, problem: BaseException) -> bytes:
+        encoder = self._encoder()
+        self._put_failure(encoder, problem)
+        return b"!" + b"".join(encoder.parts)
+
+    def _put_failure(self, encoder: Encoder, problem: BaseException) -> None:
+        """Write the limit it stands for, whose code raised it, and the exception itself."""
+        if isinstance(problem, TooLargeError):
+            encoder.put((problem.limit, ""), encoder.depth)
+            encoder.put(None, encoder.depth)
+            return
+        _, limit, _ = _describe(problem)
+        encoder.put((limit, _raised_in(problem)), encoder.depth)
+        written, left = len(encoder.parts), (encoder.bytes_left, encoder.nodes_left)
+        try:
+            encoder.put(problem, encoder.depth)
+        except BaseException:  # what it carries cannot be sent: its class alone
+            del encoder.parts[written:]
+            encoder.bytes_left, encoder.nodes_left = left
+            encoder.put(_bare(problem), encoder.depth)
 
 
 def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
@@ -124,15 +228,12 @@ def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
     return output.getvalue().decode("utf-8", "surrogatepass")
 
 
-def _answer(target: Any, arguments: list[Any], options: dict[str, Any], limits: Limits) -> bytes:
-    """Call the target; return what it gave, or how it failed, as a message."""
-    try:
-        return b"=" + encode(target(*arguments, **options), limits)
-    except TooLargeError as problem:
-        return b"!" + encode((problem.limit, "", "", ""))
-    except BaseException as problem:
-        name, limit, message = _describe(problem)
-        return b"!" + encode((limit, name, _raised_in(problem), message))
+def _bare(problem: BaseException) -> BaseException:
+    """Return an exception of the nearest built-in class, without arguments."""
+    kind: Any = next(kind for kind in type(problem).__mro__ if CLASSES.get(kind.__name__) is kind)
+    bare: BaseException = kind.__new__(kind)
+    bare.args = ()
+    return bare
 
 
 def _raised_in(problem: BaseException) -> str:
@@ -147,7 +248,8 @@ def _raised_in(problem: BaseException) -> str:
 
 def _describe(problem: BaseException) -> tuple[str, LimitName, str]:
     """Return the nearest built-in class, the limit it stands for, and its message in one line."""
-    name = next((_BUILTIN_ERRORS[kind] for kind in type(problem).__mro__ if kind in _BUILTIN_ERRORS), "Exception")
+    kinds = (kind.__name__ for kind in type(problem).__mro__ if CLASSES.get(kind.__name__) is kind)
+    name = next(kinds, "Exception")
     limit: LimitName = ""
     if isinstance(problem, MemoryError):
         limit = "memory"

@@ -20,6 +20,7 @@ _NO_SUCH_CALL = _ERROR | errno.ENOSYS
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER, _ARCH = 0, 4
+_MSG_OOB = 1
 
 _PLAIN = [
     "read",
@@ -113,9 +114,6 @@ _PLAIN = [
     "membarrier",
     "restart_syscall",
     "umask",
-    "recvfrom",
-    "recvmsg",
-    "sendmsg",
     "shutdown",
     "getsockname",
     "fsync",
@@ -151,12 +149,23 @@ def _both(index: int, value: int, code: bytes) -> bytes:
     )
 
 
-def _is_null(index: int) -> bytes:
+def _is_null(index: int, code: bytes) -> bytes:
+    """Run ``code`` if an argument is a null pointer; deny the call if not."""
     return (
         _instruction(_LOAD, _argument(index))
         + _instruction(_EQUAL, 0, if_false=2)
         + _instruction(_LOAD, _argument(index) + 4)
         + _instruction(_EQUAL, 0, if_true=1)
+        + _instruction(_RETURN, _DENY)
+        + code
+    )
+
+
+def _in_band(index: int) -> bytes:
+    """Allow the call if the flags in an argument do not ask for out-of-band data: what a stream holds is its bytes."""
+    return (
+        _instruction(_LOAD, _argument(index))
+        + _instruction(_ANY_BIT, _MSG_OOB, if_false=1)
         + _instruction(_RETURN, _DENY)
         + _instruction(_RETURN, _ALLOW)
     )
@@ -179,7 +188,10 @@ _CHECKED = {
     "prlimit64": _one_of(0, (0,)),  # its own limits, no other process's
     "sched_getaffinity": _one_of(0, (0,)),
     "socketpair": _both(0, 1, _one_of(1, (1, 5), mask=0xF)),  # Unix streams, which send to their other end alone
-    "sendto": _is_null(4),
+    "sendto": _is_null(4, _in_band(3)),
+    "sendmsg": _in_band(2),
+    "recvfrom": _in_band(3),
+    "recvmsg": _in_band(2),
     "clone3": _instruction(_RETURN, _NO_SUCH_CALL),  # its flags lie in memory; the C library falls back to clone
     "clone": _instruction(_RETURN, _ALLOW),
 }

@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import program
-from codeduet.envs.execution.values import decode, encode, join
+from codeduet.envs.execution.reading import decode
+from codeduet.envs.execution.values import encode, join
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
@@ -106,6 +107,8 @@ def main(control: int) -> None:
         wire.send(control, encode(("refused", f"{error}" or type(error).__name__)))
         return
     os.environ.clear()
+    # What a plain module sees: neither how this process was started, nor what it runs.
+    sys.argv, sys.orig_argv = [""], [sys.executable]
     for name in [name for name in sys.modules if name.split(".")[0] == "codeduet"]:
         del sys.modules[name]
     gc.collect()
@@ -120,7 +123,7 @@ def main(control: int) -> None:
 def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
     """Import packages for the programs from where the caller has them; return their folders."""
     before = list(sys.path)
-    sys.path += path
+    sys.path += path if names else ()
     folders = []
     for name in names:
         module = importlib.import_module(name)
@@ -134,6 +137,8 @@ def _rehearse(limits: Limits) -> None:
     """Run a program of our own here, so that what is set up at first use (by the parser above all) is there to share."""
     ours, theirs = socket.socketpair()
     job = {
+        "module": "rehearsal",
+        "classes": [],
         "preamble": "from typing import List",
         "helper": _REHEARSAL,
         "main": _REHEARSAL,
@@ -280,10 +285,19 @@ def _cpu_time(pid: int) -> float:
         return 0.0
 
 
+def _open_own_streams() -> None:
+    """Open the standard streams anew: what a program sets of an open file would be set for all that share it."""
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        opened = os.open(os.devnull, mode)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+
+
 def _become_program(channel: int, inherited: tuple[int, ...], limits: Limits, confine: Callable[[], None]) -> NoReturn:
     try:
         for descriptor in inherited:
             os.close(descriptor)
+        _open_own_streams()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         seconds = math.ceil(limits.cpu_s) + 1  # for when the zygote cannot look

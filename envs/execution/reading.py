@@ -1,0 +1,403 @@
+"""Reading values that ``values`` wrote: every message of a judged process comes through here, whatever it is.
+
+Bytes, objects and depth are bounded, and what is no value raises :class:`MalformedError` and nothing else.
+"""
+
+from __future__ import annotations
+
+import collections
+import enum
+import importlib
+import struct
+import types
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from codeduet.envs.execution import kinds
+from codeduet.envs.execution.kinds import LENGTH, TooLargeError
+from codeduet.envs.execution.stand_ins import (
+    END,
+    MORE,
+    Member,
+    More,
+    Opaque,
+    Record,
+    Stream,
+    as_array,
+    exception_of,
+    member_of,
+    stream,
+)
+
+if TYPE_CHECKING:
+    from codeduet.envs.execution.limits import Limits
+
+DEEPEST = 250
+"""How deep a message nests at most, where no limit says less: reading it takes three calls a level, of a thousand."""
+
+
+class MalformedError(Exception):
+    """The bytes are no value: the sender broke the protocol."""
+
+
+def decode(raw: bytes, limits: Limits | None = None) -> Any:
+    """Return the value that ``raw`` holds.
+
+    Raises:
+        MalformedError: ``raw`` is no value, or more than one.
+        TooLargeError: the value passes one of ``limits``.
+    """
+    decoder = Decoder(raw, limits)
+    value = decoder.value()
+    if not decoder.done:
+        raise MalformedError("bytes left over")
+    return value
+
+
+class Decoder:
+    """Reads the values in a message.
+
+    Args:
+        raw: the message.
+        limits: how large they may be, together.
+        names: what the prompt defines, by name, on this side.
+        more: asks for the rest of an iterator.
+        kept: gets the containers that can be changed, in the order they are met.
+        known: the containers that are referred to by number.
+
+    Raises:
+        TooLargeError: the message is too long.
+    """
+
+    def __init__(
+        self,
+        raw: bytes,
+        limits: Limits | None = None,
+        names: Mapping[str, Any] = types.MappingProxyType({}),
+        more: More | None = None,
+        kept: list[Any] | None = None,
+        known: list[Any] | None = None,
+    ) -> None:
+        if limits and len(raw) > limits.result_bytes:
+            raise TooLargeError("result_bytes")
+        self.raw = raw
+        self.at = 0
+        self.nodes_left = limits.result_nodes if limits else kinds.UNBOUNDED
+        self.depth = limits.result_depth if limits else DEEPEST
+        self.names = names
+        self.more = more
+        self.kept = kept
+        self.containers = known if known is not None else kept if kept is not None else []
+        self.factory: Callable[[], Any] | None = None  # of the defaultdict whose missing value is being read
+
+    @property
+    def done(self) -> bool:
+        """Whether all bytes are read."""
+        return self.at == len(self.raw)
+
+    def value(self) -> Any:
+        """Read the next value.
+
+        Raises:
+            MalformedError: there is none.
+            TooLargeError: it passes a limit.
+        """
+        try:
+            return self.take(self.depth)
+        except (TooLargeError, MalformedError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever a class of the library thinks of what it is made of
+            raise MalformedError(f"{type(error).__name__} in a message") from None
+
+    def values(self, count: int) -> list[Any]:
+        """Read the next ``count`` values; raises as :meth:`value` does."""
+        return [self.value() for _ in range(count)]
+
+    def number(self) -> int:
+        """Read a whole number that is no value."""
+        (number,) = LENGTH.unpack_from(self.raw, self.at)
+        self.at += LENGTH.size
+        return int(number)
+
+    def chunk(self) -> tuple[list[Any], Any]:
+        """Read some items of an iterator, and how they end; raises as :meth:`value` does."""
+        try:
+            return self.take_chunk(self.depth)
+        except (struct.error, IndexError, RecursionError) as error:
+            raise MalformedError(str(error)) from None
+
+    def byte(self) -> bytes:
+        self.at += 1
+        return self.raw[self.at - 1 : self.at]
+
+    def word(self) -> str:
+        """Read up to the line's end."""
+        end = self.raw.index(b"\n", self.at, self.at + 200)
+        start, self.at = self.at, end + 1
+        return self.raw[start:end].decode()
+
+    def text(self) -> bytes:
+        size = self.number()
+        start, self.at = self.at, self.at + size
+        if self.at > len(self.raw):
+            raise MalformedError("cut short")
+        return self.raw[start : self.at]
+
+    def items(self, depth: int) -> list[Any]:
+        count = self.number()
+        if count > len(self.raw) - self.at:  # every item takes a byte at least
+            raise MalformedError("cut short")
+        items = []
+        for _ in range(count):  # not in a comprehension, which is one call a level more
+            items.append(self.take(depth - 1))
+        return items
+
+    def take(self, depth: int) -> Any:
+        self.nodes_left -= 1
+        if self.nodes_left < 0:
+            raise TooLargeError("result_nodes")
+        if depth <= 0:
+            raise TooLargeError("result_depth")
+        tag = self.byte()
+        reader = _READERS.get(tag)
+        if reader is None:
+            raise MalformedError(f"unknown tag {tag!r}")
+        return reader(self, depth)
+
+    def keep(self, container: Any) -> Any:
+        if self.kept is not None:
+            self.kept.append(container)
+        return container
+
+    def take_list(self, depth: int) -> list[Any]:
+        made: list[Any] = self.keep([])
+        made.extend(self.items(depth))
+        return made
+
+    def take_set(self, depth: int) -> Any:
+        made: set[Any] = self.keep(set())
+        return self.filled(made, self.items(depth))
+
+    def filled(self, made: Any, items: list[Any]) -> Any:
+        """Return a set or dict with its items in it; what only a class of the program's could hash makes it an object."""
+        try:
+            if isinstance(made, set):
+                made.update(items)
+            else:
+                for key, value in zip(items[::2], items[1::2], strict=True):
+                    made[key] = value
+        except TypeError:
+            return Opaque(bool(items), items)
+        return made
+
+    def take_dict(self, depth: int, kind: Callable[[], Any] = dict) -> Any:
+        made = self.keep(kind())
+        return self.filled(made, self.items(depth))
+
+    def take_defaultdict(self, depth: int) -> Any:
+        word = self.word()
+        made: Any = self.keep(collections.defaultdict(kinds.FACTORIES.get(word)))
+        if word == "same":
+            made.default_factory = self.factory
+        elif word == "sample":
+            made.default_factory = self.take_factory(depth)
+        self.expect(self.byte() == b"{")
+        return self.filled(made, self.items(depth))
+
+    def take_factory(self, depth: int) -> Callable[[], Any]:
+        """Read a value; return what makes it anew each time."""
+
+        def make() -> Any:
+            again = Decoder(raw, names=self.names, known=self.containers)
+            again.factory = make
+            return again.value()
+
+        outer, self.factory, start = self.factory, make, self.at
+        self.take(depth - 1)
+        raw, self.factory = self.raw[start : self.at], outer
+        return make
+
+    def take_deque(self, depth: int) -> Any:
+        word = self.word()
+        made: Any = self.keep(collections.deque(maxlen=None if word == "None" else int(word)))
+        made.extend(self.items(depth))
+        return made
+
+    def take_frozenset(self, depth: int) -> Any:
+        made = self.filled(set(), self.items(depth))
+        return frozenset(made) if isinstance(made, set) else made
+
+    def take_record(self, depth: int) -> Any:
+        name, fields = self.name(), self.take(depth - 1)
+        self.expect(self.byte() == b"(" and type(fields) is tuple and all(type(field) is str for field in fields))
+        items = self.items(depth)
+        self.expect(len(items) == len(fields))
+        kind = self.names.get(name)
+        if isinstance(kind, type) and issubclass(kind, tuple) and getattr(kind, "_fields", None) == fields:
+            return tuple.__new__(kind, items)
+        return Record.made(name, fields, items)
+
+    def take_member(self, depth: int) -> Any:
+        kind, name, text = self.name(), self.name(), self.name()
+        value, content = self.take(depth - 1), self.take(depth - 1)
+        own = self.names.get(kind)
+        if isinstance(own, enum.EnumMeta) and name in own.__members__:
+            return own.__members__[name]
+        self.expect(content is None or type(content) in (int, str))
+        return Member(kind, name, value, text) if content is None else member_of(content, name, value)
+
+    def take_moment(self, depth: int) -> Any:
+        kind = self.word()
+        self.expect(kind in kinds.MOMENTS)
+        fields = self.take(depth - 1)
+        self.expect(type(fields) is tuple)
+        module = importlib.import_module("datetime")  # loaded where it is used: the jail starts without it
+        make = getattr(module, kind)
+        if kind in ("datetime", "time"):
+            *fields, fold = fields
+            return make(*fields, fold=fold)
+        return make(*fields)
+
+    def take_exception(self, depth: int) -> BaseException:
+        classes, args, attributes = (self.take(depth - 1) for _ in range(3))
+        self.expect(type(classes) is tuple and type(args) is tuple and type(attributes) is dict)
+        return exception_of(tuple(map(str, classes)), args, attributes, self.names)
+
+    def take_instance(self, depth: int) -> Any:
+        kind: Any = self.names.get(self.word())
+        plain = isinstance(kind, type) and getattr(kind, "__new__") is object.__new__  # noqa: B009  # mypy knows better
+        made: Any = object.__new__(kind) if plain else Opaque(True)
+        self.keep(made)
+        attributes = self.take(depth - 1)
+        self.expect(type(attributes) is dict)
+        if not isinstance(made, Opaque):
+            vars(made).update(attributes)
+        return made
+
+    def take_array(self, _depth: int) -> Any:
+        kind, char, shape = (*self.word().split(" "), "")[:3]
+        self.expect(len(kind) > 2 and kind[0] in "<>|=" and kind[1] in kinds.PLAIN_KINDS and kind[2:].isdigit())
+        made = as_array(kind, char, tuple(int(size) for size in shape.split(",") if size), self.text())
+        return self.keep(made) if shape else made[()] if hasattr(made, "dtype") else made
+
+    def take_numbers(self, _depth: int) -> Any:
+        array = importlib.import_module("array")
+        return array.array(self.word(), self.text())
+
+    def take_stream(self, depth: int, generator: bool = False) -> Any:
+        truth, number = self.byte() == b"1", self.number()
+        source = stream(*self.take_chunk(depth), number, self.more)
+        return source if generator else Stream(truth, source)
+
+    def take_chunk(self, depth: int) -> tuple[list[Any], Any]:
+        items, end = self.items(depth), self.byte()
+        if end == b"!":
+            failure = self.take(depth - 1)
+            self.expect(isinstance(failure, BaseException))
+            return items, failure
+        self.expect(end in (b".", b"+"))
+        return items, END if end == b"." else MORE
+
+    def wrapped(self, kind: Callable[[], Any], content: type, depth: int) -> Any:
+        made = kind()
+        made.data = self.take(depth - 1)
+        self.expect(type(made.data) is content)
+        return made
+
+    def name(self) -> str:
+        self.expect(self.byte() == b"s")
+        return self.text().decode("utf-8", "surrogatepass")
+
+    def whole_numbers(self, depth: int, count: int) -> list[int]:
+        numbers = self.items(depth)
+        self.expect(len(numbers) == count and all(type(number) is int for number in numbers))
+        return numbers
+
+    def mappings(self, depth: int) -> list[dict[Any, Any]]:
+        made = self.items(depth)
+        self.expect(all(isinstance(each, dict) for each in made))
+        return made
+
+    def expect(self, met: bool) -> None:
+        if not met:
+            raise MalformedError("another value was expected")
+
+    def plain(self, kind: type, depth: int) -> Any:
+        value = self.take(depth - 1)
+        self.expect(type(value) is kind)
+        return value
+
+
+_Reader = Callable[[Decoder, int], Any]
+
+
+def _float(decoder: Decoder, _depth: int) -> float:
+    (number,) = kinds.FLOAT.unpack_from(decoder.raw, decoder.at)
+    decoder.at += kinds.FLOAT.size
+    return float(number)
+
+
+def _complex(decoder: Decoder, _depth: int) -> complex:
+    parts = kinds.COMPLEX.unpack_from(decoder.raw, decoder.at)
+    decoder.at += kinds.COMPLEX.size
+    return complex(*parts)
+
+
+def _named(decoder: Decoder, _depth: int) -> Any:
+    name = decoder.word()
+    if decoder.kept is not None and name in kinds.FUNCTIONS:  # in the jail
+        return kinds.FUNCTIONS[name]
+    return kinds.CLASSES[name] if name in kinds.CLASSES else kinds.SINGLES[name]
+
+
+def _view(decoder: Decoder, depth: int) -> Any:
+    name = decoder.word()
+    decoder.expect(name in ("keys", "values", "items"))
+    return getattr(decoder.plain(dict, depth), name)()
+
+
+_READERS: dict[bytes, _Reader] = {
+    b"N": lambda _decoder, _depth: None,
+    b"T": lambda _decoder, _depth: True,
+    b"F": lambda _decoder, _depth: False,
+    b"i": lambda decoder, _depth: int.from_bytes(decoder.text(), "little", signed=True),
+    b"d": _float,
+    b"c": _complex,
+    b"s": lambda decoder, _depth: decoder.text().decode("utf-8", "surrogatepass"),
+    b"b": lambda decoder, _depth: decoder.text(),
+    b"B": lambda decoder, _depth: decoder.keep(bytearray(decoder.text())),
+    b"V": lambda decoder, _depth: memoryview(decoder.text()),
+    b"D": lambda decoder, _depth: Decimal(decoder.text().decode("ascii")),
+    b"@": lambda decoder, _depth: decoder.containers[decoder.number()],
+    b"[": Decoder.take_list,
+    b"(": lambda decoder, depth: tuple(decoder.items(depth)),
+    b"n": Decoder.take_record,
+    b"<": Decoder.take_set,
+    b">": Decoder.take_frozenset,
+    b"{": Decoder.take_dict,
+    b"K": lambda decoder, depth: decoder.take_dict(depth, collections.Counter),
+    b"O": lambda decoder, depth: decoder.take_dict(depth, collections.OrderedDict),
+    b"E": Decoder.take_defaultdict,
+    b"Q": Decoder.take_deque,
+    b"H": lambda decoder, depth: collections.ChainMap(*decoder.mappings(depth)),
+    b"L": lambda decoder, depth: decoder.wrapped(collections.UserList, list, depth),
+    b"M": lambda decoder, depth: decoder.wrapped(collections.UserDict, dict, depth),
+    b"S": lambda decoder, depth: collections.UserString(decoder.plain(str, depth)),
+    b"P": lambda decoder, depth: types.MappingProxyType(decoder.plain(dict, depth)),
+    b"v": _view,
+    b"r": lambda decoder, depth: range(*decoder.whole_numbers(depth, 3)),
+    b"q": lambda decoder, depth: Fraction(*decoder.whole_numbers(depth, 2)),
+    b"C": _named,
+    b"e": Decoder.take_member,
+    b"t": Decoder.take_moment,
+    b"X": Decoder.take_exception,
+    b"I": Decoder.take_instance,
+    b"A": Decoder.take_array,
+    b"a": Decoder.take_numbers,
+    b"g": lambda decoder, depth: decoder.take_stream(depth, generator=True),
+    b"y": Decoder.take_stream,
+    b"o": lambda decoder, _depth: Opaque(decoder.byte() == b"1"),
+    b"z": lambda decoder, depth: Opaque(decoder.byte() == b"1", decoder.items(depth)),
+}
