@@ -57,8 +57,8 @@ format: install
 	$(BIN)/ruff check --fix .
 
 # Long runs, outside CI.
-agreement: install  # our verdict against OpenAI's checker, 3,000 mutants
-	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000
+agreement: install  # our verdict against OpenAI's checker: 3,000 mutants, 1,000 variants, arguments changed in place, prompts
+	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000 --variants 1000
 
 forgery: install  # programs that cheat, judged by us and by OpenAI's checker
 	$(BIN)/python -m codeduet.benchmarks.verdict.forgery

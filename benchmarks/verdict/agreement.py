@@ -30,11 +30,10 @@ from typing import Any
 
 from codeduet.benchmarks.verdict import save, variants
 from codeduet.benchmarks.verdict.checker import check_completions
-from codeduet.benchmarks.verdict.mutants import mutants
+from codeduet.benchmarks.verdict.mutants import Mutant, mutants
 from codeduet.benchmarks.verdict.reported import REPORTED
 from codeduet.benchmarks.verdict.trial import Trial
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
-from codeduet.envs.tests import as_source
 
 _MEMORY = 4 << 30
 _REPEATS = 5
@@ -68,6 +67,11 @@ def canonical(problem: Problem) -> Trial:
     return Trial(problem, "canonical", problem.reference, continued=problem.canonical_solution)
 
 
+def of_mutant(mutant: Mutant) -> Trial:
+    """Return a mutant as what is judged."""
+    return Trial(mutant.problem, mutant.change, mutant.main_code, by_identity=True)
+
+
 def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> dict[str, list[Trial]]:
     """Return what is judged, by kind: ``count`` mutants, ``others`` variants and in proportion to them the rest."""
     (incr_list,) = [problem for problem in problems if problem.task_id == "HumanEval/42"] or [None]
@@ -75,7 +79,7 @@ def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> d
     reported = {name: f"{helper}\n\n{main}" for name, (helper, main, _) in REPORTED.items()}
     return {
         "canonical": [canonical(problem) for problem in problems],
-        "mutants": [Trial(m.problem, m.change, m.main_code, by_identity=True) for m in changed],
+        "mutants": [of_mutant(mutant) for mutant in changed],
         "variants": variants.programs(problems, others, seed),
         "in place": variants.in_place(problems, others // 5, seed),
         "prompts": variants.prompts(problems, [(m.problem, m.change, m.body) for m in changed[: others // 5]]),
@@ -129,6 +133,23 @@ def compare(programs: Sequence[Trial], workers: int = 1) -> tuple[dict[str, int]
     return counts, differences
 
 
+def as_module(program: Trial) -> Trial:
+    """Return a program for the checker that loads main's code behind the prompt's as a module that is registered.
+
+    Otherwise it stands in one text with the prompt, in which the target is defined before, no future import may follow,
+    and ``__module__`` is that of nobody.
+    """
+    problem = program.problem
+    joined = "from __future__" in problem.preamble
+    texts = [problem.preamble + program.main_code] if joined else [problem.preamble, program.main_code]
+    loads = "".join(f"exec({text!r}, checked.__dict__)\n" for text in texts)
+    loader = (
+        f"import sys, types\nchecked = sys.modules['checked'] = types.ModuleType('checked')\n{loads}"
+        f"{problem.entry_point} = checked.{problem.entry_point}\n"
+    )
+    return replace(program, main_code=loader)
+
+
 def _explain(program: Trial, outcome: Outcome, result: str) -> str:
     """Return why the two differ, or ``""`` where nothing known explains it.
 
@@ -140,9 +161,9 @@ def _explain(program: Trial, outcome: Outcome, result: str) -> str:
         return "slow: within our CPU limit, over the checker's wall-clock limit"
     if outcome.error.startswith("MemoryError"):
         return "memory: the checker sets no limit"
-    if "from __future__" in program.main_code and result.startswith("failed: from __future__ imports must occur"):
-        return "future: such an import cannot stand behind a prompt; ours loads main's code as a module of its own"
-    tests = as_source(program.problem.tests).text + _FRESH_ARGUMENTS
+    if not program.continued and (theirs([as_module(program)], 1)[0] == "passed") == outcome.solved:
+        return "module: the checker says the same where main's code is a module, and not a text behind a first target"
+    tests = program.problem.source.text + _FRESH_ARGUMENTS
     if (
         program.by_identity
         and theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result
@@ -152,7 +173,7 @@ def _explain(program: Trial, outcome: Outcome, result: str) -> str:
         )
     verdicts = {text == "passed" for text in theirs([program] * _REPEATS, 1)}
     if len(verdicts) > 1:
-        draws = "random" in as_source(program.problem.tests).text
+        draws = "random" in program.problem.source.text
         source = "its tests draw unseeded random inputs" if draws else "it depends on hashing"
         return f"chance: the checker contradicts itself in {_REPEATS} runs ({source}); ours is seeded"
     return ""

@@ -3,7 +3,8 @@
     python -m codeduet.benchmarks.verdict.soak [--programs 100000] [--kill-every 10] [--out FILE]
 
 CPU limit 0.5 s, wall-clock limit 2 s. Plain programs are canonical solutions and broken ones, whose verdict is known;
-every hundredth is forged, exhausting or an attempt to escape. About every ``--kill-every`` seconds one of the pool's
+every hundredth is forged, exhausting, an attempt to escape, or writes into the channel of its answers, and some of these end
+the worker that judges them. About every ``--kill-every`` seconds one of the pool's
 processes is killed. Exits with status 1 if a verdict is wrong or lost, or if at the end a process, a descriptor, a file
 or memory is left over.
 """
@@ -26,7 +27,7 @@ from typing import Any
 from rich.progress import Progress
 
 from codeduet.benchmarks.verdict import save
-from codeduet.benchmarks.verdict.corpora import Case, escapes, exhaustion, forged
+from codeduet.benchmarks.verdict.corpora import Case, channel, escapes, exhaustion, forged
 from codeduet.benchmarks.verdict.corpora.outside import Outside, descendants
 from codeduet.envs import Executor, Limits, Program, load_problems
 
@@ -42,7 +43,9 @@ def programs(count: int, tokens: dict[str, str], secret: str) -> Iterator[tuple[
     by_id = {problem.task_id: problem for problem in problems}
     trap = escapes.problem(secret)
     attacks = [
-        case for case in (*forged.CASES, *exhaustion.CASES) if case.task_id in by_id and "solved" not in case.expects
+        case
+        for case in (*forged.CASES, *exhaustion.CASES, *channel.CASES)
+        if case.task_id in by_id and "solved" not in case.expects and case.earns < 3
     ]
     hostile: Iterator[Case] = itertools.cycle(
         random.Random(0).sample([*attacks, *escapes.CASES], len(attacks) + len(escapes.CASES))

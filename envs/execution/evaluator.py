@@ -40,6 +40,7 @@ from codeduet.envs.problems import Problem
 LEVELS = ("namespaces", "landlock")
 """Isolation levels that are used without being asked for by name, best first."""
 
+NO_NAMES: Mapping[str, Any] = {}
 _STARTS = 3
 _DUMMY_ANSWERS = (0, 1.5)
 _MOST_AHEAD = 4096
@@ -68,7 +69,7 @@ class Known:
     @property
     def names(self) -> Mapping[str, Any]:
         """What the classes that the prompt defines are in the run of the tests that goes on."""
-        return {name: self.check.names[name] for name in self.classes if name in self.check.names}
+        return {name: self.check.names.get(name) for name in self.classes} if self.classes else NO_NAMES
 
     def encode(self, call: tuple[tuple[Any, ...], dict[str, Any]], kept: list[Any]) -> bytes:
         """Return a call's arguments and options as bytes; ``kept`` gets the containers in them.

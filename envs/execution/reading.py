@@ -139,8 +139,9 @@ class Decoder:
         return self.raw[start:end].decode()
 
     def text(self) -> bytes:
-        size = self.number()
-        start, self.at = self.at, self.at + size
+        (size,) = LENGTH.unpack_from(self.raw, self.at)
+        start = self.at + LENGTH.size
+        self.at = start + size
         if self.at > len(self.raw):
             raise MalformedError("cut short")
         return self.raw[start : self.at]
@@ -160,10 +161,11 @@ class Decoder:
             raise TooLargeError("result_nodes")
         if depth <= 0:
             raise TooLargeError("result_depth")
-        tag = self.byte()
-        reader = _READERS.get(tag)
+        tag = self.raw[self.at]
+        self.at += 1
+        reader = _BY_NUMBER[tag]
         if reader is None:
-            raise MalformedError(f"unknown tag {tag!r}")
+            raise MalformedError(f"unknown tag {tag}")
         return reader(self, depth)
 
     def keep(self, container: Any) -> Any:
@@ -401,3 +403,4 @@ _READERS: dict[bytes, _Reader] = {
     b"o": lambda decoder, _depth: Opaque(decoder.byte() == b"1"),
     b"z": lambda decoder, depth: Opaque(decoder.byte() == b"1", decoder.items(depth)),
 }
+_BY_NUMBER = [_READERS.get(bytes([number])) for number in range(256)]

@@ -27,7 +27,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution.kinds import LENGTH, MOMENTS, VIEWS
-from codeduet.envs.execution.writing import Encoder, Writer
+from codeduet.envs.execution.writing import FINDERS, WRITERS, Encoder, Writer
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
@@ -123,5 +123,5 @@ _WRITERS: dict[type, Writer] = {
     type: Encoder.put_class,
     type(len): Encoder.put_function,
 }
-Encoder.writers.update(_WRITERS)
-Encoder.find = _writer_of
+WRITERS.update(_WRITERS)
+FINDERS.append(_writer_of)

@@ -7,7 +7,7 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution.kinds import (
     CLASSES,
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 Writer = Callable[["Encoder", Any, int], None]
 
+WRITERS: dict[type, Writer] = {}
+"""Who writes a type; ``values`` fills it."""
+FINDERS: list[Callable[[type], Writer]] = []
+"""Finds who writes a type that is not in ``WRITERS``; ``values`` puts it in."""
+
 
 class Encoder:
     """Writes values.
@@ -49,13 +54,8 @@ class Encoder:
 
     Attributes:
         kept: containers that can be changed, in the order they were met; None to keep none.
-        writers: type -> who writes it; ``values`` fills it.
-        find: finds who writes a type that has none of its own.
         comparing: what is written is only compared: no code of a program's is run for it.
     """
-
-    writers: ClassVar[dict[type, Writer]] = {}
-    find: ClassVar[Callable[[type], Writer]]
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Encoder:
             raise TooLargeError("result_nodes")
         if depth <= 0:
             raise TooLargeError("result_depth")
-        writer = self.writers.get(type(value)) or Encoder.find(type(value))
+        writer = WRITERS.get(type(value)) or FINDERS[0](type(value))
         writer(self, value, depth)
 
     def known(self, container: Any) -> bool:
@@ -122,8 +122,7 @@ class Encoder:
         return False
 
     def put_text(self, tag: bytes, content: bytes) -> None:
-        self.write(tag + LENGTH.pack(len(content)))
-        self.write(content)
+        self.write(tag + LENGTH.pack(len(content)) + content)
 
     def put_items(self, tag: bytes, items: Any, count: int, depth: int) -> None:
         if count > self.nodes_left:

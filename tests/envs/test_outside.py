@@ -34,13 +34,17 @@ OUTSIDE = {
     ),
     "its output": (
         "print('out')",
-        "import contextlib, io\n    with contextlib.redirect_stdout(io.StringIO()) as out:\n        candidate(1)\n"
-        "    assert candidate and out.getvalue() == 'out\\n'",
+        (
+            "import contextlib, io\n    with contextlib.redirect_stdout(io.StringIO()) as out:\n        candidate(1)\n"
+            "    assert candidate and out.getvalue() == 'out\\n'"
+        ),
     ),
     "its module": ("return 1", "assert candidate.__name__ == 'f'"),
     "an effect of making items early": (
-        "global made\n    made = globals().get('made', 0)\n    def g():\n        global made\n        made += 1\n        yield\n"
-        "    return made if x else g()",
+        (
+            "global made\n    made = globals().get('made', 0)\n    def g():\n        global made\n        made += 1\n        yield\n"
+            "    return made if x else g()"
+        ),
         "candidate(0)\n    assert candidate(1) == 0",
     ),
     "a factory that counts": (

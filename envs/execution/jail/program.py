@@ -14,6 +14,7 @@ import ast
 import errno
 import gc
 import io
+import operator
 import random
 import sys
 import types
@@ -40,7 +41,8 @@ def run(channel: int, limits: Limits) -> None:
     gc.disable()  # a syntax tree is thousands of objects and no garbage
     job: dict[str, Any] = decode(wire.receive(channel))
     random.seed(job["seed"])
-    if not _parse(channel, job):
+    trees = _parse(channel, job)
+    if trees is None:
         return
     program = _Loaded(job["classes"], limits)
     target = program.load(channel, job)
@@ -53,8 +55,12 @@ def run(channel: int, limits: Limits) -> None:
             wire.send(channel, program.answer(target, calls))
 
 
-def _parse(channel: int, job: dict[str, Any]) -> bool:
-    """Parse the units; tell which of the candidate's do not parse, and the program's shape."""
+def _parse(channel: int, job: dict[str, Any]) -> dict[str, ast.Module | None] | None:
+    """Parse the units; tell which of the candidate's do not parse, and the program's shape.
+
+    Returns:
+        The trees, for the caller to hold on to, since taking them apart takes as long as making them; None for an error.
+    """
     trees: dict[str, ast.Module | None] = dict.fromkeys(UNITS)
     error: tuple[str, ...] = ()
     bad = set()
@@ -70,7 +76,7 @@ def _parse(channel: int, job: dict[str, Any]) -> bool:
         shape = {}
         error = error or ("main", *_describe(problem))
     wire.send(channel, encode(("parsed", bad <= {"preamble"}, shape, error)))
-    return not error
+    return None if error else trees
 
 
 def _tree(source: str, unit: str) -> ast.Module | None:
@@ -137,19 +143,20 @@ class _Loaded:
     def answer(self, target: Any, calls: Decoder) -> bytes:
         """Make the next of ``calls``; return what it gave, or how it failed, as a message."""
         kept = calls.kept = calls.containers = []
-        start = calls.at
         call = calls.value()
         if type(call) is int:  # the number of an iterator, not a call
             return self._more(call)
-        asked = calls.raw[start : calls.at]
+        before = list(map(self._content, kept)) if kept else []
         try:
             answer, kind = target(*call[0], **call[1]), b"="
         except BaseException as problem:
             answer, kind = problem, b"!"
         encoder = self._encoder()
         try:
-            changed = bool(kept) and self._changed(call, asked)
-            encoder.refer_to(kept)
+            changed = False
+            if kept:
+                changed = not all(map(_same, before, map(self._content, kept)))
+                encoder.refer_to(kept)
             if kind == b"=":
                 encoder.put(answer, encoder.depth)
             else:
@@ -165,15 +172,19 @@ class _Loaded:
     def _encoder(self) -> Encoder:
         return Encoder(self._limits, own=self._own, names=self.names, streams=self._streams)
 
-    def _changed(self, call: Any, asked: bytes) -> bool:
-        """Tell whether a call has changed its arguments in place."""
+    def _content(self, container: Any) -> Any:
+        """Return what a container holds: its items, not what those hold."""
+        kind = type(container)
+        if kind is list:
+            return tuple(container)
+        if kind is dict:
+            return (*container, *container.values())
         encoder = Encoder(own=self._own, names=self.names)
-        encoder.kept, encoder.comparing = [], True
-        encoder.bytes_left = len(asked)
+        encoder.comparing = True
         try:
-            return encoder.encode(call) != asked
-        except (TooLargeError, RecursionError):
-            return True
+            return encoder.encode(container)
+        except RecursionError:
+            return object()  # the same as nothing
 
     def _more(self, number: int) -> bytes:
         """Return the next items of an iterator."""
@@ -226,6 +237,13 @@ def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
         if problem.code not in (None, 0):
             raise
     return output.getvalue().decode("utf-8", "surrogatepass")
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Tell whether a container holds what it held: the same objects, where its items are told."""
+    if type(before) is tuple:
+        return len(before) == len(after) and all(map(operator.is_, before, after))
+    return bool(before == after)
 
 
 def _bare(problem: BaseException) -> BaseException:
