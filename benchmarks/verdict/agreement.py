@@ -74,7 +74,7 @@ def of_mutant(mutant: Mutant) -> Trial:
 
 def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> dict[str, list[Trial]]:
     """Return what is judged, by kind: ``count`` mutants, ``others`` variants and in proportion to them the rest."""
-    (incr_list,) = [problem for problem in problems if problem.task_id == "HumanEval/42"] or [None]
+    incr_list = next((problem for problem in problems if problem.task_id == "HumanEval/42"), None)
     changed = mutants(problems, count, seed)
     reported = {name: f"{helper}\n\n{main}" for name, (helper, main, _) in REPORTED.items()}
     return {

@@ -62,7 +62,7 @@ def rehearse(jobs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
             * ``"do": "try"``: can its tests run? Answers ``{"refused": why, "unsendable": why}``, ``""`` where they can.
             * ``"do": "ask"``, with ``program`` (the reference) and ``calls`` (the text of a list of argument tuples):
-              answers ``{"values": [its text, or None], "errors": [class, or ""], "error": the program's, or ""}``.
+              answers ``{"values": [its text, or None], "errors": [class, "limit NAME" or ""], "error": the program's, or ""}``.
             * ``"do": "pass"``: answers ``{"passed": [bool]}``, which of its tests its reference passes.
 
     Where this machine gives no jail, references run in plain processes.
@@ -182,7 +182,7 @@ def _ask(problem: Problem, job: dict[str, Any], evaluator: _Evaluators) -> dict[
     HEARD.clear()
     outcome = judge.judge(0, "", job["program"])
     values = [HEARD[number] for number in sorted(HEARD)]
-    raised = [type(value).__name__ if isinstance(value, BaseException) else "" for value in values]
+    raised = [_raised(value) if isinstance(value, BaseException) else "" for value in values]
     told = [None if error else _text(value) for value, error in zip(values, raised, strict=True)]
     return {"values": told, "errors": raised, "error": outcome["error"]}
 
@@ -198,6 +198,12 @@ def _pass(problem: Problem, _job: dict[str, Any], evaluator: _Evaluators) -> dic
 
 
 _DOING = {"try": _try, "ask": _ask, "pass": _pass}
+
+
+def _raised(error: BaseException) -> str:
+    """Return the name of the limit that a call ran into, or the class of what it raised."""
+    limit = getattr(error, "codeduet_origin", ("",))[-1]
+    return f"limit {limit}" if limit else type(error).__name__
 
 
 _SCALARS = (bool, int, float, complex, str, bytes, bytearray, range, type(None))

@@ -266,6 +266,13 @@ def test_references_are_asked_in_the_jail(tmp_path: Path) -> None:
     assert not mark.exists()
 
 
+def test_an_input_that_gives_more_than_a_program_may_return_is_no_test(executor: Executor, tmp_path: Path) -> None:
+    row = FORMATS["EvalPlus, HumanEval"]()[1]
+    row |= {"canonical_solution": "    return text * 100\n", "base_input": [["ab"]], "plus_input": [["a" * 20_000]]}
+    (problem,) = load_problems(write(tmp_path / "mine.jsonl", [row]))
+    assert executor.judge(problem, main_code=problem.reference).tests == (True,)
+
+
 def test_types_that_json_has_not_are_those_of_mbppplus(executor: Executor, tmp_path: Path) -> None:
     row = {
         **FORMATS["EvalPlus, MBPP"]()[0],
