@@ -154,22 +154,34 @@ def _try(problem: Problem, _job: dict[str, Any], _evaluator: _Evaluators) -> dic
 
         errors += known.check.run(dummy).errors
     refused = imports.missing(errors)
-    if not refused and errors and (not called or _undefined(errors[0], problem)):
+    if not refused and errors and (undefined := _undefined(errors[0], problem)):
+        if undefined in _defined(
+            problem.canonical_solution
+        ):  # some of MBPP's make their trees of the program's own class
+            unsendable.append(f"it uses {undefined}, which only a program defines")
+        else:
+            refused = f"its tests use {undefined}, which nothing defines"
+    elif not refused and errors and not called:
         refused = f"its tests fail before they ask a program anything ({_said(errors[0])})"
     return {"refused": refused, "unsendable": unsendable[0] if unsendable else ""}
 
 
-def _undefined(error: BaseException, problem: Problem) -> bool:
-    """Tell whether a test uses a name that neither the tests nor the prompt ever give a value."""
+def _undefined(error: BaseException, problem: Problem) -> str:
+    """Return the name that a test uses and neither the tests nor the prompt ever give a value; ``""`` if none failed so."""
     if not isinstance(error, NameError) or isinstance(error, UnboundLocalError):
-        return False
-    given: set[str] = set()
-    for node in ast.walk(parse_trusted(problem.preamble + "\n" + problem.source.text)):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            given.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            given.add(node.name)
-    return error.name not in given
+        return ""
+    return "" if error.name in _defined(f"{problem.preamble}\n{problem.source.text}") else str(error.name)
+
+
+def _defined(source: str) -> set[str]:
+    """Return all names that a source text gives a value, anywhere; none if it does not parse, as a body alone may not."""
+    try:
+        nodes = list(ast.walk(parse_trusted(source)))
+    except SyntaxError:
+        return set()
+    given = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    given |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return given | {node.name for node in nodes if isinstance(node, ast.ExceptHandler) and node.name}
 
 
 def _ask(problem: Problem, job: dict[str, Any], evaluator: _Evaluators) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def test_tests_that_can_run_for_no_program_are_refused_with_file_line_and_import
         bad["test"].replace(
             "assert", "import numpy.no_such\n    assert", 1
         ): "its tests import numpy.no_such, which is",
-        bad["test"].replace("== 'b a'", "== ORDER"): "its tests fail before they ask a program anything",
+        bad["test"].replace("== 'b a'", "== ORDER"): "its tests use ORDER, which nothing defines",
         f"{bad['test']}\nSEEN = {{}}['x']\n": "its tests fail before they ask a program anything (KeyError: 'x')",
     }.items():
         write(path, [good, {**bad, "test": test}])
@@ -221,6 +221,51 @@ def test_tests_that_pass_objects_of_their_own_are_left_out_and_said(tmp_path: Pa
     assert loaded.line() == ("loaded 4 problems, MBPP format; left out 1 whose tests no program can be put to: 603")
     write(path, [rows[2]])
     refused(path, "603: a test cannot be put to a program: a Node cannot be sent into the jail")
+
+
+def test_trees_of_the_programs_own_class_are_left_out(tmp_path: Path) -> None:
+    rows = mbpp()
+    rows[1] |= {
+        "code": "class Node:\n    def __init__(self, x):\n        self.x = x\ndef value(node):\n    return node.x\n",
+        "test_setup_code": "root = Node(1)\r\nroot.left = Node(2)",
+        "test_list": ["assert (value(root)) == 1"],
+    }
+    loaded = load_set(write(tmp_path / "mbpp.jsonl", rows))
+    assert loaded.left_out == (
+        ("602", "602: a test cannot be put to a program: it uses Node, which only a program defines"),
+    )
+
+
+def test_functions_of_any_name_are_targets(executor: Executor, tmp_path: Path) -> None:
+    # MBPP has functions called check and test_duplicate, bodies indented by one blank or by tabs, and a builtin's name as
+    # a parameter's.
+    rows = [
+        {**mbpp()[0], "task_id": number, "code": code, "test_list": tests}
+        for number, (code, tests) in enumerate(
+            [
+                (
+                    "def rev(n):\r\n\treturn n\r\ndef check (n):    \r\n    return n == rev(n)  ",
+                    ["assert check(70) == True"],
+                ),
+                (
+                    "def test_duplicate(values):\n return len(values) != len(set(values))",
+                    ["assert test_duplicate(([1, 1]))==True "],
+                ),
+                (
+                    "def pos(list, str = '-'):\n#pos = 1\n  list.sort()\n  return list",
+                    ["assert (pos([2, 1])) == ([1, 2])"],
+                ),
+                ("def main():\n  return 1", ["assert main() == 1"]),
+            ]
+        )
+    ]
+    problems = load_problems(write(tmp_path / "mbpp.jsonl", rows))
+    assert [problem.entry_point for problem in problems] == ["check", "test_duplicate", "pos", "main"]
+    for problem in problems:
+        compile(problem.prompt, "prompt", "exec")
+        assert executor.judge(problem, main_code=problem.reference).tests == (True,)
+        assert not executor.judge(problem, main_code=f"def {problem.entry_point}(*args):\n    return None\n").passed
+        assert executor.judge(problem, main_code=problem.reference, tests="examples").solved
 
 
 MALFORMED: dict[str, tuple[Any, str]] = {
