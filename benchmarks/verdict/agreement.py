@@ -74,7 +74,6 @@ def of_mutant(mutant: Mutant) -> Trial:
 
 def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> dict[str, list[Trial]]:
     """Return what is judged, by kind: ``count`` mutants, ``others`` variants and in proportion to them the rest."""
-    incr_list = next((problem for problem in problems if problem.task_id == "HumanEval/42"), None)
     changed = mutants(problems, count, seed)
     reported = {name: f"{helper}\n\n{main}" for name, (helper, main, _) in REPORTED.items()}
     return {
@@ -83,7 +82,12 @@ def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> d
         "variants": variants.programs(problems, others, seed),
         "in place": variants.in_place(problems, others // 5, seed),
         "prompts": variants.prompts(problems, [(m.problem, m.change, m.body) for m in changed[: others // 5]]),
-        "reported": [Trial(incr_list, name, code) for name, code in reported.items()] if incr_list else [],
+        "reported": [
+            Trial(problem, name, code)
+            for problem in problems
+            if problem.task_id == "HumanEval/42"
+            for name, code in reported.items()
+        ],
     }
 
 

@@ -44,8 +44,8 @@ def programs(count: int, tokens: dict[str, str], secret: str) -> Iterator[tuple[
     trap = escapes.problem(secret)
     attacks = [
         case
-        for case in (*forged.CASES, *exhaustion.CASES, *channel.CASES)
-        if case.task_id in by_id and "solved" not in case.expects and case.earns < 3
+        for case in (*forged.CASES, *exhaustion.CASES, *(case for case in channel.CASES if not case.earns))
+        if case.task_id in by_id and "solved" not in case.expects
     ]
     hostile: Iterator[Case] = itertools.cycle(
         random.Random(0).sample([*attacks, *escapes.CASES], len(attacks) + len(escapes.CASES))

@@ -28,6 +28,7 @@ from typing import Any, cast
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
+from codeduet.envs.execution.jail.program import JOB
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
 from codeduet.envs.execution.kinds import OpaqueError, TooLargeError
 from codeduet.envs.execution.limits import Limits
@@ -65,6 +66,18 @@ class Known:
     check: Check
     classes: list[str]
     ahead: list[bytes] = field(default_factory=list)
+    job: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Encode what all its programs get alike."""
+        problem = self.problem
+        parts: dict[str, Any] = {
+            "classes": self.classes,
+            "preamble": problem.preamble,
+            "entry_point": problem.entry_point,
+        }
+        parts |= {"seed": problem.task_id, "streams": problem.source.streams}
+        self.job = {name: encode(part) for name, part in parts.items()}
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -301,17 +314,9 @@ def _load(conversation: Conversation, known: Known, helper_code: str, main_code:
     problem = known.problem
     # Alike each time: a class's name holds its module's. No identifier, and not to be guessed by another program.
     text = f"{problem.preamble}\0{helper_code}\0{main_code}".encode("utf-8", "surrogatepass")
-    job = {
-        "module": f"program-{hashlib.sha256(text).hexdigest()[:16]}",
-        "classes": known.classes,
-        "preamble": problem.preamble,
-        "helper": helper_code,
-        "main": main_code,
-        "entry_point": problem.entry_point,
-        "seed": problem.task_id,
-        "streams": problem.source.streams,
-    }
-    conversation.send(encode(job))
+    module = f"program-{hashlib.sha256(text).hexdigest()[:16]}"
+    parts = known.job | {"module": encode(module), "helper": encode(helper_code), "main": encode(main_code)}
+    conversation.send(join([parts[name] for name in JOB]))
     return read_parsed(conversation.receive(), facts) and read_loaded(conversation.receive(), facts)
 
 

@@ -83,11 +83,13 @@ def read_parsed(message: bytes, facts: Facts) -> bool:
         MalformedError: the message says nothing.
     """
     match decode(message):
-        case ("parsed", bool(syntax_ok), dict(shape), tuple(error)):
+        case ("parsed", bool(syntax_ok), list(shape), tuple(error)):
             facts.syntax_ok = syntax_ok
-            if not all(_is_shape(name, value) for name, value in shape.items()):
+            facts.structure = dict(
+                zip(_SHAPE, shape, strict=False)
+            )  # which is empty where a program is too deep to walk
+            if not all(_is_shape(name, value) for name, value in facts.structure.items()):
                 raise MalformedError("no shape of a program")
-            facts.structure = shape
             return not _failed(error, facts)
     raise MalformedError("no word on parsing")
 

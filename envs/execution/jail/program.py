@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from codeduet.envs.execution.limits import LimitName, Limits
 
 UNITS = ("preamble", "helper", "main")
+JOB = ("module", "classes", *UNITS, "entry_point", "seed", "streams")
+"""What a job is made of, in the order it is sent."""
 _FILES = {f"<{unit}>": unit for unit in UNITS}
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
 """The flags that ``from __future__ import`` sets; 0x10 is a nested function's."""
@@ -39,7 +41,7 @@ _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.a
 def run(channel: int, limits: Limits) -> None:
     """Do one program's job, as told on ``channel``, until the trusted side hangs up."""
     gc.disable()  # a syntax tree is thousands of objects and no garbage
-    job: dict[str, Any] = decode(wire.receive(channel))
+    job = dict(zip(JOB, decode(wire.receive(channel)), strict=True))
     random.seed(job["seed"])
     trees = _parse(channel, job)
     if trees is None:
@@ -64,18 +66,18 @@ def _parse(channel: int, job: dict[str, Any]) -> dict[str, ast.Module | None] | 
     trees: dict[str, ast.Module | None] = dict.fromkeys(UNITS)
     error: tuple[str, ...] = ()
     bad = set()
-    for unit in UNITS:
+    for unit in UNITS[1:]:  # the prompt's own code was compiled where the tests are
         try:
             trees[unit] = _tree(job[unit], unit)
         except BaseException as problem:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
             bad.add(unit)
             error = error or (unit, *_describe(problem))
     try:
-        shape = structure.read(trees["helper"], trees["main"], job["entry_point"])
+        shape = list(structure.read(trees["helper"], trees["main"], job["entry_point"]).values())
     except BaseException as problem:  # too deep to walk
-        shape = {}
+        shape = []
         error = error or ("main", *_describe(problem))
-    wire.send(channel, encode(("parsed", bad <= {"preamble"}, shape, error)))
+    wire.send(channel, encode(("parsed", not bad, shape, error)))
     return None if error else trees
 
 
@@ -126,7 +128,7 @@ class _Loaded:
                 if unit == "preamble":
                     flags = code.co_flags & _FUTURES
             gc.enable()
-            if job.get("streams"):
+            if job["streams"]:
                 wire.send(channel, encode(("loaded",)))
                 return lambda text: _run_on(text, [code for _, code in compiled], job["entry_point"])
             for unit, code in compiled:  # noqa: B007  # the handler says which one it was
