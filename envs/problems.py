@@ -139,6 +139,9 @@ def load_problems(
 ) -> tuple[Problem, ...]:
     """Load a problem set, in file order.
 
+    Problems whose tests can be put to no program, since they pass objects of their own, are left out;
+    ``codeduet.envs.sets.load_set(source)`` says which, and which format the set has.
+
     Args:
         source: ``"humaneval"``, ``"embedded"``, ``"humanevalplus"``, ``"mbpp"``, ``"mbppplus"``, or the path of a file
             in one of the formats of :mod:`codeduet.envs.sets`.
