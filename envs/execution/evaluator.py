@@ -26,10 +26,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from codeduet.envs.errors import InputError
-from codeduet.envs.execution import wire
+from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jail.program import JOB
-from codeduet.envs.execution.jail.zygote import lower_limit
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
 from codeduet.envs.execution.kinds import OpaqueError, TooLargeError
 from codeduet.envs.execution.limits import Limits
@@ -60,7 +59,7 @@ class OtherCallError(Exception):
 
 
 @dataclass
-class _Known:
+class Known:
     """A problem's tests, and the calls, encoded, that they are known to make."""
 
     problem: Problem
@@ -72,8 +71,13 @@ class _Known:
     def __post_init__(self) -> None:
         """Encode what all its programs get alike."""
         problem = self.problem
-        parts = {"classes": self.classes, "preamble": problem.preamble, "entry_point": problem.entry_point}
-        self.job = {name: encode(part) for name, part in {**parts, "seed": problem.task_id}.items()}
+        parts: dict[str, Any] = {
+            "classes": self.classes,
+            "preamble": problem.preamble,
+            "entry_point": problem.entry_point,
+        }
+        parts |= {"seed": problem.task_id, "streams": problem.source.streams}
+        self.job = {name: encode(part) for name, part in parts.items()}
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -106,7 +110,7 @@ class Candidate:
         unsendable: why a call could not be sent, which is the test's fault.
     """
 
-    def __init__(self, conversation: Conversation, known: _Known, ahead: list[bytes], limits: Limits) -> None:
+    def __init__(self, conversation: Conversation, known: Known, ahead: list[bytes], limits: Limits) -> None:
         self._conversation = conversation
         self._known = known
         self._ahead = ahead
@@ -202,8 +206,12 @@ class Candidate:
         return EndedError()
 
 
-def calls_ahead(known: _Known) -> list[bytes]:
-    """Return the first calls, encoded, that the tests make whatever they are answered."""
+def calls_ahead(known: Known) -> list[bytes]:
+    """Return the first calls, encoded, that the tests make whatever they are answered.
+
+    Raises:
+        InputError: the tests import what is not there, so that they can run for no program.
+    """
     runs = []
     for answer in _DUMMY_ANSWERS:
         asked: list[bytes] = []
@@ -214,7 +222,8 @@ def calls_ahead(known: _Known) -> list[bytes]:
             _asked.append(known.encode((arguments, options), []))
             return _answer
 
-        known.check.run(dummy)
+        if why := imports.missing(known.check.run(dummy).errors):
+            raise InputError(f"{known.problem.task_id}: {why}")
         runs.append(asked)
     ahead: list[bytes] = []
     size = 0
@@ -233,11 +242,15 @@ class Evaluator:
         self._jail = jail
         self.limits = jail.limits
         self._isolation = isolation
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
 
     def learn(self, key: int, problem: Problem) -> None:
         """Prepare the tests of a problem."""
-        known = _Known(problem, Check(problem), classes_of(problem.preamble))
+        known = Known(problem, Check(problem), classes_of(problem.preamble))
+        if foreign := imports.of_tests(problem) - sys.modules.keys():  # large, and no program has a hand in it
+            _limit_memory(None)
+            imports.provide(foreign)
+            _limit_memory(self.limits)
         known.ahead = calls_ahead(known)
         self._known[key] = known
 
@@ -256,7 +269,7 @@ class Evaluator:
         outcome = self._attempt(known, known.ahead, helper_code, main_code)
         return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
 
-    def _attempt(self, known: _Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
+    def _attempt(self, known: Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
         facts = Facts(self.limits)
         findings = Findings([False] * known.check.total)
@@ -296,7 +309,7 @@ class Evaluator:
         }
 
 
-def _load(conversation: Conversation, known: _Known, helper_code: str, main_code: str, facts: Facts) -> bool:
+def _load(conversation: Conversation, known: Known, helper_code: str, main_code: str, facts: Facts) -> bool:
     """Have the program parsed and loaded; tell whether it can be called."""
     problem = known.problem
     # Alike each time: a class's name holds its module's. No identifier, and not to be guessed by another program.
@@ -384,11 +397,20 @@ def _die_with_executor() -> None:
         die_with_parent()
 
 
-def _limit_memory(limits: Limits) -> None:
-    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say."""
+def _limit_memory(limits: Limits | None) -> None:
+    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say.
+
+    None lifts the bound. It is a soft one: nothing that could lift it runs here.
+    """
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        lower_limit(resource.RLIMIT_AS, pages * resource.getpagesize() + (limits.memory_mb << 20))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bound = hard
+        if limits is not None:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            bound = pages * resource.getpagesize() + (limits.memory_mb << 20)
+        if hard != resource.RLIM_INFINITY:
+            bound = min(bound, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
 def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., None]) -> None:
@@ -396,7 +418,7 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
         evaluator.forget()
     try:
         if "problem" in request:
-            evaluator.learn(request["key"], Problem(**request["problem"]))
+            evaluator.learn(request["key"], Problem.from_wire(request["problem"]))
             signal.setitimer(signal.ITIMER_PROF, evaluator.limits.check_cpu_s)
         answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
     except InputError as error:

@@ -13,6 +13,7 @@ import __future__
 import ast
 import errno
 import gc
+import io
 import operator
 import random
 import sys
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from codeduet.envs.execution.limits import LimitName, Limits
 
 UNITS = ("preamble", "helper", "main")
-JOB = ("module", "classes", *UNITS, "entry_point", "seed")
+JOB = ("module", "classes", *UNITS, "entry_point", "seed", "streams")
 """What a job is made of, in the order it is sent."""
 _FILES = {f"<{unit}>": unit for unit in UNITS}
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
@@ -104,7 +105,11 @@ class _Loaded:
         self._streams: list[Iterator[Any]] = []  # what was returned and may be asked for more
 
     def load(self, channel: int, job: dict[str, Any]) -> Any:
-        """Run the units as one module; return the target function, or None where it does not load."""
+        """Run the units as one module; return the target function, or None where it does not load.
+
+        A program that reads and prints is run anew for each input, since it may be a script: the function returned then
+        takes an input and gives what was printed.
+        """
         # Registered, as any module is: dataclasses with text annotations and pickle look it up. Its name is no
         # identifier, so that no program can import from it by name what it could not elsewhere.
         module = types.ModuleType(job["module"])
@@ -123,6 +128,9 @@ class _Loaded:
                 if unit == "preamble":
                     flags = code.co_flags & _FUTURES
             gc.enable()
+            if job["streams"]:
+                wire.send(channel, encode(("loaded",)))
+                return lambda text: _run_on(text, [code for _, code in compiled], job["entry_point"])
             for unit, code in compiled:  # noqa: B007  # the handler says which one it was
                 exec(code, self.names)
             target = self.names.get(job["entry_point"])
@@ -209,6 +217,28 @@ class _Loaded:
             del encoder.parts[written:]
             encoder.bytes_left, encoder.nodes_left = left
             encoder.put(_bare(problem), encoder.depth)
+
+
+def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
+    """Run the units on a text as standard input; return what they print.
+
+    A script prints as it is loaded; where nothing is printed then, the target is called.
+    """
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    # Text streams over bytes, as programs may read and write ``sys.stdin.buffer`` too.
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), encoding="utf-8")
+    output = io.BytesIO()
+    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="surrogatepass", write_through=True)
+    try:
+        for code in units:
+            exec(code, module.__dict__)
+        if not output.tell() and callable(target := module.__dict__.get(entry_point)):
+            target()
+    except SystemExit as problem:  # a script's usual end
+        if problem.code not in (None, 0):
+            raise
+    return output.getvalue().decode("utf-8", "surrogatepass")
 
 
 def _same(before: Any, after: Any) -> bool:
