@@ -74,6 +74,7 @@ class _Known:
         problem = self.problem
         parts = {"classes": self.classes, "preamble": problem.preamble, "entry_point": problem.entry_point}
         self.job = {name: encode(part) for name, part in {**parts, "seed": problem.task_id}.items()}
+        self.encoder = Encoder(strict=True, own=self.classes)  # of calls, one after the other
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -87,8 +88,8 @@ class _Known:
             OpaqueError: an object of a program's is among them.
             TypeError: something else that cannot be sent.
         """
-        encoder = Encoder(strict=True, own=self.classes, names=self.check.names)
-        encoder.kept = kept
+        encoder = self.encoder
+        encoder.begin(self.check.names, kept)
         try:
             return encoder.encode(call)
         except RecursionError:
@@ -158,7 +159,8 @@ class Candidate:
                 answer = decoder.value()
             else:
                 failure = read_failure(decoder, message[:1])
-            refill(decoder, kept)
+            if not decoder.done:
+                refill(decoder, kept)
             return answer, failure
         except BaseException as error:  # noqa: BLE001
             return None, self._fault(error)
