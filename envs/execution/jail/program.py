@@ -77,10 +77,8 @@ def _compile(channel: int, job: dict[str, Any]) -> _Compiled | None:
                 flags = code.co_flags & _FUTURES
         except BaseException as problem:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
             compiled[unit] = problem
-            try:
-                ast.parse(job[unit])  # a return outside of any function, say
-            except BaseException as reason:
-                error = error or (unit, *_describe(reason))
+            if not _parses(job[unit], problem):
+                error = error or (unit, *_describe(problem))
     codes = {unit: code for unit, code in compiled.items() if isinstance(code, types.CodeType)}
     try:
         found = structure.read(codes.get("helper"), codes.get("main"), lambda: _tree(job["main"]), job["entry_point"])
@@ -90,6 +88,17 @@ def _compile(channel: int, job: dict[str, Any]) -> _Compiled | None:
         error = error or ("main", *_describe(problem))
     wire.send(channel, encode(("parsed", not error, shape, error)))
     return None if error else compiled
+
+
+def _parses(source: str, problem: BaseException) -> bool:
+    """Tell whether what does not compile is Python: a ``return`` outside of any function, say."""
+    if type(problem) is not SyntaxError:
+        return False
+    try:
+        ast.parse(source)
+    except BaseException:
+        return False
+    return True
 
 
 def _tree(source: str) -> ast.Module | None:
