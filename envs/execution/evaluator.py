@@ -30,7 +30,7 @@ from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jail.program import JOB
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
-from codeduet.envs.execution.kinds import OpaqueError, TooLargeError
+from codeduet.envs.execution.kinds import TooLargeError
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.execution.messages import Facts, origin, read_failure, read_loaded, read_parsed, refill
 from codeduet.envs.execution.probe import self_test
@@ -60,12 +60,16 @@ class OtherCallError(Exception):
 
 @dataclass
 class Known:
-    """A problem's tests, and the calls, encoded, that they are known to make."""
+    """A problem's tests, and the calls, encoded, that they are known to make.
+
+    ``unsendable`` says which of their own values cannot be sent to any program.
+    """
 
     problem: Problem
     check: Check
     classes: list[str]
     ahead: list[bytes] = field(default_factory=list)
+    unsendable: str = ""
     job: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,6 +82,7 @@ class Known:
         }
         parts |= {"seed": problem.task_id, "streams": problem.source.streams}
         self.job = {name: encode(part) for name, part in parts.items()}
+        self.encoder = Encoder(strict=True, own=self.classes)  # of calls, one after the other
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -88,11 +93,10 @@ class Known:
         """Return a call's arguments and options as bytes; ``kept`` gets the containers in them.
 
         Raises:
-            OpaqueError: an object of a program's is among them.
-            TypeError: something else that cannot be sent.
+            TypeError: something that cannot be sent is among them.
         """
-        encoder = Encoder(strict=True, own=self.classes, names=self.check.names)
-        encoder.kept = kept
+        encoder = self.encoder
+        encoder.begin(self.check.names, kept)
         try:
             return encoder.encode(call)
         except RecursionError:
@@ -107,7 +111,6 @@ class Candidate:
         ended: the process ended, or broke the protocol, before it had answered all calls.
         forged: it broke the protocol.
         diverged: a call differs from the one that was sent ahead.
-        unsendable: why a call could not be sent, which is the test's fault.
     """
 
     def __init__(self, conversation: Conversation, known: Known, ahead: list[bytes], limits: Limits) -> None:
@@ -122,7 +125,6 @@ class Candidate:
         self.ended = False
         self.forged = False
         self.diverged = False
-        self.unsendable = ""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         with self._turn:
@@ -132,13 +134,7 @@ class Candidate:
         if self.ended or self.diverged:
             raise EndedError
         kept: list[Any] = []
-        try:
-            call = self._known.encode((arguments, options), kept)
-        except OpaqueError:  # an answer of the program's own, passed on: it fails the test
-            raise
-        except TypeError as error:
-            self.unsendable = str(error)
-            raise
+        call = self._known.encode((arguments, options), kept)  # raises where an answer that cannot be sent is passed on
         place = len(self.asked)
         self.asked.append(call)
         if place < len(self._ahead) and self._ahead[place] != call:
@@ -162,17 +158,14 @@ class Candidate:
                 answer = decoder.value()
             else:
                 failure = read_failure(decoder, message[:1])
-            refill(decoder, kept)
+            if not decoder.done:
+                refill(decoder, kept)
             return answer, failure
         except BaseException as error:  # noqa: BLE001
             return None, self._fault(error)
 
     def _more(self, number: int) -> tuple[list[Any], Any]:
         """Ask for the next items of an iterator that the program returned."""
-        with self._turn:
-            return self._next(number)
-
-    def _next(self, number: int) -> tuple[list[Any], Any]:
         if self.ended or self.diverged:
             raise EndedError
         try:
@@ -219,7 +212,11 @@ def calls_ahead(known: Known) -> list[bytes]:
         def dummy(*arguments: Any, _asked: list[bytes] = asked, _answer: float = answer, **options: Any) -> float:
             if len(_asked) >= _MOST_AHEAD:
                 raise EndedError
-            _asked.append(known.encode((arguments, options), []))
+            try:
+                _asked.append(known.encode((arguments, options), []))
+            except TypeError as error:
+                known.unsendable = str(error)
+                raise
             return _answer
 
         if why := imports.missing(known.check.run(dummy).errors):
@@ -266,6 +263,8 @@ class Evaluator:
             JailGoneError: the jail has ended.
         """
         known = self._known[key]
+        if known.unsendable:
+            raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {known.unsendable}")
         outcome = self._attempt(known, known.ahead, helper_code, main_code)
         return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
 
@@ -286,8 +285,6 @@ class Evaluator:
                 facts.ended = True
             except (wire.OversizeError, MalformedError, TooLargeError):
                 facts.ended = facts.forged = True
-        if candidate is not None and candidate.unsendable:
-            raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {candidate.unsendable}")
         if candidate is not None and candidate.diverged:
             del known.ahead[len(candidate.asked) - 1 :]
             return None

@@ -212,6 +212,50 @@ def test_an_unparsable_helper_fails_the_team_even_where_main_needs_none(executor
     assert outcome.structure.defines_entry_point
 
 
+SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "one calls the other": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    y = x\n    return plus(y)\n",
+        {"helper_functions": ("plus",), "main_functions": ("double",), "calls_helper": True, "thin_wrapper": False},
+    ),
+    "a thin one": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    return plus(x)\n",
+        {"calls_helper": True, "thin_wrapper": True},
+    ),
+    "an idle call": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    plus(x)\n    return x + x\n",
+        {"calls_helper": True, "ignores_result": True},
+    ),
+    "a method is no function": (
+        "class A:\n    def plus(self): ...\n\nf = lambda: 1\nx = [y for y in ()]\nasync def g(): ...\n",
+        "def double(x):\n    def inner(): ...\n    return x + x\n",
+        {"helper_functions": ("g",), "main_functions": ("double",), "calls_helper": False},
+    ),
+    "under a condition": (
+        "",
+        "if True:\n    def double(x):\n        return x + x\n",
+        {"main_functions": ("double",), "defines_entry_point": True},
+    ),
+}
+
+
+@pytest.mark.parametrize(("helper", "main", "fields"), SHAPES.values(), ids=SHAPES.keys())
+def test_the_shape_of_a_program_is_told(
+    executor: Executor, toy: Problem, helper: str, main: str, fields: dict[str, Any]
+) -> None:
+    outcome = executor.judge(toy, helper_code=helper, main_code=main)
+    assert outcome.solved
+    assert {name: getattr(outcome.structure, name) for name in fields} == fields
+
+
+def test_what_parses_and_does_not_compile_is_python_that_does_not_run(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code=f"{RIGHT}return 1\n")
+    assert (outcome.syntax_ok, outcome.runnable) == (True, False)
+    assert (outcome.error, outcome.error_unit) == ("SyntaxError: 'return' outside function (line 3)", "main")
+
+
 def test_a_verdict_repeats_itself(executor: Executor, toy: Problem) -> None:
     """Text is hashed alike in every process, and random numbers of the tests are drawn alike."""
     program = Program(toy, "", "raise ValueError(hash('a'), list({'a', 'b', 'c', 'd', 'e'}))")
