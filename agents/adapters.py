@@ -47,7 +47,7 @@ class _OneOperation(LoraLinear):  # type: ignore[misc]
                 x, base.weight, base.bias, down, up, *halves, self.scaling[name]
             )
             return adapted
-        return _compute(x, base.weight, base.bias, *halves, self.scaling[name])[0]
+        return _added(base(x), x, *halves, self.scaling[name])[0]
 
     def _drops(self, name: str) -> bool:
         return self.training and not isinstance(self.lora_dropout[name], nn.Identity)
@@ -74,7 +74,13 @@ def _compute(
     up: torch.Tensor,  # [E, R]
     scale: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # [.., E], [tokens, R]
-    out = F.linear(x, weight, bias)
+    return _added(F.linear(x, weight, bias), x, down, up, scale)
+
+
+def _added(
+    out: torch.Tensor, x: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Add the adapter's output to the base's, in place."""
     low = x.reshape(-1, x.shape[-1]) @ down.T
     out.view(-1, out.shape[-1]).addmm_(low, up.T, alpha=scale)
     return out, low

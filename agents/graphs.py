@@ -11,27 +11,28 @@ import torch
 
 
 class Recorded:
-    """A function of a tensor that runs on a GPU as a graph from the second call on, and elsewhere as it is.
+    """Runs a function of a tensor on a GPU as a graph from the second call on, and elsewhere as it is."""
 
-    Args:
-        run: reads and writes tensors that stay where they are, and depends on nothing else that changes.
-    """
-
-    def __init__(self, run: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self._run = run
+    def __init__(self) -> None:
         self._ready = False
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, given: torch.Tensor) -> torch.Tensor:
-        """Return the result for ``given``, of the same shape in every call; a graph's is overwritten by the next."""
+    def __call__(self, run: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor) -> torch.Tensor:
+        """Return ``run(given)``; a graph's result is overwritten by the next.
+
+        Args:
+            run: the same in every call. It reads and writes tensors that stay where they are, and depends on nothing else
+                that changes. It is not held, so that its owner can hold this.
+            given: of the same shape in every call.
+        """
         if given.device.type != "cuda" or not self._ready:
             self._ready = True  # this run makes what recording may not: handles, workspaces
-            return self._run(given)
+            return run(given)
         if self._graph is None:
             self._given = given.clone()
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._result = self._run(self._given)
+                self._result = run(self._given)
         else:
             self._given.copy_(given)
         self._graph.replay()

@@ -16,6 +16,7 @@ import torch
 from codeduet.agents.decoding import decode
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
 from codeduet.agents.network import PADDED, Decoder, context
+from codeduet.agents.packed import packed
 from codeduet.agents.self_test import paths
 from codeduet.agents.team import Policy, Team, finest_dtype
 from codeduet.agents.tokenizers import completion_text
@@ -48,10 +49,11 @@ class HFEngine:
             rows = [_Row(i, j, seed) for i in mine for j, seed in enumerate(requests[i].seeds)]
             # Neighbours of like length pad little; rows of one prompt stay together and share its prefill.
             rows.sort(key=lambda row: (len(requests[row.request].prompt_ids), requests[row.request].prompt_ids))
-            for batch in self._batches(policy, rows, [len(requests[row.request].prompt_ids) for row in rows]):
-                self._decode(policy, batch, [requests[row.request].prompt_ids for row in batch], sampling)
-                for row in batch:
-                    answers[row.request][row.sample] = self._completion(policy, row, sampling)
+            with packed(policy.activate(), sampling.max_new_tokens):
+                for batch in self._batches(policy, rows, [len(requests[row.request].prompt_ids) for row in rows]):
+                    self._decode(policy, batch, [requests[row.request].prompt_ids for row in batch], sampling)
+                    for row in batch:
+                        answers[row.request][row.sample] = self._completion(policy, row, sampling)
         return [[answer for answer in row if answer is not None] for row in answers]
 
     def sync(self, policy: Policy, version: int) -> None:

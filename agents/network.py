@@ -320,7 +320,7 @@ class Decoder:
             self._cache = roomy_cache(room)
         elif decoding == "fixed":
             self._cache = FixedCache(size, self._end)
-        self._recorded = Recorded(self._step_in_place)
+        self._recorded = Recorded()
         self._places = mask.sum(1)
         # Without padding a model counts for itself, some from another number than 0.
         places = positions(mask) if decoding in PADDED else None
@@ -349,7 +349,7 @@ class Decoder:
     def step(self, tokens: torch.Tensor) -> None:
         """Add a token ``[N]`` to each row and compute what follows."""
         if self._decoding == "fixed":
-            self.logits = self._recorded(tokens)
+            self.logits = self._recorded(self._step_in_place, tokens)
             return
         if self._ids is not None:
             self._ids = torch.cat([self._ids, tokens[:, None]], 1)

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class VLLMEngine:
         # In this process: a second one would need its own way to hand adapters over, and outlive a crash of this one.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         try:
             import torch
             import vllm
@@ -96,6 +97,7 @@ class VLLMEngine:
             dtype = str(next(own.parameters()).dtype).removeprefix("torch.")
         elif dtype != "auto":
             dtype = str(dtype_named(dtype)).removeprefix("torch.")
+        give_back_threads = _keep_threads()
         try:
             self.llm = vllm.LLM(
                 model=model_path(model),
@@ -113,6 +115,8 @@ class VLLMEngine:
         except (OSError, ValueError, RuntimeError) as error:
             self._clean_up()
             raise InputError(f"vLLM cannot load {model!r}: {' '.join(str(error).split())[:300]}") from None
+        finally:
+            give_back_threads()
         for policy in adapted:
             self.sync(policy, policy.version)
 
@@ -209,3 +213,19 @@ def _positions(model: str) -> int:
     from transformers import AutoConfig
 
     return int(AutoConfig.from_pretrained(model_path(model)).max_position_embeddings)
+
+
+def _keep_threads() -> Callable[[], None]:
+    """Return what gives the learner its threads and cores back: vLLM's worker for CPUs may tie this process to some of them."""
+    import torch
+
+    threads, set_threads = torch.get_num_threads(), torch.set_num_threads
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+    def give_back() -> None:
+        torch.set_num_threads = set_threads
+        torch.set_num_threads(threads)
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+
+    return give_back

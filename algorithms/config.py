@@ -12,6 +12,7 @@ from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.algorithms.schedule import Schedule
 from codeduet.envs import HELPER, MAIN
+from codeduet.envs.feedback import Feedback
 
 STRICT = ConfigDict(extra="forbid")
 """Pydantic's setting for every config: an unknown key is an error, never ignored."""
@@ -83,17 +84,32 @@ class EnvConfig:
     """The game.
 
     Attributes:
-        problems: ``humaneval``, ``embedded``, or the path of a HumanEval-format JSONL file.
+        problems: ``humaneval``, ``embedded``, ``humanevalplus``, ``mbpp``, ``mbppplus``, the path of a file in one of the
+            formats of ``codeduet.envs.sets``, or ``module:function``.
+        test_problems: another such set, whose problems are the test split; those of ``problems`` are then all for training.
+        packages: packages from outside the standard library that programs may import, such as ``numpy``.
         reward: reward scheme.
         max_turns: turns H of an episode.
+        feedback: what steers a second turn: ``hidden`` tests, the ``examples`` that the prompt shows, or ``none``. ``auto`` is
+            hidden where a team learns, and examples where it is measured: a hidden verdict that steers an answer would turn
+            pass@k into retries with an oracle.
         overlong: what becomes of problems whose longest possible prompt leaves no room for an answer: ``refuse`` says so
             before the first step, ``skip`` leaves them out.
     """
 
     problems: str = "humaneval"
+    test_problems: str = ""
+    packages: list[str] = Field(default_factory=list)
     reward: str = "magrpo"
     max_turns: int = Field(default=1, ge=1)
+    feedback: Literal["auto", "hidden", "examples", "none"] = "auto"
     overlong: Literal["refuse", "skip"] = "refuse"
+
+    def feedback_in(self, *, training: bool) -> Feedback:
+        """Return what steers a second turn in training, or in a measurement."""
+        if self.feedback == "auto":
+            return "hidden" if training else "examples"
+        return self.feedback
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -9,6 +9,7 @@ from codeduet.agents import Engine, Formatter, network
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.envs import HELPER, MAIN, InputError, Problem, find_problem, raw_env
+from codeduet.envs.feedback import longest_example
 
 _CODE = "#"
 """Stands for an answer in a prompt, whose tokens are added apart: a prompt with code in it is another one."""
@@ -118,7 +119,7 @@ def _longest(
         longest["helper_code"] = _CODE
         answers += 1
     if game.max_turns > 1:
-        longest |= {"feedback": _FEEDBACK, "turn": game.max_turns - 1}
+        longest |= {"feedback": _FEEDBACK + longest_example(problem), "turn": game.max_turns - 1}
         without = tokens(**longest)
         longest["previous_code"] = _CODE
         answers += tokens(**longest) > without  # a base model does not read its last answer

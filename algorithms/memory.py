@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import torch
 
 from codeduet.agents import network
+from codeduet.agents.packed import packed_bytes
 from codeduet.agents.team import Policy
 from codeduet.algorithms.config import TrainConfig
-from codeduet.algorithms.logprobs import CHUNK_ELEMENTS, completion_logprobs
+from codeduet.algorithms.logprobs import chunk_rows, completion_logprobs
 from codeduet.envs import InputError
 
 GIB = 2**30
@@ -96,11 +97,13 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
     generating = 0.0
     if config.team.engine == "hf":
-        generating = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model)) / GIB
+        rows = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model))
+        generating = (rows + packed_bytes(model)) / GIB
     # In half precision on a CPU oneDNN lays the head's weights out anew for either pass: 0.5 GiB for 152,000 tokens.
-    head = 2 * network.vocabulary(model) * network.text_config(model).hidden_size * 2
+    hidden = network.text_config(model).hidden_size
+    head = 2 * network.vocabulary(model) * hidden * 2
     laid_out = head if device.type == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
-    fixed = chunk_bytes(network.vocabulary(model), device.type) + laid_out
+    fixed = chunk_bytes(network.vocabulary(model), hidden, device.type) + laid_out
     bare = MemoryPlan(cap, held, trained, generating, 0.0, 0, recompute=False)
     return choose(config, bare, kept=kept_bytes(model), fixed=fixed, longest=longest, device=device.type)
 
@@ -226,9 +229,9 @@ def generating_bytes(config: TrainConfig, longest: int, cache: int, vocabulary: 
     return float(rows * (2 * longest * cache + vocabulary * 4 * 4))
 
 
-def chunk_bytes(vocabulary: int, device: str) -> int:
+def chunk_bytes(vocabulary: int, hidden: int, device: str) -> int:
     """Return the bytes of a chunk of logits while learning: in float32, its gradient and the like."""
-    return max(CHUNK_ELEMENTS[device != "cpu"], vocabulary) * 4 * 3
+    return chunk_rows(vocabulary, hidden, device) * vocabulary * 4 * 3
 
 
 def _sizes(longest: int, most: int, needed: int) -> list[int]:

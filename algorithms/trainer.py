@@ -10,7 +10,7 @@ import contextlib
 import math
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -52,7 +52,7 @@ from codeduet.algorithms.show import (
     step_line,
     time_left,
 )
-from codeduet.envs import env, load_problems, raw_env
+from codeduet.envs import env, load_problems, raw_env, shared_executor
 from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
@@ -104,7 +104,9 @@ class Trainer:
         self.formatter = formatter or make_formatter(config.team, self.team)
         self.engine = engine or make_engine(config.team, self.team)
         episodes = config.problems_per_step * config.group_size
-        self.envs = list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes)
+        self.envs = (
+            list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes, training=True)
+        )
         self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
         self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
         self.longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
@@ -281,17 +283,31 @@ class Trainer:
         metrics: list[dict[str, float]] = []
         faults = 0
         size = max(1, len(self.envs) // self.config.eval_samples)
-        for start in range(0, len(self.test_tasks), size):
-            tasks = self.test_tasks[start : start + size]
-            groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
-            judged = self._judged(groups)
-            faults += len(groups) - len(judged)
-            if judged:
-                metrics.append({**episode_metrics(judged), "weight": len(judged)})
+        with self._measured():
+            for start in range(0, len(self.test_tasks), size):
+                tasks = self.test_tasks[start : start + size]
+                groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
+                judged = self._judged(groups)
+                faults += len(groups) - len(judged)
+                if judged:
+                    metrics.append({**episode_metrics(judged), "weight": len(judged)})
         self.watch.end()
         weights = [row.pop("weight") for row in metrics]
         means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
         return {"reward": math.nan, **means, "worker_faults": float(faults)}
+
+    @contextlib.contextmanager
+    def _measured(self) -> Iterator[None]:
+        """Steer second turns as a measurement does, and then as before."""
+        games = [game for game in (each.unwrapped for each in self.envs) if isinstance(game, raw_env)]
+        before = [game.feedback for game in games]
+        for game in games:
+            game.feedback = self.config.env.feedback_in(training=False)
+        try:
+            yield
+        finally:
+            for game, feedback in zip(games, before, strict=True):
+                game.feedback = feedback
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
@@ -514,17 +530,33 @@ def make_formatter(config: TeamConfig, team: Team) -> Formatter:
     )
 
 
-def make_envs(config: EnvConfig, agents: Sequence[str], count: int) -> list[Env]:
-    """Make ``count`` environments over all problems of the set, so that they can play either split."""
-    problems = load_problems(config.problems)
+def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training: bool = False) -> list[Env]:
+    """Make ``count`` environments over all problems of the set, so that they can play either split.
+
+    Args:
+        config: the game.
+        agents: who acts.
+        count: number of environments.
+        training: whether a team learns in them, or is measured; see ``EnvConfig.feedback``.
+    """
+    problems = load_problems(config.problems, "all", config.test_problems)
+    executor = shared_executor(config.packages) if config.packages else None
     return [
-        env(problems=problems, reward=config.reward, max_turns=config.max_turns, agents=agents) for _ in range(count)
+        env(
+            problems=problems,
+            reward=config.reward,
+            max_turns=config.max_turns,
+            agents=agents,
+            executor=executor,
+            feedback=config.feedback_in(training=training),
+        )
+        for _ in range(count)
     ]
 
 
 def task_ids(config: EnvConfig, split: Split) -> list[str]:
     """Return the task ids of a split."""
-    return [problem.task_id for problem in load_problems(config.problems, split)]
+    return [problem.task_id for problem in load_problems(config.problems, split, config.test_problems)]
 
 
 def peak_memory_mib() -> float:

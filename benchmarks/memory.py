@@ -127,7 +127,12 @@ def shape_plan(config: TrainConfig, shape: Shape, gpu_gib: float) -> MemoryPlan:
         recompute=False,
     )
     return choose(
-        config, bare, kept=shape.kept, fixed=chunk_bytes(shape.vocabulary, "cuda"), longest=longest, device="cuda"
+        config,
+        bare,
+        kept=shape.kept,
+        fixed=chunk_bytes(shape.vocabulary, shape.hidden, "cuda"),
+        longest=longest,
+        device="cuda",
     )
 
 

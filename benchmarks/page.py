@@ -70,9 +70,11 @@ def read_transcripts(runs: Sequence[Path], samples: int = SAMPLES) -> Transcript
         for path in sorted(run.rglob("samples.jsonl")):
             name = name_of(path.parent, run, runs)
             try:
-                source = problems_of(path)
+                sources = problems_of(path)
+                source = " and ".join(filter(None, sources))
                 if source not in prompts:
-                    prompts[source] = {problem.task_id: problem.prompt for problem in load_problems(source)}
+                    known = load_problems(sources[0], "all", sources[1])
+                    prompts[source] = {problem.task_id: problem.prompt for problem in known}
                 rows = read_samples(path)
             except InputError as error:
                 left_out.append(f"transcripts of {path} are left out: {str(error).removeprefix(f'{path} ')}")

@@ -235,13 +235,14 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
         pass_at_k(config.n, 0, k)
     check_blank(config.blank, config.team.agents)
     check_served(config.team)
-    return load_problems(config.env.problems, config.split)[: config.limit or None]
+    return load_problems(config.env.problems, config.split, config.env.test_problems)[: config.limit or None]
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the results of samples ``rows[problem][sample]``."""
     return {
         "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
+        "feedback": config.env.feedback_in(training=False),
         **of_rows(rows, config.k, config.team.agents, config.seed),
         "config": plain(config),
         "seed": config.seed,

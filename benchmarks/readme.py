@@ -45,6 +45,7 @@ COMMANDS = {
     "verdict/agreement_*.json": "make agreement",
     "verdict/cost.json": "make cost",
     "verdict/determinism.json": "make determinism",
+    "verdict/examples.json": "python -m codeduet.benchmarks.verdict.examples --out FILE",
     "verdict/forgery.json": "make forgery",
     "verdict/soak.json": "make soak",
     "architectures.json": "make architectures",
@@ -412,6 +413,16 @@ def _gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:
 _PARITY = ("largest_difference_nats", "sampler_and_learner_nats")
 
 
+def _examples(counts: dict[str, Any]) -> str:
+    rows = [
+        ("problems whose prompt shows examples that the reference passes", counts["with examples"], counts["problems"]),
+        ("examples shown that the reference contradicts", counts["contradicted"], None),
+        ("hidden calls that repeat an example's arguments", counts["repeated"], counts["hidden calls"]),
+    ]
+    told = [(what, f"{number:,}" + (f" of {whole:,}" if whole else "")) for what, number, whole in rows]
+    return _table(["HumanEval (`python -m codeduet.benchmarks.verdict.examples --out FILE`)", ""], told)
+
+
 def _speed(step: dict[str, Any], generation: dict[str, Any]) -> str:
     ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
     return (
@@ -455,6 +466,7 @@ PLACES = {
         tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
         _verdict,
     ),
+    "examples": Place(("verdict/examples.json",), _examples),
     "architectures": Place(("architectures.json",), _architectures),
     "speed on a GPU": Place(("speed/h200_random_0.5b.json", "qwen2.5-coder-0.5b/h200/speed.json"), _gpu_speed),
     "speed": Place(("magrpo_step.json", "vllm_generation.json"), _speed),

@@ -81,6 +81,10 @@ def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
 def results_table(results: Mapping[str, Any], title: str = "") -> Table:
     """Return pass@k and the rates as a table, in per cent with 95 % intervals."""
     told = title or f"{results['method']}: {len(results['problems'])} problems, n = {results['n']}"
+    if feedback := results.get("feedback"):
+        turns = results["config"]["env"]["max_turns"]
+        if turns > 1 or feedback == "hidden":
+            told += f", {turns} turn{'s' * (turns > 1)}, feedback: {feedback}"
     table = Table(title=Text(told))
     table.add_column("")
     table.add_column("%", justify="right")

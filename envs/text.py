@@ -39,10 +39,9 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from codeduet.envs.bodies import has_stray_blank, is_body, join_body
-from codeduet.envs.markup import Block, fenced, opened_thought, spoken
-from codeduet.envs.problems import Problem
-from codeduet.envs.statements import (
+from codeduet.envs.answers.bodies import has_stray_blank, is_body, join_body
+from codeduet.envs.answers.markup import Block, fenced, opened_thought, spoken
+from codeduet.envs.answers.statements import (
     DEFINITION,
     Code,
     Statement,
@@ -58,7 +57,8 @@ from codeduet.envs.statements import (
     stripped,
     words,
 )
-from codeduet.envs.usage import usage_of
+from codeduet.envs.answers.usage import usage_of
+from codeduet.envs.problems import Problem
 
 __all__ = ["extract_helper", "extract_main", "join_body", "opened_thought", "stop_strings", "without_definition"]
 

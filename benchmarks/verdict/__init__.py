@@ -2,7 +2,8 @@
 
 Each module is a command (``python -m codeduet.benchmarks.verdict.NAME``): ``agreement`` with OpenAI's checker on
 canonical solutions and mutants of them, ``saved`` with it on the samples of a run, ``forgery`` beside OpenAI's checker on programs that cheat, ``cost`` of a
-program, ``determinism`` with busy neighbours, ``soak`` over a hundred thousand programs. ``corpora`` holds the programs.
+program, ``determinism`` with busy neighbours, ``soak`` over a hundred thousand programs, ``examples``
+that prompts show and hidden tests repeat. ``corpora`` holds the programs.
 """
 
 from __future__ import annotations

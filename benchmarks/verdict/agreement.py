@@ -167,7 +167,7 @@ def _explain(program: Trial, outcome: Outcome, result: str) -> str:
         return "memory: the checker sets no limit"
     if not program.continued and (theirs([as_module(program)], 1)[0] == "passed") == outcome.solved:
         return "module: the checker says the same where main's code is a module, and not a text behind a first target"
-    tests = program.problem.tests + _FRESH_ARGUMENTS
+    tests = program.problem.source.text + _FRESH_ARGUMENTS
     if (
         program.by_identity
         and theirs([replace(program, problem=replace(program.problem, tests=tests))], 1)[0] != result
@@ -177,9 +177,8 @@ def _explain(program: Trial, outcome: Outcome, result: str) -> str:
         )
     verdicts = {text == "passed" for text in theirs([program] * _REPEATS, 1)}
     if len(verdicts) > 1:
-        source = (
-            "its tests draw unseeded random inputs" if "random" in program.problem.tests else "it depends on hashing"
-        )
+        draws = "random" in program.problem.source.text
+        source = "its tests draw unseeded random inputs" if draws else "it depends on hashing"
         return f"chance: the checker contradicts itself in {_REPEATS} runs ({source}); ours is seeded"
     return ""
 

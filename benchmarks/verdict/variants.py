@@ -206,7 +206,7 @@ def in_place(problems: Sequence[Problem], count: int, seed: int = 0) -> list[Tri
 
 def _looking_again(problem: Problem, looks: str) -> str:
     """Return the tests, with every list that is the first argument of a call looked at again; ``""`` if there is none."""
-    tree = parse_trusted(problem.tests)
+    tree = parse_trusted(problem.source.text)
     check = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check")
     body: list[ast.stmt] = []
     for node in check.body:

@@ -45,7 +45,9 @@ Not covered:
   defaultdict's own factory is called once as it is returned, and stands for itself by what it made.
 * A subclass's own behaviour: it is reduced to the type of the standard library that it is derived from.
 
-Packages from outside the standard library cannot be imported unless ``Executor(packages=...)`` names them.
+Programs can import packages from outside the standard library where ``Executor(packages=...)`` names them, or where the
+problem's own prompt imports them; what only the tests import is there for the tests. numpy arrays and scalars cross as
+data with their type; a test's array reaches a program without numpy as lists.
 """
 
 from codeduet.envs.execution.executor import Executor, Isolation, shared_executor

@@ -26,12 +26,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from codeduet.envs.errors import InputError
-from codeduet.envs.execution import wire
+from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jail.program import JOB
-from codeduet.envs.execution.jail.zygote import lower_limit
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
-from codeduet.envs.execution.kinds import OpaqueError, TooLargeError
+from codeduet.envs.execution.kinds import TooLargeError
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.execution.messages import Facts, origin, read_failure, read_loaded, read_parsed, refill
 from codeduet.envs.execution.probe import self_test
@@ -60,20 +59,30 @@ class OtherCallError(Exception):
 
 
 @dataclass
-class _Known:
-    """A problem's tests, and the calls, encoded, that they are known to make."""
+class Known:
+    """A problem's tests, and the calls, encoded, that they are known to make.
+
+    ``unsendable`` says which of their own values cannot be sent to any program.
+    """
 
     problem: Problem
     check: Check
     classes: list[str]
     ahead: list[bytes] = field(default_factory=list)
+    unsendable: str = ""
     job: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Encode what all its programs get alike."""
         problem = self.problem
-        parts = {"classes": self.classes, "preamble": problem.preamble, "entry_point": problem.entry_point}
-        self.job = {name: encode(part) for name, part in {**parts, "seed": problem.task_id}.items()}
+        parts: dict[str, Any] = {
+            "classes": self.classes,
+            "preamble": problem.preamble,
+            "entry_point": problem.entry_point,
+        }
+        parts |= {"seed": problem.task_id, "streams": problem.source.streams}
+        self.job = {name: encode(part) for name, part in parts.items()}
+        self.encoder = Encoder(strict=True, own=self.classes)  # of calls, one after the other
 
     @property
     def names(self) -> Mapping[str, Any]:
@@ -84,11 +93,10 @@ class _Known:
         """Return a call's arguments and options as bytes; ``kept`` gets the containers in them.
 
         Raises:
-            OpaqueError: an object of a program's is among them.
-            TypeError: something else that cannot be sent.
+            TypeError: something that cannot be sent is among them.
         """
-        encoder = Encoder(strict=True, own=self.classes, names=self.check.names)
-        encoder.kept = kept
+        encoder = self.encoder
+        encoder.begin(self.check.names, kept)
         try:
             return encoder.encode(call)
         except RecursionError:
@@ -103,10 +111,9 @@ class Candidate:
         ended: the process ended, or broke the protocol, before it had answered all calls.
         forged: it broke the protocol.
         diverged: a call differs from the one that was sent ahead.
-        unsendable: why a call could not be sent, which is the test's fault.
     """
 
-    def __init__(self, conversation: Conversation, known: _Known, ahead: list[bytes], limits: Limits) -> None:
+    def __init__(self, conversation: Conversation, known: Known, ahead: list[bytes], limits: Limits) -> None:
         self._conversation = conversation
         self._known = known
         self._ahead = ahead
@@ -118,7 +125,6 @@ class Candidate:
         self.ended = False
         self.forged = False
         self.diverged = False
-        self.unsendable = ""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         with self._turn:
@@ -128,13 +134,7 @@ class Candidate:
         if self.ended or self.diverged:
             raise EndedError
         kept: list[Any] = []
-        try:
-            call = self._known.encode((arguments, options), kept)
-        except OpaqueError:  # an answer of the program's own, passed on: it fails the test
-            raise
-        except TypeError as error:
-            self.unsendable = str(error)
-            raise
+        call = self._known.encode((arguments, options), kept)  # raises where an answer that cannot be sent is passed on
         place = len(self.asked)
         self.asked.append(call)
         if place < len(self._ahead) and self._ahead[place] != call:
@@ -158,17 +158,14 @@ class Candidate:
                 answer = decoder.value()
             else:
                 failure = read_failure(decoder, message[:1])
-            refill(decoder, kept)
+            if not decoder.done:
+                refill(decoder, kept)
             return answer, failure
         except BaseException as error:  # noqa: BLE001
             return None, self._fault(error)
 
     def _more(self, number: int) -> tuple[list[Any], Any]:
         """Ask for the next items of an iterator that the program returned."""
-        with self._turn:
-            return self._next(number)
-
-    def _next(self, number: int) -> tuple[list[Any], Any]:
         if self.ended or self.diverged:
             raise EndedError
         try:
@@ -202,8 +199,12 @@ class Candidate:
         return EndedError()
 
 
-def calls_ahead(known: _Known) -> list[bytes]:
-    """Return the first calls, encoded, that the tests make whatever they are answered."""
+def calls_ahead(known: Known) -> list[bytes]:
+    """Return the first calls, encoded, that the tests make whatever they are answered.
+
+    Raises:
+        InputError: the tests import what is not there, so that they can run for no program.
+    """
     runs = []
     for answer in _DUMMY_ANSWERS:
         asked: list[bytes] = []
@@ -211,10 +212,15 @@ def calls_ahead(known: _Known) -> list[bytes]:
         def dummy(*arguments: Any, _asked: list[bytes] = asked, _answer: float = answer, **options: Any) -> float:
             if len(_asked) >= _MOST_AHEAD:
                 raise EndedError
-            _asked.append(known.encode((arguments, options), []))
+            try:
+                _asked.append(known.encode((arguments, options), []))
+            except TypeError as error:
+                known.unsendable = str(error)
+                raise
             return _answer
 
-        known.check.run(dummy)
+        if why := imports.missing(known.check.run(dummy).errors):
+            raise InputError(f"{known.problem.task_id}: {why}")
         runs.append(asked)
     ahead: list[bytes] = []
     size = 0
@@ -233,11 +239,15 @@ class Evaluator:
         self._jail = jail
         self.limits = jail.limits
         self._isolation = isolation
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, Known] = {}
 
     def learn(self, key: int, problem: Problem) -> None:
         """Prepare the tests of a problem."""
-        known = _Known(problem, Check(problem), classes_of(problem.preamble))
+        known = Known(problem, Check(problem), classes_of(problem.preamble))
+        if foreign := imports.of_tests(problem) - sys.modules.keys():  # large, and no program has a hand in it
+            _limit_memory(None)
+            imports.provide(foreign)
+            _limit_memory(self.limits)
         known.ahead = calls_ahead(known)
         self._known[key] = known
 
@@ -253,10 +263,12 @@ class Evaluator:
             JailGoneError: the jail has ended.
         """
         known = self._known[key]
+        if known.unsendable:
+            raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {known.unsendable}")
         outcome = self._attempt(known, known.ahead, helper_code, main_code)
         return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
 
-    def _attempt(self, known: _Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
+    def _attempt(self, known: Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
         facts = Facts(self.limits)
         findings = Findings([False] * known.check.total)
@@ -273,8 +285,6 @@ class Evaluator:
                 facts.ended = True
             except (wire.OversizeError, MalformedError, TooLargeError):
                 facts.ended = facts.forged = True
-        if candidate is not None and candidate.unsendable:
-            raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {candidate.unsendable}")
         if candidate is not None and candidate.diverged:
             del known.ahead[len(candidate.asked) - 1 :]
             return None
@@ -296,7 +306,7 @@ class Evaluator:
         }
 
 
-def _load(conversation: Conversation, known: _Known, helper_code: str, main_code: str, facts: Facts) -> bool:
+def _load(conversation: Conversation, known: Known, helper_code: str, main_code: str, facts: Facts) -> bool:
     """Have the program parsed and loaded; tell whether it can be called."""
     problem = known.problem
     # Alike each time: a class's name holds its module's. No identifier, and not to be guessed by another program.
@@ -384,11 +394,20 @@ def _die_with_executor() -> None:
         die_with_parent()
 
 
-def _limit_memory(limits: Limits) -> None:
-    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say."""
+def _limit_memory(limits: Limits | None) -> None:
+    """Bound what comparing a program's values can take: ``sorted(candidate(...))`` on ``range(10**9)``, say.
+
+    None lifts the bound. It is a soft one: nothing that could lift it runs here.
+    """
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        lower_limit(resource.RLIMIT_AS, pages * resource.getpagesize() + (limits.memory_mb << 20))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bound = hard
+        if limits is not None:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            bound = pages * resource.getpagesize() + (limits.memory_mb << 20)
+        if hard != resource.RLIM_INFINITY:
+            bound = min(bound, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
 def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., None]) -> None:
@@ -396,7 +415,7 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
         evaluator.forget()
     try:
         if "problem" in request:
-            evaluator.learn(request["key"], Problem(**request["problem"]))
+            evaluator.learn(request["key"], Problem.from_wire(request["problem"]))
             signal.setitimer(signal.ITIMER_PROF, evaluator.limits.check_cpu_s)
         answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
     except InputError as error:

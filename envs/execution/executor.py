@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, Literal, get_args
 
 from codeduet.envs.errors import InputError, nearest
+from codeduet.envs.execution import imports
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.limits import LimitName, Limits
@@ -102,14 +103,30 @@ class Executor:
     def __reduce__(self) -> tuple[Any, ...]:
         return Executor, (self.workers, self.limits, self.isolation, self.packages)
 
-    def judge(self, problem: Problem, *, helper_code: str = "", main_code: str) -> Outcome:
+    def judge(
+        self,
+        problem: Problem,
+        *,
+        helper_code: str = "",
+        main_code: str,
+        tests: Literal["hidden", "examples"] = "hidden",
+    ) -> Outcome:
         """Judge one program and wait for it.
+
+        Args:
+            problem: what it is to solve.
+            helper_code: what is loaded first.
+            main_code: what defines the target.
+            tests: by which it is judged: the problem's hidden ones, or the examples that a team may see and run.
 
         Raises:
             RuntimeError: the executor is closed.
-            InputError: the problem's own tests are malformed, or there is no jail.
+            InputError: the problem's own tests are malformed, it has no examples, or there is no jail.
         """
-        return self.submit(Program(problem, helper_code, main_code)).result()
+        if tests not in ("hidden", "examples"):
+            raise InputError(f"unknown tests {tests!r}: choose hidden or examples")
+        by = problem.visible if tests == "examples" else problem
+        return self.submit(Program(by, helper_code, main_code)).result()
 
     def submit(self, program: Program) -> Future[Outcome]:
         """Start judging a program; the future's result is its outcome.
@@ -226,7 +243,11 @@ class Executor:
             if self._closed and not self._patient:
                 raise RuntimeError(_CLOSED)
             try:
-                worker = worker or self._start_worker()
+                packages = self._packages_of(program)
+                if worker is not None and worker.packages != packages:
+                    self._drop(worker)
+                    worker = None
+                worker = worker or self._start_worker(packages)
                 return worker, worker.judge(program)
             except WorkerGoneError as error:
                 if worker is not None:
@@ -240,12 +261,16 @@ class Executor:
                     break
         return None, dataclasses.replace(self._failed(program, ""), worker_fault=True, error=f"WorkerFault: {reason}")
 
-    def _start_worker(self) -> Worker:
+    def _packages_of(self, program: Program) -> tuple[str, ...]:
+        """Return the packages a program may import: those that were asked for, and what its prompt itself imports."""
+        return (*self.packages, *sorted(imports.of_prompt(program.problem) - set(self.packages)))
+
+    def _start_worker(self, packages: tuple[str, ...]) -> Worker:
         level = self.isolation
         if level == "auto" and sys.platform != "linux":
             level = "process"
             warnings.warn(_NO_JAIL_HERE, stacklevel=2)
-        worker = Worker(self.limits, self._level or level, self.packages)
+        worker = Worker(self.limits, self._level or level, packages)
         with self._lock:
             self._level = worker.isolation  # the first to start finds out; all have the same
             if not self._closed or self._patient:
@@ -285,17 +310,20 @@ def _results(futures: list[Future[Outcome]]) -> Iterator[Outcome]:
 
 
 _executors: weakref.WeakSet[Executor] = weakref.WeakSet()
-_shared: Executor | None = None
+_shared: dict[tuple[str, ...], Executor] = {}
 _shared_lock = threading.Lock()
 
 
-def shared_executor() -> Executor:
-    """Return the executor of this process that environments use by default; it is made at the first call."""
-    global _shared
+def shared_executor(packages: Sequence[str] = ()) -> Executor:
+    """Return the executor of this process that environments use by default; it is made at the first call.
+
+    Args:
+        packages: names of packages that programs may import; each choice has an executor of its own.
+    """
     with _shared_lock:
-        if _shared is None:
-            _shared = Executor()
-        return _shared
+        if tuple(packages) not in _shared:
+            _shared[tuple(packages)] = Executor(packages=packages)
+        return _shared[tuple(packages)]
 
 
 def _after_fork() -> None:

@@ -1,9 +1,9 @@
-"""Make a problem's ``check`` count its tests one by one, and run it.
+"""Make a problem's tests count themselves one by one, and run them.
 
-Only trusted text comes here: a problem's prompt, tests and reference, never a candidate's code. Each assert of ``check``
-that looks at the candidate becomes a call that records whether it held and goes on, so that one failure does not hide
-the tests behind it. Each top-level statement of ``check`` is guarded, so that an exception in one (a candidate called
-outside an assert, as in HumanEval/32) fails the tests inside it and goes on.
+Only trusted text comes here: a problem's prompt, tests and reference, never a candidate's code. What a test is,
+:mod:`codeduet.envs.execution.counting` says. Each records whether it held and goes on, so that one failure does not hide
+the tests behind it. Each top-level statement of ``check`` that holds several is guarded, so that an exception in one (a
+candidate called outside an assert, as in HumanEval/32) fails the tests inside it and goes on.
 """
 
 # ruff: noqa: BLE001, S102  # running the trusted tests on what may raise anything is what this file is for
@@ -16,40 +16,38 @@ import hashlib
 import random
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from codeduet.envs.errors import InputError
+from codeduet.envs.execution.counting import CASES, GUARD, METHOD, PART, UNIT, Counter, methods_of_classes
+from codeduet.envs.execution.scope import Scope, names_in
 from codeduet.envs.problems import Problem
-
-_RECORD = "__codeduet_record__"
-_GUARD = "__codeduet_guard__"
+from codeduet.envs.tests import Source
 
 
 @dataclass(frozen=True)
-class Tests:
-    """The instrumented tests of a problem.
+class Counted:
+    """What is known of a problem's tests before they run.
 
     Attributes:
-        source: Python source that defines ``check(candidate)``. It expects two names in its globals:
-            ``__codeduet_record__(index, thunk)``, which calls ``thunk`` and records its truth for test ``index``, and
-            ``__codeduet_guard__()``, a context manager that swallows exceptions.
         total: number of tests.
+        by_name: they have no ``check``: their top level calls the target by its name.
     """
 
-    source: str
     total: int
+    by_name: bool
 
 
 @dataclass
 class Findings:
-    """What a run of ``check`` showed.
+    """What a run of the tests showed.
 
     Attributes:
         passed: per test, whether it was reached and held every time.
         errors: all that was raised, in order.
-        broken: the first that was raised outside a counted assert: the candidate has not got through ``check``.
+        broken: the first that was raised outside a counted test: the candidate has not got through the tests.
     """
 
     passed: list[bool]
@@ -75,115 +73,267 @@ def module_named(name: str) -> dict[str, Any]:
     return module.__dict__
 
 
-@functools.lru_cache(maxsize=4096)
-def instrument(problem: Problem) -> Tests:
-    """Instrument the tests of ``problem``.
+def instrument(problem: Problem) -> Counted:
+    """Count the tests of ``problem``.
 
     Raises:
-        InputError: its tests do not parse, or define no ``check``, or no assert in it looks at the candidate.
+        InputError: its tests do not parse, define no ``check`` and never call the target by its name, or none of them
+            looks at the candidate.
     """
     try:
-        tree = ast.parse(problem.tests)
-    except SyntaxError as error:
-        raise InputError(f"{problem.task_id}: its tests do not parse ({error.msg}, line {error.lineno})") from None
+        return _count(problem.source, problem.entry_point)
+    except InputError as error:
+        raise InputError(f"{problem.task_id}: {error}") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _count(source: Source, entry_point: str) -> Counted:
+    return _instrumented(source, entry_point)[1]
+
+
+def _instrumented(source: Source, entry_point: str) -> tuple[ast.Module, Counted]:
+    """Return tests in which each records itself (see ``Counter``), and their number; raises as :func:`instrument`."""
+    try:
+        tree = ast.parse(source.text)
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else error
+        raise InputError(f"its tests do not parse ({said}{line})") from None
+    except (RecursionError, MemoryError):
+        raise InputError("its tests nest too deep to be parsed") from None
     checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
-    if not checks or not checks[-1].args.args:
-        raise InputError(f"{problem.task_id}: its tests define no function check(candidate)")
-    check = checks[-1]
-    if any(
-        isinstance(node, ast.NamedExpr)
-        for part in ast.walk(check)
-        if isinstance(part, ast.Assert)
-        for node in ast.walk(part)
-    ):
-        raise InputError(f"{problem.task_id}: an assert of check(candidate) assigns with :=, which cannot be counted")
-    rewriter = _Rewriter(_names_from_candidate(check))
+    by_name = not checks or not checks[-1].args.args
+    if by_name:
+        total = _count_top_level(tree, entry_point)
+        if not total:
+            raise InputError(f"its tests define no function check(candidate), and none of them calls {entry_point}")
+    else:
+        total = _count_check(tree, checks[-1])
+        if not total:
+            raise InputError("no assert in check(candidate) looks at the candidate")
+    return ast.fix_missing_locations(tree), Counted(total, by_name)
+
+
+def _count_check(tree: ast.Module, check: ast.FunctionDef) -> int:
+    """Instrument ``check``, and drop the file's own calls of it: it is called here, on every program."""
+    callers = {"check"}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and any(_calls(part, {"check"}) for part in ast.walk(node)):
+            callers.add(node.name)
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.Expr) and _calls(node.value, callers))]
+    scope = Scope({check.args.args[0].arg})
+    scope.grow(check.body)
+    shared = {name for node in ast.walk(check) if isinstance(node, ast.Global) for name in node.names} & scope.looks
+    if shared:  # handed on to functions and classes of the file
+        defined = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node is not check]
+        scope.looks |= {node.name for node in defined if not shared.isdisjoint(names_in(node))}
+        scope.grow(check.body)
+    counter = Counter(tree)
+    counter.function(check, scope)
+    return counter.total
+
+
+def _count_top_level(tree: ast.Module, entry_point: str) -> int:
+    """Instrument tests that call the target by its name, and have test functions and test classes run."""
     body: list[ast.stmt] = []
-    for statement in check.body:
-        seen = rewriter.total
-        rewritten = rewriter.visit(statement)
-        if rewriter.total > seen and not isinstance(statement, ast.Assert):
-            rewritten = ast.With(items=[ast.withitem(context_expr=_call(_GUARD))], body=[rewritten])
-        body.append(rewritten)
-    if not rewriter.total:
-        raise InputError(f"{problem.task_id}: no assert in check(candidate) looks at the candidate")
-    check.body = body
-    return Tests(ast.unparse(ast.fix_missing_locations(tree)), rewriter.total)
+    for node in tree.body:  # a main block runs too, but for the call of a test runner: that is us
+        main = isinstance(node, ast.If) and "__name__" in names_in(node.test)
+        body += [part for part in (node.body if isinstance(node, ast.If) and main else [node]) if not _runs_tests(part)]
+    called = frozenset().union(*map(names_in, body))
+    for node in list(body):
+        plain = isinstance(node, ast.FunctionDef) and not node.args.args and not node.decorator_list
+        if isinstance(node, ast.FunctionDef) and plain and node.name.startswith("test") and node.name not in called:
+            body.append(ast.Expr(ast.Call(ast.Name(node.name, ast.Load()), [], [])))
+    tree.body = body
+    scope = Scope({entry_point})
+    scope.grow(body)
+    counter = Counter(tree)
+    tree.body = counter.block(body, scope)
+    tree.body += [counter.method(owner, name) for owner, name in methods_of_classes(tree) if owner in scope.looks]
+    return counter.total
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+
+def _runs_tests(node: ast.stmt) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="unittest" | "pytest"), attr="main"))):
+            return True
+    return False
 
 
 class Check:
     """A problem's tests, compiled once and run on any number of candidates.
 
     HumanEval/33 asks the global that bears the target's name, which in OpenAI's harness is the candidate: three of its
-    tests compare the candidate with itself. Here that name is the problem's reference, if it has one.
+    tests compare the candidate with itself. Here that name is the problem's reference, if it has one. Where the tests
+    have no ``check`` that name is the candidate.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.total = instrument(problem).total
-        self._problem = problem
+        try:
+            tree, counted = _instrumented(problem.source, problem.entry_point)
+        except InputError as error:
+            raise InputError(f"{problem.task_id}: {error}") from None
+        self.total = counted.total
+        self._entry_point = problem.entry_point
+        self._by_name = counted.by_name
         try:
             self._preamble = compile(problem.preamble, "<prompt>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
             raise InputError(f"{problem.task_id}: what stands before its function does not parse ({error})") from None
-        self._tests = compile(instrument(problem).source, "<tests>", "exec", dont_inherit=True)
+        self._tests = compile(tree, "<tests>", "exec", dont_inherit=True)
         self.names: dict[str, Any] = {}  # of the tests, while they run: they hold the classes that the prompt defines
-        self._reference = _load_reference(problem)
+        self._reference = None if counted.by_name else _load_reference(problem)
         # Alike each time, and not to be guessed by a program, which does not know the tests: from the inputs that
         # HumanEval/38 and 50 draw, it could otherwise read off the answers.
-        self._seed = hashlib.sha256(problem.tests.encode("utf-8", "surrogatepass")).digest()
+        self._seed = hashlib.sha256(problem.source.text.encode("utf-8", "surrogatepass")).digest()
 
     def run(self, candidate: Callable[..., Any]) -> Findings:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
-        recorder = _Recorder(findings)
+        recorder = _Recorder(findings, lambda: getattr(candidate, "ended", False))
         namespace = self.names = module_named("tests")
         try:
             exec(self._preamble, namespace)
-            namespace[self._problem.entry_point] = self._reference or candidate
-            namespace.update({_RECORD: recorder.record, _GUARD: lambda: recorder})
+            namespace[self._entry_point] = self._reference or candidate
+            namespace |= {UNIT: recorder.unit, GUARD: recorder.guard, PART: recorder.part}
+            namespace |= {METHOD: _run_method, CASES: _numbered}
             random.seed(self._seed)
             exec(self._tests, namespace)
-            namespace["check"](candidate)
+            if not self._by_name:
+                recorder.forget()  # what a file's own run of ``check`` shows, it shows of the reference
+                namespace["check"](candidate)
         except BaseException as error:  # a candidate may raise anything
             recorder.broken(error)
+        if recorder.gone() and all(findings.passed):  # it ended behind the last test, where a bare except hid it
+            recorder.broken(RuntimeError())
         return findings
 
 
-class _Recorder:
-    """Keeps the score while ``check`` runs; as a context manager it guards a statement that holds counted asserts."""
+def _numbered(cases: Iterable[Any], rounds: int) -> Iterator[tuple[int, Any]]:
+    """Number the rounds of a loop of known length; a round too many is no test of its own."""
+    for number, case in enumerate(cases):
+        yield min(number, rounds - 1), case
 
-    def __init__(self, findings: Findings) -> None:
+
+class _Recorder:
+    """Keeps the score while the tests run.
+
+    Args:
+        findings: where it is kept.
+        gone: whether the candidate's process has ended.
+    """
+
+    def __init__(self, findings: Findings, gone: Callable[[], bool]) -> None:
         self.findings = findings
-        self.held: dict[int, bool] = {}
-        self.touched: set[int] | None = None  # tests asked inside the guarded statement that runs now
+        self.gone = gone
+        self.asked: set[int] = set()
+        self.inside: list[set[int]] = []  # for each open guard, the tests that were asked inside it
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.findings.passed[:] = [False] * len(self.findings.passed)
+        self.findings.errors.clear()
+        self.findings.broken = None
+        self.asked.clear()
+
+    def unit(self, index: int) -> _Unit:
+        """Return what stands around a test."""
+        return _Unit(self, index)
+
+    def guard(self) -> _Guard:
+        """Return what stands around a statement of which tests are parts: it has to come to its end."""
+        self.inside.append(set())
+        return _Guard(self, self.inside[-1])
+
+    def part(self) -> _Guard:
+        """Return what stands around tests that others come after."""
+        self.inside.append(set())
+        return _Guard(self, set())
+
+    def held(self, index: int, error: BaseException | None) -> None:
+        """Take down what a test showed; one that is asked again must hold again."""
+        if error is not None and (not isinstance(error, AssertionError) or hasattr(error, "codeduet_origin")):
+            self.findings.errors.append(error)
+        passed = self.findings.passed
+        # Of a program that has ended nothing is known any more, whatever a test's own except makes of that.
+        passed[index] = error is None and not self.gone() and (passed[index] or index not in self.asked)
+        self.asked.add(index)
+        for asked in self.inside:
+            asked.add(index)
 
     def broken(self, error: BaseException) -> None:
+        """Take down what was raised outside a test."""
         self.findings.errors.append(error)
         self.findings.broken = self.findings.broken or error
 
-    def record(self, index: int, thunk: Callable[[], object]) -> None:
-        try:
-            held = bool(thunk())
-        except BaseException as error:
-            held = False
-            self.findings.errors.append(error)
-        self.held[index] = held and self.held.get(index, True)
-        if self.touched is None:
-            self.findings.passed[index] = self.held[index]
-        else:
-            self.touched.add(index)
+
+class _Unit:
+    """Around one test: it held if nothing was raised."""
+
+    __slots__ = ("index", "recorder")
+
+    def __init__(self, recorder: _Recorder, index: int) -> None:
+        self.recorder = recorder
+        self.index = index
 
     def __enter__(self) -> None:
-        self.touched = set()
+        pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if error is not None:
-            self.broken(error)
-        for index in self.touched or ():
-            # A loop that an exception cut short has not shown that its asserts hold every time.
-            self.findings.passed[index] = self.held[index] and error is None
-        self.touched = None
+        self.recorder.held(self.index, error)
         return True
+
+
+class _Guard:
+    """Around a statement: what it raises ends it, and fails ``asked``."""
+
+    __slots__ = ("asked", "recorder")
+
+    def __init__(self, recorder: _Recorder, asked: set[int]) -> None:
+        self.recorder = recorder
+        self.asked = asked
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.recorder.inside.pop()
+        if error is not None:
+            self.recorder.broken(error)
+            for index in self.asked:  # a loop that was cut short has not shown that its asserts hold every time
+                self.recorder.findings.passed[index] = False
+        return True
+
+
+def _run_method(kind: type, name: str) -> None:
+    """Run the test method ``name`` of a class; raises what it raised, or AssertionError if it was skipped."""
+    import unittest  # here, as few tests need it
+
+    class Result(unittest.TestResult):
+        raised: BaseException | None = None
+
+        def addError(self, test: object, err: Any) -> None:  # noqa: N802  # unittest's own names
+            self.raised = self.raised or err[1]
+
+        addFailure = addError  # noqa: N815
+
+        def addSubTest(self, test: object, subtest: object, err: Any) -> None:  # noqa: N802
+            if err is not None:
+                self.raised = self.raised or err[1]
+
+    if not issubclass(kind, unittest.TestCase):  # pytest's kind of class
+        getattr(kind(), name)()
+        return
+    result = Result()
+    unittest.TestSuite([kind(name)]).run(result)  # as a suite, for the fixtures of the class
+    if result.raised is not None:
+        raise result.raised
+    if result.skipped or not result.testsRun:
+        raise AssertionError("it was not run")
 
 
 def _load_reference(problem: Problem) -> Callable[..., Any] | None:
@@ -195,48 +345,6 @@ def _load_reference(problem: Problem) -> Callable[..., Any] | None:
     except Exception:  # a set may hold references that are none; then the candidate stands in
         return None
     return function if callable(function) else None
-
-
-class _Rewriter(ast.NodeTransformer):
-    """Turn ``assert TEST`` into ``record(i, lambda: TEST)`` where ``TEST`` looks at the candidate.
-
-    The other asserts (``assert True`` stands 48 times in HumanEval) are no tests and stay.
-    """
-
-    def __init__(self, tainted: set[str]) -> None:
-        self.tainted = tainted
-        self.total = 0
-
-    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
-        if not any(isinstance(part, ast.Name) and part.id in self.tainted for part in ast.walk(node.test)):
-            return node
-        empty = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        thunk = ast.Lambda(args=empty, body=node.test)
-        call = ast.Expr(_call(_RECORD, ast.Constant(self.total), thunk))
-        self.total += 1
-        return call
-
-
-def _call(name: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=list(args), keywords=[])
-
-
-def _names_from_candidate(check: ast.FunctionDef) -> set[str]:
-    """Return the parameter of ``check`` and the local names whose value depends on it."""
-    tainted = {check.args.args[0].arg}
-    grown = True
-    while grown:
-        grown = False
-        for node in ast.walk(check):
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For | ast.NamedExpr):
-                value = node.iter if isinstance(node, ast.For) else node.value
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if value is None or not any(isinstance(n, ast.Name) and n.id in tainted for n in ast.walk(value)):
-                    continue
-                names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-                grown = grown or not names <= tainted
-                tainted |= names
-    return tainted
 
 
 def classes_of(preamble: str) -> list[str]:

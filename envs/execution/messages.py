@@ -130,14 +130,12 @@ def origin(error: BaseException, unit: str, limit: str) -> BaseException:
 
 
 def refill(decoder: Decoder, kept: list[Any]) -> None:
-    """Change a call's arguments in place as the program did, where the message says so.
+    """Change a call's arguments in place as the program did, which stands behind its answer.
 
     Raises:
         MalformedError: it says something else.
         TooLargeError: they pass a limit.
     """
-    if decoder.done:
-        return
     if decoder.number() != len(kept):
         raise MalformedError("other arguments than the call's")
     contents = decoder.values(len(kept))

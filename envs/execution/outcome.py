@@ -16,8 +16,8 @@ class Structure:
     """The shape of a program, read from its syntax before it runs.
 
     Attributes:
-        helper_functions: names of the functions helper's code defines at top level.
-        main_functions: names of the functions main's code defines at top level.
+        helper_functions: names of the functions helper's code defines at top level, in whatever branch.
+        main_functions: names of the functions main's code defines at top level, in whatever branch.
         defines_entry_point: main's code defines the target function.
         calls_helper: main's code calls a function of helper's.
         thin_wrapper: the target function does nothing but hand its arguments to one function of helper's.

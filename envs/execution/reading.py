@@ -15,21 +15,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from codeduet.envs.execution import kinds
+from codeduet.envs.execution import kinds, stand_ins
 from codeduet.envs.execution.kinds import LENGTH, TooLargeError
-from codeduet.envs.execution.stand_ins import (
-    END,
-    MORE,
-    Member,
-    More,
-    Opaque,
-    Record,
-    Stream,
-    as_array,
-    exception_of,
-    member_of,
-    stream,
-)
+from codeduet.envs.execution.stand_ins import More, Opaque
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
@@ -239,7 +227,7 @@ class Decoder:
         kind = self.names.get(name)
         if isinstance(kind, type) and issubclass(kind, tuple) and getattr(kind, "_fields", None) == fields:
             return tuple.__new__(kind, items)
-        return Record.made(name, fields, items)
+        return stand_ins.Record.made(name, fields, items)
 
     def take_member(self, depth: int) -> Any:
         kind, name, text = self.name(), self.name(), self.name()
@@ -248,7 +236,9 @@ class Decoder:
         if isinstance(own, enum.EnumMeta) and name in own.__members__:
             return own.__members__[name]
         self.expect(content is None or type(content) in (int, str))
-        return Member(kind, name, value, text) if content is None else member_of(content, name, value)
+        return (
+            stand_ins.Member(kind, name, value, text) if content is None else stand_ins.member_of(content, name, value)
+        )
 
     def take_moment(self, depth: int) -> Any:
         kind = self.word()
@@ -265,7 +255,7 @@ class Decoder:
     def take_exception(self, depth: int) -> BaseException:
         classes, args, attributes = (self.take(depth - 1) for _ in range(3))
         self.expect(type(classes) is tuple and type(args) is tuple and type(attributes) is dict)
-        return exception_of(tuple(map(str, classes)), args, attributes, self.names)
+        return stand_ins.exception_of(tuple(map(str, classes)), args, attributes, self.names)
 
     def take_instance(self, depth: int) -> Any:
         kind: Any = self.names.get(self.word())
@@ -281,7 +271,7 @@ class Decoder:
     def take_array(self, _depth: int) -> Any:
         kind, char, shape = (*self.word().split(" "), "")[:3]
         self.expect(len(kind) > 2 and kind[0] in "<>|=" and kind[1] in kinds.PLAIN_KINDS and kind[2:].isdigit())
-        made = as_array(kind, char, tuple(int(size) for size in shape.split(",") if size), self.text())
+        made = stand_ins.as_array(kind, char, tuple(int(size) for size in shape.split(",") if size), self.text())
         return self.keep(made) if shape else made[()] if hasattr(made, "dtype") else made
 
     def take_numbers(self, _depth: int) -> Any:
@@ -290,8 +280,8 @@ class Decoder:
 
     def take_stream(self, depth: int, generator: bool = False) -> Any:
         truth, number = self.byte() == b"1", self.number()
-        source = stream(*self.take_chunk(depth), number, self.more)
-        return source if generator else Stream(truth, source)
+        source = stand_ins.stream(*self.take_chunk(depth), number, self.more)
+        return source if generator else stand_ins.Stream(truth, source)
 
     def take_chunk(self, depth: int) -> tuple[list[Any], Any]:
         items, end = self.items(depth), self.byte()
@@ -300,7 +290,7 @@ class Decoder:
             self.expect(isinstance(failure, BaseException))
             return items, failure
         self.expect(end in (b".", b"+"))
-        return items, END if end == b"." else MORE
+        return items, stand_ins.END if end == b"." else stand_ins.MORE
 
     def wrapped(self, kind: Callable[[], Any], content: type, depth: int) -> Any:
         made = kind()

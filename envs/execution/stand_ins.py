@@ -191,6 +191,10 @@ def as_array(kind: str, char: str, shape: tuple[int, ...], content: bytes) -> An
     return flat
 
 
+_RUNNERS = ("codeduet", "unittest", "pytest", "_pytest", "doctest")
+"""Modules whose exceptions steer whoever runs tests: a program that raises one (to have a test skipped) has failed it."""
+
+
 def exception_of(
     kinds: tuple[str, ...], args: tuple[Any, ...], attributes: dict[str, Any], names: Mapping[str, Any]
 ) -> BaseException:
@@ -209,7 +213,7 @@ def exception_of(
     for module, name in pairs:
         # Of a library that is loaded here, because the tests name it.
         found = vars(sys.modules.get(module, types)).get(name) if module else names.get(name)
-        if isinstance(found, type) and issubclass(found, BaseException) and not module.startswith("codeduet"):
+        if isinstance(found, type) and issubclass(found, BaseException) and module.split(".")[0] not in _RUNNERS:
             kind = found
             break
     if issubclass(kind, StopIteration | StopAsyncIteration):

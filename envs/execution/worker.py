@@ -62,6 +62,7 @@ class Worker:
         packages: names of packages programs may import.
 
     Attributes:
+        packages: names of packages programs may import.
         pids: its long-lived processes: evaluator and jail.
         isolation: the level it has.
         python: version of the interpreter that runs the programs.
@@ -73,6 +74,7 @@ class Worker:
 
     def __init__(self, limits: Limits, isolation: str, packages: Sequence[str] = ()) -> None:
         self._limits = limits
+        self.packages = tuple(packages)
         self._known: dict[Problem, int] = {}
         self._keys = 0
         self.process, self._line = launch("codeduet.envs.execution.evaluator")
@@ -107,7 +109,7 @@ class Worker:
             if len(self._known) >= _MOST_PROBLEMS:
                 self._known.clear()
                 request["forget"] = True
-            request["problem"] = asdict(problem)
+            request["problem"] = problem.to_wire()
             self._known[problem] = self._keys
             self._keys += 1
         answer = self._ask({"key": self._known[problem], **request})

@@ -79,6 +79,12 @@ class Encoder:
         self._opened: Any = None  # the container whose content is being written
         self._factory: Any = None  # of the defaultdict whose missing value is being written
 
+    def begin(self, names: Mapping[str, Any], kept: list[Any]) -> None:
+        """Begin a message of its own, with these names, and keep its containers in ``kept``."""
+        self.names, self.kept = names, kept
+        self.parts, self._places = [], {}
+        self._opened = self._factory = None
+
     def encode(self, value: object) -> bytes:
         """Return ``value``, behind what was written before it."""
         self.put(value, self.depth)

@@ -61,6 +61,9 @@ TrainConfigName = Annotated[
 BenchConfigName = Annotated[
     str | None, typer.Option("--config", "-c", help="a YAML file, or single, multi_agent, quickstart_bench")
 ]
+Packages = Annotated[
+    list[str] | None, typer.Option("--packages", help="a package programs may import, such as numpy; may be repeated")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show config, first prompts and memory; do nothing")]
 
 
@@ -98,6 +101,7 @@ def train(
             show_plan(resolved, trainer.team, trainer.formatter, trainer.train_tasks[0])
             say(trainer.plan.line())
             return
+        say_problems(resolved.env.problems, resolved.env.test_problems)
         say(trainer.team.ways)
         say(trainer.plan.line())
         trainer.open(resume=resume)
@@ -122,6 +126,7 @@ def bench(overrides: Overrides = None, config: BenchConfigName = None, dry_run: 
     if dry_run:
         show_bench_plan(resolved)
         return
+    say_problems(resolved.env.problems, resolved.env.test_problems)
     with goes_on(same_command()):
         results = pass_at_k.bench(resolved, console=console)
     console.print(pass_at_k.results_table(results))
@@ -243,7 +248,8 @@ def export_run(
 def judge(
     samples: Annotated[Path, typer.Argument(help="JSONL of task_id and main_code/helper_code, or completion")],
     out: Annotated[Path, typer.Option(help="JSONL that gets every row with its outcome")],
-    problems: Annotated[str, typer.Option(help="humaneval, embedded, or a HumanEval-format JSONL file")] = "humaneval",
+    problems: Annotated[str, typer.Option(help="humaneval, embedded, mbpp..., or a file of problems")] = "humaneval",
+    packages: Packages = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="programs judged side by side; default one per core")
     ] = None,
@@ -253,7 +259,8 @@ def judge(
     from codeduet.benchmarks.results import results_table
     from codeduet.benchmarks.samples import judge_file, results_path
 
-    with Executor(workers=workers) as executor, Progress(console=console) as progress:
+    say_problems(problems)
+    with Executor(workers=workers, packages=packages or ()) as executor, Progress(console=console) as progress:
         bar = progress.add_task("judge", total=None, visible=False)
         passed, total = judge_file(
             samples,
@@ -296,13 +303,16 @@ def compare(
 @app.command()
 def doctor(
     problems: Annotated[
-        str | None, typer.Option(help="humaneval, embedded or a JSONL file: also judge each problem's own reference")
+        str | None,
+        typer.Option(help="humaneval, embedded, mbpp... or a file: also judge each problem's own reference"),
     ] = None,
+    packages: Packages = None,
 ) -> None:
     """Say what isolation this machine gives programs that are judged, and try it."""
     from codeduet.envs.execution.doctor import describe_machine, examine, unsolved_references
 
     loaded = load_problems(problems) if problems else ()
+    say_problems(problems or "")
 
     for fact, value in describe_machine().items():
         say(f"{fact}: {value}")
@@ -315,7 +325,7 @@ def doctor(
         raise typer.Exit(1)
     say(f"programs are judged with isolation {best.name!r}; its self-test passes")
     if loaded:
-        with Executor() as executor:
+        with Executor(packages=packages or ()) as executor:
             unsolved = unsolved_references(loaded, executor)
         for task_id, outcome in unsolved.items():
             say(f"{task_id}: its reference passes {outcome.passed} of {outcome.total} tests. {outcome.error}")
@@ -455,6 +465,15 @@ def show_bench_plan(config: BenchConfig) -> None:
     problems = choose_problems(config)
     team = make_players(config)
     show_plan(config, team, make_formatter(config.team, team), problems[0].task_id)
+
+
+def say_problems(*sources: str) -> None:
+    """Say what was loaded from sets that do not ship with this package."""
+    from codeduet.envs.sets import is_packaged, load_set
+
+    for source in sources:
+        if source and not is_packaged(source):
+            say(load_set(source).line())
 
 
 def say(text: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -452,3 +454,18 @@ def test_a_model_that_asks_a_fixed_cache_for_its_length_is_not_decoded_so() -> N
         decoder = Decoder(tiny, PROMPTS, 4, "fixed")
         with pytest.raises(ValueError, match="on its device"):
             decoder.step(torch.tensor([5, 6, 7, 8]))
+
+
+def test_a_decoder_is_let_go_of_at_once() -> None:
+    """Its cache is large: it must not wait for the collector of garbage."""
+    tiny, _ = tiny_model("qwen2")
+    with torch.no_grad():
+        decoder = Decoder(tiny, PROMPTS, 4, "fixed")
+        decoder.step(torch.tensor([5, 6, 7, 8]))
+    gone = weakref.ref(decoder)
+    gc.disable()
+    try:
+        del decoder
+        assert gone() is None
+    finally:
+        gc.enable()

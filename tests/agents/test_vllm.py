@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,6 +28,7 @@ from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
 from codeduet.envs import HELPER, MAIN, InputError
 
+THREADS, CORES = torch.get_num_threads(), os.sched_getaffinity(0)
 SAMPLING = Sampling(temperature=0.8, max_new_tokens=24)
 PROMPT = tuple(byte_tokenizer().encode("def add(a, b):\n" * 4))
 
@@ -78,6 +80,14 @@ def pair(wide_model: Path) -> Iterator[Pair]:
     made = Pair(wide_model)
     yield made
     made.vllm.close()
+
+
+def test_the_learner_keeps_its_threads_and_cores(pair: Pair) -> None:
+    assert torch.get_num_threads() == THREADS
+    assert os.sched_getaffinity(0) == CORES
+    torch.set_num_threads(1)  # vLLM's worker puts something in its place that does nothing
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(THREADS)
 
 
 def test_two_adapters_in_one_batch_each_answer_with_their_own_weights(pair: Pair) -> None:

@@ -41,7 +41,7 @@ def test_a_helper_is_worth_what_is_lost_without_it() -> None:
     assert [round(gain, 6) for gain in helper_gains([calls, guarded, ignores, hindered], game)] == [0.2, 0.1, 0.0, -0.1]
 
 
-@pytest.mark.parametrize("broken", ["def twice(x:\n", "raise ValueError\n", "import nothing_of_the_kind\n"])
+@pytest.mark.parametrize("broken", ["def twice(x:\n", "raise ValueError\n", f"import nothing_of_the_kind\n{HELP}"])
 def test_a_helper_that_breaks_a_program_that_does_not_call_it_costs_its_score(broken: str) -> None:
     game = raw_env(problems=[PROBLEM], reward="fraction")
     assert helper_gains([played(game, broken, "def double(x):\n    return 2 * x\n")], game) == [-1.0]

@@ -342,3 +342,27 @@ def test_a_checkpoint_that_finds_no_space_is_an_oserror_and_keeps_the_one_before
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert raised.value.errno == errno.EFBIG
     assert list((trainer.run / "checkpoints").iterdir()) == [before]
+
+
+def test_an_evaluation_during_training_is_steered_by_the_examples(config: TrainConfig) -> None:
+    problem = load_problems()[0]
+    told: list[str] = []
+
+    def main(prompt: str, seed: int) -> str:
+        told.append(next((word for word in ("tests passed", "examples passed") if word in prompt), ""))
+        return "    return None\n"
+
+    trainer = Trainer(
+        replace(config, env=EnvConfig(max_turns=2), problems_per_step=1, sampling=LONG),
+        engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
+        train_tasks=[problem.task_id],
+        test_tasks=[problem.task_id],
+    )
+    trainer.train_step()
+    assert set(told) == {"", "tests passed"}
+    told.clear()
+    trainer.evaluate()
+    assert set(told) == {"", "examples passed"}
+    told.clear()
+    trainer.train_step()
+    assert set(told) == {"", "tests passed"}

@@ -74,7 +74,7 @@ def test_a_plan_by_shape_is_chosen_as_the_one_of_a_loaded_model_is() -> None:
     prompt, answer = 2048 - 256, 256
     reads = needed * 4 * prompt / (prompt + 4 * answer)
     kept = (SMALL.kept.token * needed + SMALL.kept.read * reads) * 3 / 2
-    assert roomy.learning == pytest.approx((kept + 2**27 * 12) / 2**30)
+    assert roomy.learning == pytest.approx((kept + 2**27 // 258 * 258 * 12) / 2**30)
     # Keys and values of four rows of 2,048 tokens, twice, and their logits.
     assert roomy.generating == pytest.approx(4 * (2 * 2048 * SMALL.cache_bytes + 258 * 16) / 2**30)
     tight = plan(roomy.total - 0.05)

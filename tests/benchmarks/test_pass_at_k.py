@@ -386,3 +386,35 @@ def test_a_title_with_brackets_is_shown_as_it_is(play: Callable[..., dict[str, A
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(results_table(play(), "runs/[/x]"))
     assert "runs/[/x]" in console.export_text()
+
+
+@pytest.mark.parametrize("feedback", ["auto", "hidden"])
+def test_hidden_tests_steer_a_second_turn_only_where_that_is_asked_for(
+    tmp_path: Path, problem_rows: list[dict[str, str]], config: BenchConfig, team: Team, feedback: Any
+) -> None:
+    def main(prompt: str, seed: int) -> str:
+        asked.append(prompt)
+        right = seed % 2 or "passed" in prompt
+        return "    return 2 * x\n" if right else "    return x + 1\n"  # right on the example, x = 1
+
+    shown = 'def double(x: int) -> int:\n    """Twice x.\n\n    >>> double(1)\n    2\n    """\n'
+    row = {**problem_rows[0], "prompt": shown}
+    seen = []
+    for number, test in enumerate(
+        (row["test"], *(f"def check(f):\n    assert f(1) is None or {v}" for v in (True, False)))
+    ):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text(json.dumps({**row, "test": test}) + "\n")
+        asked: list[str] = []
+        played = replace(
+            config,
+            out=str(tmp_path / str(number)),
+            env=EnvConfig(problems=str(path), max_turns=2, feedback=feedback),
+            split="all",
+        )
+        engine = ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}, byte_tokenizer())
+        results = bench(played, team=team, engine=engine, console=Console(quiet=True))
+        assert results["feedback"] == ("examples" if feedback == "auto" else "hidden")
+        assert str(results_table(results).title).endswith(f"2 turns, feedback: {results['feedback']}")
+        seen.append(asked)
+    assert (seen[0] == seen[1] == seen[2]) == (feedback == "auto")

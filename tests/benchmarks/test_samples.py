@@ -89,7 +89,7 @@ def test_blank_lines_are_skipped_and_progress_counts_rows(
         ({"main_code": RIGHT}, "field 'task_id' is missing"),
         ({"task_id": "Toy/0"}, r"field 'main_code' \(or 'completion'\) is missing"),
         ({"task_id": "Toy/0", "helper_code": "x = 1"}, r"field 'main_code' \(or 'completion'\) is missing"),
-        ({"task_id": 0, "main_code": RIGHT}, "field 'task_id' must be text, not int"),
+        ({"task_id": [0], "main_code": RIGHT}, "field 'task_id' must be text, not list"),
         ({"task_id": "Toy/0", "main_code": None}, "field 'main_code' must be text, not NoneType"),
         ({"task_id": "Toy/0", "main_code": RIGHT, "helper_code": []}, "field 'helper_code' must be text, not list"),
         ('{"task_id": "Toy/0", ', r"not JSON \("),

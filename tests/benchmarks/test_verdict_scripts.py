@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ import pytest
 from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.samples import as_completion
-from codeduet.benchmarks.verdict import cost, determinism, forgery, saved, soak
+from codeduet.benchmarks.verdict import cost, determinism, examples, forgery, saved, soak
 from codeduet.benchmarks.verdict.corpora import forged
-from codeduet.envs import Outcome, Program, load_problems
+from codeduet.envs import Asserts, Outcome, Problem, Program, load_problems
 from codeduet.envs.execution import Executor
 
 
@@ -116,3 +117,21 @@ def test_cost_measures_both_and_refuses_a_wrong_verdict() -> None:
     loops = cost.with_loops(programs, 20, 0.005)
     assert (loops["programs"], loops["looping"]) == (20, 1)
     assert 0 < loops["share"] < 1.5
+
+
+def test_the_count_of_examples_is_that_of_its_file_and_of_hand_made_problems(tmp_path: Path) -> None:
+    assert examples.main(["--out", str(tmp_path / "out.json")], say=lambda line: None) == 0
+    kept = Path(examples.__file__).parents[1] / "results" / "verdict" / "examples.json"
+    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(kept.read_text())
+    tests = "def check(candidate):\n    assert candidate(1, 'a') == 2\n    x = 3\n    assert candidate(x) == candidate(4) + 1\n"
+    problem = Problem("T/0", 'def f(x):\n    """\n    f(1, "a") == 2\n    f(5) == 6\n    """\n', "f", "", tests)
+    shown = replace(problem, task_id="T/1", examples=Asserts(['assert f(1, "a") == 2']))
+    assert examples.count([shown, problem]) == {
+        "problems": 2,
+        "with examples": 1,
+        "examples": 1,
+        "contradicted": 3,
+        "hidden calls": 4,
+        "repeated": 1,
+        "wholly shown": 0,
+    }

@@ -212,6 +212,50 @@ def test_an_unparsable_helper_fails_the_team_even_where_main_needs_none(executor
     assert outcome.structure.defines_entry_point
 
 
+SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "one calls the other": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    y = x\n    return plus(y)\n",
+        {"helper_functions": ("plus",), "main_functions": ("double",), "calls_helper": True, "thin_wrapper": False},
+    ),
+    "a thin one": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    return plus(x)\n",
+        {"calls_helper": True, "thin_wrapper": True},
+    ),
+    "an idle call": (
+        "def plus(x):\n    return x + x\n",
+        "def double(x):\n    plus(x)\n    return x + x\n",
+        {"calls_helper": True, "ignores_result": True},
+    ),
+    "a method is no function": (
+        "class A:\n    def plus(self): ...\n\nf = lambda: 1\nx = [y for y in ()]\nasync def g(): ...\n",
+        "def double(x):\n    def inner(): ...\n    return x + x\n",
+        {"helper_functions": ("g",), "main_functions": ("double",), "calls_helper": False},
+    ),
+    "under a condition": (
+        "",
+        "if True:\n    def double(x):\n        return x + x\n",
+        {"main_functions": ("double",), "defines_entry_point": True},
+    ),
+}
+
+
+@pytest.mark.parametrize(("helper", "main", "fields"), SHAPES.values(), ids=SHAPES.keys())
+def test_the_shape_of_a_program_is_told(
+    executor: Executor, toy: Problem, helper: str, main: str, fields: dict[str, Any]
+) -> None:
+    outcome = executor.judge(toy, helper_code=helper, main_code=main)
+    assert outcome.solved
+    assert {name: getattr(outcome.structure, name) for name in fields} == fields
+
+
+def test_what_parses_and_does_not_compile_is_python_that_does_not_run(executor: Executor, toy: Problem) -> None:
+    outcome = executor.judge(toy, main_code=f"{RIGHT}return 1\n")
+    assert (outcome.syntax_ok, outcome.runnable) == (True, False)
+    assert (outcome.error, outcome.error_unit) == ("SyntaxError: 'return' outside function (line 3)", "main")
+
+
 def test_a_verdict_repeats_itself(executor: Executor, toy: Problem) -> None:
     """Text is hashed alike in every process, and random numbers of the tests are drawn alike."""
     program = Program(toy, "", "raise ValueError(hash('a'), list({'a', 'b', 'c', 'd', 'e'}))")
@@ -380,28 +424,29 @@ RAISES = "if isinstance(x, str):\n        raise ValueError\n    return x"
 
 
 @pytest.mark.parametrize(
-    ("test", "wrong", "right"),
+    ("test", "wrong", "right", "total"),
     [
-        # The values pass through a list, so the second assert is no counted test; it fails all the same.
         (
             "out = []\n    for i in (1, 2):\n        out.append(candidate(i))\n    assert out == [1, 2]",
             "return 1",
             "return x",
+            2,
         ),
         (
             "try:\n        candidate('a')\n        assert False\n    except ValueError:\n        pass",
             "return 1",
             RAISES,
+            2,
         ),
-        ("candidate('a')", "return x + 0", "return x"),
+        ("candidate('a')", "return x + 0", "return x", 1),  # it fails all the same
     ],
 )
 def test_what_fails_beside_the_counted_tests_is_no_solution(
-    executor: Executor, test: str, wrong: str, right: str
+    executor: Executor, test: str, wrong: str, right: str, total: int
 ) -> None:
     tests = f"def check(candidate):\n    assert candidate(1) == 1\n    {test}\n"
     problem = Problem("T/0", "def f(x):\n", "f", "", tests)
     failed, solved = (executor.judge(problem, main_code=f"def f(x):\n    {body}\n") for body in (wrong, right))
-    assert (failed.passed, failed.total, failed.completed, failed.solved) == (1, 1, False, False)
-    assert failed.error
+    assert (failed.passed, failed.total, failed.solved) == (1, total, False)
+    assert failed.completed == (total == 2)
     assert solved.solved

@@ -260,6 +260,32 @@ def test_packages_can_be_allowed_by_name(toy: Problem) -> None:
         assert outcome.solved, outcome.error
 
 
+NUMPY_TESTS = (
+    "import numpy as np\n\n\ndef check(candidate):\n"
+    "    assert np.array_equal(candidate(np.array([3, 1, 2])), np.array([1, 2, 3]))\n"
+    "    made = candidate(np.array([3.5, 1]))\n    assert isinstance(made, np.ndarray) and made.dtype == np.float64\n"
+    "    table = np.array([[2, 1]])\n    candidate(table)\n    assert candidate and (table == [[1, 2]]).all()\n"
+    "    assert isinstance(candidate(np.int64(3)), np.int64)\n"
+)
+
+
+def test_numpys_values_travel_with_their_type_where_it_is_allowed() -> None:
+    body = "    if x.ndim:\n        x.sort()\n    return x\n"
+    problem = Problem("N/0", "import numpy as np\n\n\ndef f(x):\n", "f", body, NUMPY_TESTS)
+    with Executor(workers=1, packages=["numpy"]) as executor:
+        outcome = executor.judge(problem, main_code=problem.reference)
+        assert (outcome.solved, outcome.passed) == (True, 4), outcome.error
+
+
+def test_tests_import_what_is_installed_and_programs_do_not() -> None:
+    tests = "import numpy as np\n\n\ndef check(candidate):\n    assert np.allclose(candidate([3, 1]), [1, 3])\n"
+    problem = Problem("N/1", "def f(x):\n", "f", "    return sorted(x)\n", tests)
+    with Executor(workers=1) as executor:
+        assert executor.judge(problem, main_code=problem.reference).solved
+        outcome = executor.judge(problem, main_code=f"import numpy\n{problem.reference}")
+        assert outcome.error == "ModuleNotFoundError: No module named 'numpy'"
+
+
 def test_the_check_compares_humaneval_33_with_its_reference(executor: Executor) -> None:
     """Three of its asserts compare the candidate with the global of its name, in OpenAI's harness itself."""
     problem = load_problems()[33]
@@ -329,6 +355,22 @@ def test_an_answer_that_is_passed_on_fails_the_test_and_no_more(executor: Execut
     problem = problem_of("    y = candidate(1)\n    assert y == 2\n    assert candidate(y) == 3\n")
     outcome = executor.judge(problem, main_code="def f(x):\n    return [object()]\n")
     assert (outcome.passed, outcome.total) == (0, 2)
+
+
+PASSED_ON = {
+    "an endless iterator": "import itertools\n    return itertools.count()",
+    "a member": "import enum\n    return enum.Enum('C', 'A').A",
+    "a class": "return type('T', (), {})",
+    "a function": "return len",
+    "a nest that grows": "x[:] = [x[:]] if x else []\n    exec('for _ in range(90): x[:] = [x[:]]')\n    return x",
+}
+
+
+@pytest.mark.parametrize("body", PASSED_ON.values(), ids=PASSED_ON.keys())
+def test_no_answer_that_is_passed_on_is_the_problems_error(executor: Executor, body: str) -> None:
+    test = "    y = [1]\n    for _ in range(12):\n        y = candidate(y)\n    assert y == 2\n"
+    outcome = executor.judge(problem_of(test), main_code=f"def f(x):\n    {body}\n")
+    assert (outcome.passed, outcome.total, outcome.worker_fault) == (0, 1, False)
 
 
 def test_a_stop_iteration_does_not_end_the_tests_own_loops(executor: Executor) -> None:

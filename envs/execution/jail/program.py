@@ -13,6 +13,7 @@ import __future__
 import ast
 import errno
 import gc
+import io
 import operator
 import random
 import sys
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from codeduet.envs.execution.limits import LimitName, Limits
 
 UNITS = ("preamble", "helper", "main")
-JOB = ("module", "classes", *UNITS, "entry_point", "seed")
+JOB = ("module", "classes", *UNITS, "entry_point", "seed", "streams")
 """What a job is made of, in the order it is sent."""
 _FILES = {f"<{unit}>": unit for unit in UNITS}
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
@@ -42,11 +43,11 @@ def run(channel: int, limits: Limits) -> None:
     gc.disable()  # a syntax tree is thousands of objects and no garbage
     job = dict(zip(JOB, decode(wire.receive(channel)), strict=True))
     random.seed(job["seed"])
-    trees = _parse(channel, job)
-    if trees is None:
+    compiled = _compile(channel, job)
+    if compiled is None:
         return
     program = _Loaded(job["classes"], limits)
-    target = program.load(channel, job)
+    target = program.load(channel, job, compiled)
     if target is None:
         return
     while True:
@@ -56,36 +57,56 @@ def run(channel: int, limits: Limits) -> None:
             wire.send(channel, program.answer(target, calls))
 
 
-def _parse(channel: int, job: dict[str, Any]) -> dict[str, ast.Module | None] | None:
-    """Parse the units; tell which of the candidate's do not parse, and the program's shape.
+_Compiled = dict[str, "types.CodeType | BaseException"]
+
+
+def _compile(channel: int, job: dict[str, Any]) -> _Compiled | None:
+    """Compile the units; tell which of the candidate's are no Python, and the program's shape.
 
     Returns:
-        The trees, for the caller to hold on to, since taking them apart takes as long as making them; None for an error.
+        The code of each unit, or why it is Python and does not compile; None for what is no Python.
     """
-    trees: dict[str, ast.Module | None] = dict.fromkeys(UNITS)
+    compiled: _Compiled = {}
     error: tuple[str, ...] = ()
-    bad = set()
-    for unit in UNITS[1:]:  # the prompt's own code was compiled where the tests are
+    flags = 0
+    for unit in UNITS:
         try:
-            trees[unit] = _tree(job[unit], unit)
+            # From its text, since a tree may be too deep where the text is not; under no flag of this file's, but those
+            # that the prompt sets: it holds for all that follows it.
+            code = compiled[unit] = compile(job[unit], f"<{unit}>", "exec", flags, dont_inherit=True)
+            if unit == "preamble":
+                flags = code.co_flags & _FUTURES
         except BaseException as problem:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
-            bad.add(unit)
-            error = error or (unit, *_describe(problem))
+            compiled[unit] = problem
+            if not _parses(job[unit], problem):
+                error = error or (unit, *_describe(problem))
+    codes = {unit: code for unit, code in compiled.items() if isinstance(code, types.CodeType)}
     try:
-        shape = list(structure.read(trees["helper"], trees["main"], job["entry_point"]).values())
+        found = structure.read(codes.get("helper"), codes.get("main"), lambda: _tree(job["main"]), job["entry_point"])
+        shape = list(found.values())
     except BaseException as problem:  # too deep to walk
         shape = []
         error = error or ("main", *_describe(problem))
-    wire.send(channel, encode(("parsed", not bad, shape, error)))
-    return None if error else trees
+    wire.send(channel, encode(("parsed", not error, shape, error)))
+    return None if error else compiled
 
 
-def _tree(source: str, unit: str) -> ast.Module | None:
-    """Return the syntax tree of a unit; None if it is Python, but too deep for one."""
+def _parses(source: str, problem: BaseException) -> bool:
+    """Tell whether what does not compile is Python: a ``return`` outside of any function, say."""
+    if type(problem) is not SyntaxError:
+        return False
     try:
-        return ast.parse(source, filename=f"<{unit}>")
+        ast.parse(source)
+    except BaseException:
+        return False
+    return True
+
+
+def _tree(source: str) -> ast.Module | None:
+    """Return a syntax tree; None if it would be too deep."""
+    try:
+        return ast.parse(source)
     except (RecursionError, MemoryError):
-        compile(source, f"<{unit}>", "exec", dont_inherit=True)
         return None
 
 
@@ -103,8 +124,12 @@ class _Loaded:
         self._limits = limits
         self._streams: list[Iterator[Any]] = []  # what was returned and may be asked for more
 
-    def load(self, channel: int, job: dict[str, Any]) -> Any:
-        """Run the units as one module; return the target function, or None where it does not load."""
+    def load(self, channel: int, job: dict[str, Any], compiled: _Compiled) -> Any:
+        """Run the units as one module; return the target function, or None where it does not load.
+
+        A program that reads and prints is run anew for each input, since it may be a script: the function returned then
+        takes an input and gives what was printed.
+        """
         # Registered, as any module is: dataclasses with text annotations and pickle look it up. Its name is no
         # identifier, so that no program can import from it by name what it could not elsewhere.
         module = types.ModuleType(job["module"])
@@ -113,17 +138,16 @@ class _Loaded:
         self.names = module.__dict__
         unit = ""
         try:
-            compiled = []
-            flags = 0
-            for unit in UNITS:
-                # From its text, since a tree may be too deep where the text is not; under no flag of this file's, but
-                # those that the prompt sets: it holds for all that follows it.
-                code = compile(job[unit], f"<{unit}>", "exec", flags, dont_inherit=True)
-                compiled.append((unit, code))
-                if unit == "preamble":
-                    flags = code.co_flags & _FUTURES
             gc.enable()
-            for unit, code in compiled:  # noqa: B007  # the handler says which one it was
+            codes = []
+            for unit, code in compiled.items():
+                if isinstance(code, BaseException):
+                    raise code
+                codes.append((unit, code))
+            if job["streams"]:
+                wire.send(channel, encode(("loaded",)))
+                return lambda text: _run_on(text, [code for _, code in codes], job["entry_point"])
+            for unit, code in codes:  # noqa: B007  # the handler says which one it was
                 exec(code, self.names)
             target = self.names.get(job["entry_point"])
             if not callable(target):
@@ -209,6 +233,28 @@ class _Loaded:
             del encoder.parts[written:]
             encoder.bytes_left, encoder.nodes_left = left
             encoder.put(_bare(problem), encoder.depth)
+
+
+def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
+    """Run the units on a text as standard input; return what they print.
+
+    A script prints as it is loaded; where nothing is printed then, the target is called.
+    """
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    # Text streams over bytes, as programs may read and write ``sys.stdin.buffer`` too.
+    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), encoding="utf-8")
+    output = io.BytesIO()
+    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="surrogatepass", write_through=True)
+    try:
+        for code in units:
+            exec(code, module.__dict__)
+        if not output.tell() and callable(target := module.__dict__.get(entry_point)):
+            target()
+    except SystemExit as problem:  # a script's usual end
+        if problem.code not in (None, 0):
+            raise
+    return output.getvalue().decode("utf-8", "surrogatepass")
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -1,26 +1,51 @@
-"""The shape of a program, read from its syntax before it runs (see ``Structure``)."""
+"""The shape of a program, read before it runs (see ``Structure``)."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any
 
+_OPTIMIZED = 1
+"""The flag of a function's code, which a class's has not."""
 
-def read(helper: ast.Module | None, main: ast.Module | None, entry_point: str) -> dict[str, Any]:
-    """Return the fields of ``Structure``, from the parts that parse."""
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    helpers = [node.name for node in helper.body if isinstance(node, functions)] if helper else []
-    mains = [node for node in main.body if isinstance(node, functions)] if main else []
+
+def functions_of(code: CodeType) -> Iterator[str]:
+    """Yield the names of the functions that a module's code defines at top level, whatever branch they stand in."""
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            if part.co_name.startswith("<generic parameters of"):
+                yield from functions_of(part)
+            elif part.co_flags & _OPTIMIZED and not part.co_name.startswith("<"):
+                yield part.co_name
+
+
+def read(
+    helper: CodeType | None, main: CodeType | None, parse_main: Callable[[], ast.Module | None], entry_point: str
+) -> dict[str, Any]:
+    """Return the fields of ``Structure``.
+
+    Args:
+        helper: helper's code; None where it does not compile.
+        main: main's.
+        parse_main: gives main's syntax tree, which takes longer than all else and is asked for only if it matters.
+        entry_point: name of the target function.
+    """
+    helpers = list(functions_of(helper)) if helper else []
+    mains = list(functions_of(main)) if main else []
     # A function that main defines anew is main's: calling it is no cooperation.
-    names = set(helpers) - {node.name for node in mains}
-    nodes = list(ast.walk(main)) if main and names else []
+    names = set(helpers) - set(mains)
+    tree = parse_main() if main and names else None
+    nodes = list(ast.walk(tree)) if tree else []
     calls = [node for node in nodes if _is_call(node, names)]
     statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)} if calls else set()
-    targets = [node for node in mains if node.name == entry_point]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    targets = [node for node in tree.body if isinstance(node, functions) and node.name == entry_point] if tree else []
     return {
         "helper_functions": helpers,
-        "main_functions": [node.name for node in mains],
-        "defines_entry_point": bool(targets),
+        "main_functions": mains,
+        "defines_entry_point": entry_point in mains,
         "calls_helper": bool(calls),
         "thin_wrapper": bool(targets) and _is_thin(targets[-1], names),
         "ignores_result": bool(calls) and all(id(call) in statements for call in calls),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from codeduet.envs.statements import Code, Statement, bound, defines, free, is_prose, words
+from codeduet.envs.answers.statements import Code, Statement, bound, defines, free, is_prose, words
 
 _TAIL = re.compile(
     r"print\b|assert\b|>>>|#+[ \t]*(?:driver|example|test|usage|output|check|sample)|(?:example|usage|output)s?\b",

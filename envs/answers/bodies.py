@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from codeduet.envs.answers.statements import DEFINITION, OPENING, Code, depth, is_prose, scan, stripped
 from codeduet.envs.problems import Problem
-from codeduet.envs.statements import DEFINITION, OPENING, Code, depth, is_prose, scan, stripped
 
 _RETURN = re.compile(r"return\b")
 _LEAVES = re.compile(r"(?:return|yield|raise)\b")

@@ -61,6 +61,8 @@ _LOCAL = re.compile(
 )
 _PARAMETER = re.compile(r"[(,]\s*\*{0,2}([A-Za-z_]\w*)")
 _GLOBAL = re.compile(r"\b(?:global|nonlocal)[ \t]+([\w, \t]{1,200})")
+_RETURN = re.compile(r"return\b")
+_LOOP = re.compile(r"(?:for|while)\b")
 _DONE = re.compile(r"(?:return|raise|yield)\b")
 _CONSTANT = r"(?:None|True|False|NotImplemented|-?[\d.]+|\"*|\[\]|\{\}|\(\)|(?:list|dict|set|tuple|str|int)\(\))"
 _HOLLOW = re.compile(
@@ -100,6 +102,11 @@ class Code:
     def statements(self) -> list[Statement]:
         """The statements of the top level, in order; indented lines before the first belong to none."""
         return _statements(self)
+
+    @functools.cached_property
+    def returns(self) -> bool:
+        """Whether there is a ``return`` of column 0."""
+        return any(kind == "code" and _RETURN.match(line) for line, kind in zip(self.bare, self.kinds, strict=True))
 
     def part(self, start: int, end: int) -> Code:
         """Return the lines from ``start`` up to ``end``."""
@@ -309,16 +316,22 @@ def free(code: Code, statement: Statement) -> set[str]:
 
 
 def defines(code: Code, statement: Statement, name: str) -> bool:
-    """Tell whether a statement defines or assigns ``name``, in a top-level ``if`` or ``try`` too."""
+    """Tell whether a statement defines or assigns ``name``, in a top-level ``if`` or ``try`` too.
+
+    Beside a ``return`` of column 0, and in a loop, what is assigned is a variable, which may be called as the function is.
+    """
     if statement.kind == "definition":
         return statement.name == name
     return (
-        statement.kind in ("assignment", "block") and name in bound(code, statement) and _gives(code, statement, name)
+        statement.kind in ("assignment", "block")
+        and name in bound(code, statement)
+        and _gives(code, statement, name, assigned=not (code.returns or _LOOP.match(code.bare[statement.start])))
     )
 
 
-def _gives(code: Code, statement: Statement, name: str) -> bool:
-    pattern = re.compile(rf"[ \t]*(?:(?:async[ \t]+)?def[ \t]+{name}\b|{name}[ \t]*(?::[^=\n]*)?=(?!=))")
+def _gives(code: Code, statement: Statement, name: str, *, assigned: bool) -> bool:
+    assignment = rf"|{name}[ \t]*(?::[^=\n]*)?=(?!=)" if assigned else ""
+    pattern = re.compile(rf"[ \t]*(?:(?:async[ \t]+)?def[ \t]+{name}\b{assignment})")
     return any(pattern.match(line) for line in code.bare[statement.start : statement.end])
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codeduet.envs.statements import LITERAL, depth, is_prose, opens
+from codeduet.envs.answers.statements import LITERAL, depth, is_prose, opens
 
 _THOUGHT = (
     r"(?i:(?:inner_|internal_|self_|chain_of_)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflections?|monologue|analysis)"
