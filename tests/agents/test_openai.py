@@ -239,8 +239,8 @@ from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.team import Policy, Team
 from codeduet.envs import ByteTokenizer
 engine = OpenAIEngine(Team(dict(a=Policy("base", None, ByteTokenizer()))), "hosted", {server.url!r})
-threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
 try:
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
     engine.generate([Request("base", (40,), (1,), Sampling())])
 except KeyboardInterrupt:
     engine.close()
