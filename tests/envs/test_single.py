@@ -97,7 +97,7 @@ def test_processes_hand_over_the_text_itself(toy: Problem, shared_memory: bool) 
 def test_an_answer_longer_than_its_space_ends_nothing(toy: Problem, executor: Executor) -> None:
     env = gymnasium.make("codeduet/humaneval-v0", problems=[toy], max_turns=2, executor=executor)
     env.reset(seed=0)
-    observation, reward, terminated, *_ = env.step("y = 0\n" * 20_000)
+    observation, reward, terminated, *_ = env.step(f"y = 0  # {'why' * 20}\n" * 2_000)  # of lines so many are read
     assert env.observation_space.contains(observation)
     assert (reward, terminated) == (0.2, False)  # no code is valid code
     assert "counts as none" in observation["feedback"]
