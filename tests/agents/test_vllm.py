@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
 
-from codeduet.agents import Completion, Request, Sampling, hf
+from codeduet.agents import Completion, Request, Sampling, decoding
 from codeduet.agents.decoding import sample
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.random_model import byte_tokenizer
@@ -150,7 +150,7 @@ def generate_again(pair: Pair, agent: str, answers: list[Completion], patch: pyt
         token = wanted.pop(0)
         return sample(logits, weights[:, : token + 1].sum(-1) - weights[:, token] / 2, sampling)
 
-    patch.setattr(hf, "sample", draw)
+    patch.setattr(decoding, "sample", draw)
     again = []
     for answer in answers:
         wanted = list(answer.token_ids)
