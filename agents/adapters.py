@@ -66,20 +66,13 @@ class _OneOperation(LoraLinear):  # type: ignore[misc]
         return copies[name][1:]  # type: ignore[no-any-return]
 
 
-def _compute(
+def _added(
+    out: torch.Tensor,  # [.., E]
     x: torch.Tensor,  # [.., D]
-    weight: torch.Tensor,  # [E, D]
-    bias: torch.Tensor | None,  # [E]
     down: torch.Tensor,  # [R, D]
     up: torch.Tensor,  # [E, R]
     scale: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:  # [.., E], [tokens, R]
-    return _added(F.linear(x, weight, bias), x, down, up, scale)
-
-
-def _added(
-    out: torch.Tensor, x: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
     """Add the adapter's output to the base's, in place."""
     low = x.reshape(-1, x.shape[-1]) @ down.T
     out.view(-1, out.shape[-1]).addmm_(low, up.T, alpha=scale)
@@ -101,7 +94,7 @@ class _Lora(torch.autograd.Function):
         up_rounded: torch.Tensor,
         scale: float,
     ) -> torch.Tensor:
-        out, low = _compute(x, weight, bias, down_rounded, up_rounded, scale)
+        out, low = _added(F.linear(x, weight, bias), x, down_rounded, up_rounded, scale)
         ctx.save_for_backward(x, low, weight, down_rounded, up_rounded)
         ctx.scale, ctx.dtype = scale, down.dtype
         return out

@@ -18,7 +18,7 @@ from codeduet.agents.team import finest_dtype
 _BLOCK = 128
 """Tokens whose probabilities are summed together; it divides the usual vocabularies."""
 
-_KEEP_SHARE = {"cpu": 0.75, "cuda": 0.5}
+_KEEP_SHARE, _KEEP_SHARE_GPU = 0.75, 0.5
 """Finished rows are dropped once so few are left: dropping copies the cache, keeping decodes for nothing. A GPU hardly notices
 rows, and records its graphs anew for another number of them."""
 
@@ -40,12 +40,13 @@ def decode(decoder: Decoder, draws: torch.Tensor, sampling: Sampling) -> Generat
         FloatingPointError: logits are not finite.
     """
     alive = list(range(len(draws)))  # rows still in the batch, some of them finished
-    share = _KEEP_SHARE.get(draws.device.type, 0.75)
+    on_gpu = draws.device.type == "cuda"
+    share = _KEEP_SHARE_GPU if on_gpu else _KEEP_SHARE
     for step in range(draws.shape[1]):
         tokens, logprobs = sample(decoder.logits, draws[:, step], sampling)
         told = _OnItsWay(tokens, logprobs)
         last = step + 1 == draws.shape[1]
-        ahead = draws.device.type == "cuda" and not last
+        ahead = on_gpu and not last
         if ahead:
             decoder.step(tokens)
         goes_on = yield alive, *told.there()

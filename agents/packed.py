@@ -1,6 +1,6 @@
 """Weights laid out once for the products of a generation, on a CPU in bfloat16.
 
-Plain products lay a matrix out anew at every token: of a 0.5B's step of 16 rows that is half the time. The layout is oneDNN's own,
+Plain products lay a matrix out anew at every token: of a 0.5B's step of 16 rows that is nearly half of their time. The layout is oneDNN's own,
 reached by operators that torch keeps for its compiler; where they are missing, or give other results, products stay plain.
 While a generation runs the weights are held twice; learning, which holds more, finds them as they were.
 """

@@ -9,9 +9,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+
+from codeduet.agents import network
+from codeduet.algorithms.memory import give_back
 
 STATED_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "RTX 4090": 165.0}
 """Dense bfloat16 rates by the vendor's datasheets, told by a part of the card's name; of SXM parts where there are two."""
@@ -70,6 +74,16 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def forget_peak() -> None:
+    """Let the peak of memory count from here on, where the system can."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    elif (peak := Path("/proc/self/clear_refs")).is_file():
+        give_back()
+        peak.write_text("5", encoding="ascii")
+
+
 class Work(NamedTuple):
     """Weights that a token passes.
 
@@ -88,8 +102,6 @@ class Work(NamedTuple):
 
 def work_of(model: Any) -> Work:
     """Count the weights of a causal language model."""
-    from codeduet.agents import network
-
     head = model.get_output_embeddings().weight
     embedding = model.get_input_embeddings().weight
     base = [p for name, p in model.named_parameters() if "lora_" not in name]

@@ -8,6 +8,7 @@ import torch
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import Policy, Team
 from codeduet.benchmarks.speed.ceilings import Ceilings, Work, median_seconds, work_of
 
@@ -51,7 +52,7 @@ def time_generation(team: Team, load: Load, ceilings: Ceilings, *, rounds: int) 
     policy = endless(team).policies[0]
     model = policy.activate()
     engine = HFEngine(Team({policy.name: policy}), batch_size=load.rows)
-    vocabulary = model.get_output_embeddings().weight.shape[0]
+    vocabulary = vocabulary_of(model)
     sampling = Sampling(temperature=0.8, max_new_tokens=load.new_tokens)
     requests = [
         Request(policy.name, prompt, tuple(range(i * load.samples, (i + 1) * load.samples)), sampling)

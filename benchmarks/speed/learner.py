@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
+from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import Policy
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.trainer import peak_memory_mib
-from codeduet.benchmarks.speed.ceilings import Ceilings, median_seconds, work_of
+from codeduet.benchmarks.speed.ceilings import Ceilings, forget_peak, median_seconds, work_of
 from codeduet.benchmarks.speed.generation import Load
 
 
@@ -25,8 +26,7 @@ def time_learner(
     samples = make_samples(policy, load)
     learner = Learner(policy, lr=0.0, micro_batch_tokens=micro_batch_tokens, recompute=recompute)
     loss = MAGRPO().loss
-    if policy.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(policy.device)
+    forget_peak()
     told: dict[str, float] = {}
     seconds = median_seconds(lambda: told.update(learner.step(samples, loss)), policy.device, rounds=rounds)
     work = work_of(policy.activate())
@@ -50,7 +50,7 @@ def time_learner(
 
 def make_samples(policy: Policy, load: Load) -> list[Sample]:
     """Return what the load's completions would be to a learner: random ids, half of them good and half bad."""
-    vocabulary = policy.activate().get_output_embeddings().weight.shape[0]
+    vocabulary = vocabulary_of(policy.activate())
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(1, min(vocabulary, 50_000), (load.rows, load.new_tokens), generator=generator).tolist()
     prompts = load.prompts(vocabulary)

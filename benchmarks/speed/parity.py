@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import load_team
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.benchmarks.speed.generation import Load
@@ -29,7 +30,7 @@ def compare_devices(model: str, device: torch.device) -> dict[str, Any]:
             parameter.copy_(0.02 * torch.randn(parameter.shape, generator=generator))
         network = policy.activate()
         load = Load(problems=3, samples=2, prompt_tokens=120, new_tokens=24)
-        vocabulary = network.get_output_embeddings().weight.shape[0]
+        vocabulary = vocabulary_of(network)
         prompts = [prompt[: 120 - 20 * i] for i, prompt in enumerate(load.prompts(vocabulary)) for _ in range(2)]
         ids = torch.randint(1, min(vocabulary, 50_000), (load.rows, load.new_tokens), generator=generator).tolist()
         scored[place] = completion_logprobs(network, prompts, ids, [0.8] * load.rows)[0].double().cpu()

@@ -10,6 +10,7 @@ from torch.profiler import profile as torch_profile
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner
@@ -23,7 +24,7 @@ def profile(team: Team, load: Load, micro_batch_tokens: int) -> str:
     """Return two tables of the largest entries: of 16 steps of decoding, and of learning from what was decoded."""
     policy = endless(team).policies[0]
     engine = HFEngine(Team({policy.name: policy}), batch_size=load.rows)
-    vocabulary = policy.activate().get_output_embeddings().weight.shape[0]
+    vocabulary = vocabulary_of(policy.activate())
     sampling = Sampling(temperature=0.8, max_new_tokens=16)
     requests = [Request(policy.name, p, tuple(range(load.samples)), sampling) for p in load.prompts(vocabulary)]
     samples = make_samples(policy, load)

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from codeduet.agents.team import Policy
 from codeduet.algorithms.config import TrainConfig
-from codeduet.algorithms.memory import give_back
 from codeduet.algorithms.metrics import MetricsLog
 from codeduet.algorithms.show import shown
 from codeduet.algorithms.trainer import Trainer, peak_memory_mib
 from codeduet.benchmarks.config import to_yaml
+from codeduet.benchmarks.speed.ceilings import forget_peak
 from codeduet.envs.files import make_folder, write_whole
 
 SHARD_BYTES = 12 * 2**20
@@ -34,7 +34,7 @@ def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Tr
         the plan's total.
     """
     began = time.perf_counter()
-    _forget_peak()
+    forget_peak()
     run = Path(config.out)
     trainer = Trainer(config, console=console)
     console.print(trainer.plan.line(), soft_wrap=True)
@@ -53,16 +53,6 @@ def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Tr
     log.close()
     trainer.save()
     return trainer, _summary(trainer, rows)
-
-
-def _forget_peak() -> None:
-    """Let the peak of memory count from here on, where the system can."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    elif (peak := Path("/proc/self/clear_refs")).is_file():
-        give_back()
-        peak.write_text("5", encoding="ascii")
 
 
 def _summary(trainer: Trainer, rows: list[dict[str, float]]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Policy, Team, load_team
 from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
@@ -19,6 +17,7 @@ from codeduet.algorithms.losses import policy_gradient_loss
 from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
+from tests.models import save_model
 
 SHAPE = Shape(hidden=256, layers=3, heads=4, kv_heads=2, feed_forward=512, vocabulary=258)
 
@@ -27,17 +26,7 @@ SHAPE = Shape(hidden=256, layers=3, heads=4, kv_heads=2, feed_forward=512, vocab
 def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
     """A model of known shape in bfloat16, with adapters in float32."""
     folder = tmp_path_factory.mktemp("model")
-    made = Qwen2Config(
-        vocab_size=SHAPE.vocabulary,
-        hidden_size=SHAPE.hidden,
-        intermediate_size=SHAPE.feed_forward,
-        num_hidden_layers=SHAPE.layers,
-        num_attention_heads=SHAPE.heads,
-        num_key_value_heads=SHAPE.kv_heads,
-        tie_word_embeddings=True,
-    )
-    Qwen2ForCausalLM(made).save_pretrained(folder)
-    byte_tokenizer().save_pretrained(folder)
+    save_model(folder, SHAPE)
     return load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
 
 

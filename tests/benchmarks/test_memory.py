@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from tests.models import save_model
 
-from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import load_team
 from codeduet.algorithms.config import OptimConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.logprobs import completion_logprobs
@@ -20,17 +19,7 @@ from codeduet.envs import MAIN, InputError
 
 def kept_bytes(folder: Path, shape: Shape, *, prompt: int, answer: int, answers: int) -> int:
     """Return the bytes that are kept in the learner's forward pass: bfloat16 weights, float32 adapters of rank 1."""
-    made = Qwen2Config(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.feed_forward,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        tie_word_embeddings=True,
-    )
-    Qwen2ForCausalLM(made).save_pretrained(folder)
-    byte_tokenizer().save_pretrained(folder)
+    save_model(folder, shape)
     team = load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
     model = team[MAIN].activate()
     assert {p.dtype for p in team[MAIN].parameters} == {torch.float32}
