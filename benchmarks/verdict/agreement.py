@@ -11,15 +11,13 @@ Judges by both, and prints how often they agree on pass or fail and every differ
 * programs that were reported as judged wrongly.
 
 A time-out is a failure. Exits with status 1 if a difference has no explanation. The checker allows 3 s of wall-clock time,
-ours a number of CPU seconds, so a difference in which either ran out of time is judged once more, alone. It runs programs
-in forks of this process, which therefore limits its own memory.
+ours a number of CPU seconds, so a difference in which either ran out of time is judged once more, alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,7 +33,6 @@ from codeduet.benchmarks.verdict.reported import REPORTED
 from codeduet.benchmarks.verdict.trial import Trial
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
 
-_MEMORY = 4 << 30
 _REPEATS = 5
 _FRESH_ARGUMENTS = """
 
@@ -99,12 +96,7 @@ def ours(programs: Sequence[Trial], workers: int) -> list[Outcome]:
 
 def theirs(programs: Sequence[Trial], workers: int) -> list[str]:
     """Judge ``programs`` by OpenAI's checker."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, hard))
-    try:
-        return check_completions([(trial.problem, trial.completion) for trial in programs], workers)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    return check_completions([(trial.problem, trial.completion) for trial in programs], workers)
 
 
 def compare(programs: Sequence[Trial], workers: int = 1) -> tuple[dict[str, int], list[Difference]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -14,6 +15,9 @@ from codeduet.envs.tests import as_source
 
 SECONDS = 3.0
 """Wall-clock time it gives a program, its default."""
+
+MEMORY = 4 << 30
+"""Bytes of address space of a program, where many are asked for."""
 
 
 def check(program: Program, seconds: float = SECONDS) -> str:
@@ -28,14 +32,20 @@ def check_completion(problem: Problem, completion: str, seconds: float = SECONDS
 
 
 def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> list[str]:
-    """Ask for several continuations of prompts, ``workers`` at a time.
+    """Ask for several continuations of prompts, ``workers`` at a time, each with at most :data:`MEMORY`.
 
     In a process of their own: the checker forks for each, and a fork of a process whose other threads hold locks, as those of
-    torch may, can wait for ever.
+    torch may, can wait for ever. It does not limit memory, so that process limits its own, which the forks inherit; the
+    caller's may already hold more.
     """
     rows = [(_row(problem), completion) for problem, completion in asked]
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+    with ProcessPoolExecutor(1, get_context("spawn"), _limit_memory, (MEMORY,)) as apart:
         return apart.submit(_ask_all, rows, workers).result()
+
+
+def _limit_memory(limit: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _ask_all(rows: list[tuple[dict[str, str], str]], workers: int) -> list[str]:

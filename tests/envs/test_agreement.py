@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import mmap
 from pathlib import Path
 
 import pytest
 
-from codeduet.benchmarks.verdict import agreement, variants
+from codeduet.benchmarks.verdict import agreement, checker, variants
 from codeduet.benchmarks.verdict.mutants import Mutant, all_mutants, mutants
 from codeduet.benchmarks.verdict.reported import REPORTED
 from codeduet.benchmarks.verdict.trial import Trial
@@ -18,7 +19,6 @@ SOME = load_problems()[::8][:20]
 
 
 def test_sixty_mutants_of_twenty_problems_get_the_checkers_verdict() -> None:
-    # One at a time: OpenAI's checker forks from threads, which libraries that other tests load refuse.
     counts, differences = agreement.compare([agreement.of_mutant(m) for m in mutants(SOME, 60)], workers=1)
     assert counts["programs"] == 60
     assert counts["both passed"] + counts["both failed"] + counts["different"] == 60
@@ -119,3 +119,13 @@ def test_what_was_reported_as_judged_wrongly_is_judged_rightly(
     executor: Executor, helper: str, main: str, solved: bool
 ) -> None:
     assert executor.judge(load_problems()[42], helper_code=helper, main_code=main).solved is solved
+
+
+def test_the_checkers_memory_is_limited_in_a_large_process_too() -> None:
+    with mmap.mmap(-1, 2 * checker.MEMORY, flags=mmap.MAP_PRIVATE, prot=0):
+        problem = load_problems()[0]
+        eater = f"    return bytearray({checker.MEMORY * 2})\n"
+        assert checker.check_completions([(problem, problem.canonical_solution), (problem, eater)], 1) == [
+            "passed",
+            "failed: ",
+        ]
