@@ -11,7 +11,7 @@ from typing import Any
 from codeduet.agents.dialect import Dialect
 from codeduet.agents.replies import Reply
 from codeduet.envs import InputError
-from codeduet.envs.files import naming, read_run_rows, write_whole
+from codeduet.files import naming, read_run_rows, write_whole
 
 
 class SavedAnswers:

@@ -12,7 +12,7 @@ from codeduet.agents.team import Team
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.rollout import Group
 from codeduet.envs import InputError
-from codeduet.envs.errors import nearest
+from codeduet.errors import nearest
 
 Advantages = list[list[list[float]]]
 """``advantages[g][i][k]``: group g, episode i, its k-th action."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TeamConfig, TrainConfig
 from codeduet.envs import InputError
-from codeduet.envs.errors import nearest
+from codeduet.errors import nearest
 
 BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
 """Keys of an observation that ``blank`` may empty; beside them it may name agents."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from codeduet.agents import Sampling
 from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.algorithms.schedule import Schedule
+from codeduet.config import STRICT
 from codeduet.envs import HELPER, MAIN
 from codeduet.envs.feedback import Feedback
-
-STRICT = ConfigDict(extra="forbid")
-"""Pydantic's setting for every config: an unknown key is an error, never ignored."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -191,6 +189,8 @@ class TrainConfig:
         keep_checkpoints: the newest so many are kept.
         show_every: steps between tables of completions on the screen; 0 is never.
     """
+
+    COMMAND: ClassVar[str] = "train"
 
     out: str = "runs/train"
     init_from: str = ""

@@ -14,7 +14,7 @@ from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, InputError, Program, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.files import json_line, naming, read_run_rows, write_whole
+from codeduet.files import json_line, naming, read_run_rows, write_whole
 
 
 def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:

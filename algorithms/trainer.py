@@ -53,9 +53,9 @@ from codeduet.algorithms.show import (
     time_left,
 )
 from codeduet.envs import env, load_problems, raw_env, shared_executor
-from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
+from codeduet.files import json_line, locked, make_folder
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 
 GIVE_UP = 5

@@ -20,8 +20,8 @@ from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, holm, paired_difference, pass_at_k, sign_test
 from codeduet.benchmarks.samples import KS
 from codeduet.envs import InputError
-from codeduet.envs.files import read_run_rows
 from codeduet.envs.problems import read_rows
+from codeduet.files import read_run_rows
 
 
 class Difference(NamedTuple):

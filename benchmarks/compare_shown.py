@@ -15,7 +15,7 @@ from rich.text import Text
 from codeduet.benchmarks.compare import Comparison
 from codeduet.benchmarks.estimators import Interval
 from codeduet.envs import InputError
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.files import make_folder, write_whole
 
 PICTURES = ("png", "svg", "pdf")
 

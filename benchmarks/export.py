@@ -32,11 +32,11 @@ from codeduet.agents.team import (
 )
 from codeduet.algorithms.checkpoint import find_checkpoint, read_state
 from codeduet.algorithms.config import TeamConfig, TrainConfig
-from codeduet.benchmarks.config import command_of, load_config
 from codeduet.benchmarks.model_card import Exported, card
 from codeduet.benchmarks.serving import Kind, Served, write_bench
 from codeduet.envs import InputError
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.files import make_folder, write_whole
+from codeduet.runs import check_training_run, read_config
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,9 @@ def _read(run: Path) -> _Source:
     checkpoint = run if (run / "state.json").is_file() else None
     if checkpoint is not None:
         run = run.resolve().parent.parent
-    if (owner := command_of(run)) != "train":
-        held = f"it holds a run of codeduet {owner}" if owner else "config.yaml is missing"
-        trainings = sorted(path.parent for path in run.glob("*/train/config.yaml")) if run.is_dir() else []
-        inside = f"; of the trainings in it name one, such as {trainings[0]}" if trainings else ""
-        raise InputError(f"{run} is no training run: {held}{inside}")
+    check_training_run(run)
     checkpoint = checkpoint or find_checkpoint(run)
-    return _Source(run, load_config(TrainConfig, str(run / "config.yaml")), checkpoint, read_state(checkpoint))
+    return _Source(run, read_config(TrainConfig, run), checkpoint, read_state(checkpoint))
 
 
 def _check_weights(source: _Source, agent: str) -> None:

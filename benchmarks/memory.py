@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from rich.console import Console
 
 from codeduet.algorithms import Trainer
-from codeduet.algorithms.config import STRICT, TrainConfig
+from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.memory import (
     GIB,
     STATES,
@@ -25,6 +25,7 @@ from codeduet.algorithms.memory import (
     generating_bytes,
     give_back,
 )
+from codeduet.config import STRICT
 from codeduet.envs import InputError
 
 _HALF, _SINGLE = 2, 4

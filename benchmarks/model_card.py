@@ -11,11 +11,11 @@ import yaml
 
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks.config import plain
 from codeduet.benchmarks.report import results_of
 from codeduet.benchmarks.results import versions
 from codeduet.benchmarks.serving import Kind, Served
-from codeduet.envs.files import read_run_rows
+from codeduet.config import plain
+from codeduet.files import read_run_rows
 
 _WHAT = {
     "adapter": "A LoRA adapter",

@@ -16,7 +16,7 @@ from codeduet.algorithms.diagnostics import FEW_STEPS, signs
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.samples import problems_of, read_samples
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
-from codeduet.envs.files import finite
+from codeduet.files import finite
 
 SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -29,22 +29,23 @@ from codeduet.agents import Engine
 from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank, check_served
-from codeduet.algorithms.config import STRICT, EnvConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
-from codeduet.benchmarks.config import check_free, difference, load_config, plain, to_yaml
 from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.benchmarks.unjudged import judge_again, told
+from codeduet.config import STRICT, difference, plain
 from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.files import json_line, locked, make_folder, naming, write_whole
 from codeduet.envs.rewards import get_reward
+from codeduet.files import json_line, locked, make_folder, naming, write_whole
+from codeduet.runs import check_free, read_config, write_config
 
 __all__ = [
     "BenchConfig", "Players", "bench", "choose_problems", "load_served", "make_players", "results_table", "summarise",
@@ -70,6 +71,8 @@ class BenchConfig:
         n: samples of each problem.
         k: the k of pass@k, each at most n.
     """
+
+    COMMAND: ClassVar[str] = "bench"
 
     out: str = "runs/bench"
     seed: int = 0
@@ -114,7 +117,7 @@ def bench(
     check_free(run, "bench")
     # What failed before its first sample is in nobody's way.
     begun = saved.is_file() and (run / "samples.jsonl").is_file()
-    if begun and (changed := difference(_as_patient(load_config(BenchConfig, str(saved)), config), config)):
+    if begun and (changed := difference(_as_patient(read_config(BenchConfig, run), config), config)):
         raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
     played_by = _same_players(config, run, begun=begun)
     problems = tuple(problem for problem in problems if problem.task_id not in played_by.left_out)
@@ -122,7 +125,7 @@ def bench(
         team = make_players(config)  # before the folder is made: a model that cannot be loaded leaves none
     make_folder(run)
     with locked(run):
-        write_whole(saved, to_yaml(config))
+        write_config(run, config)
         rows = _finished(run, config.n)
         again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
         began = time.perf_counter()

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from codeduet.benchmarks.estimators import paired_difference
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, comparisons, interval_cell, pairs
 from codeduet.benchmarks.report import pass_at_k_curves, reward_gain
-from codeduet.envs.files import read_run_rows
+from codeduet.files import read_run_rows
 
 RESULTS = Path("benchmarks/results")
 SEEDS = (0, 1, 2)

@@ -15,12 +15,13 @@ from rich.text import Text
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, paper_table
 from codeduet.benchmarks.budgets import by_budget
-from codeduet.benchmarks.config import command_of, read_yaml
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
 from codeduet.benchmarks.standing import at_work, standing
+from codeduet.config import read_yaml
 from codeduet.envs import InputError
-from codeduet.envs.files import make_folder
+from codeduet.files import make_folder
+from codeduet.runs import command_of
 
 CURVES = (
     "reward", "syntax", "runnable", "tests", "solved", "dead_groups", "helper_nonempty", "helper_called", "helper_gain",

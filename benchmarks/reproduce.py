@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from pydantic import Field
@@ -31,16 +31,17 @@ from codeduet.algorithms import Trainer
 from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.checks import check_training, is_over, mains_of
-from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import WITHIN, make_progress
 from codeduet.algorithms.trainer import task_ids
-from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
+from codeduet.config import STRICT, difference
 from codeduet.envs import InputError
-from codeduet.envs.files import locked, make_folder, write_whole
+from codeduet.files import locked, make_folder, write_whole
+from codeduet.runs import check_free, read_config, write_config
 
 Protocol = Literal["sound", "paper"]
 
@@ -89,6 +90,8 @@ class ReproduceConfig:
         gpu_gib: memory of the GPU the preset is made for, in GiB; 0 is none.
         shape: the model's shape, for the memory plan.
     """
+
+    COMMAND: ClassVar[str] = "reproduce"
 
     out: str = "runs/reproduce"
     seed: int = 0
@@ -289,7 +292,7 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
     check_free(run, "reproduce")
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
-        before = load_config(ReproduceConfig, str(saved))
+        before = read_config(ReproduceConfig, run)
         if changed := difference(_as_free_as(before, config), config):
             raise InputError(f"{run} holds a run of another config ({changed}): choose another --out, or delete it")
         if Path(before.out).resolve() != run.resolve():
@@ -297,7 +300,7 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
                 f"{run} was begun as {before.out}: a run goes on only where it was begun{_where(before, run)}"
             )
         config = replace(config, out=before.out)
-    write_whole(saved, to_yaml(config))
+    write_config(run, config)
     return config
 
 
@@ -380,7 +383,7 @@ def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
         with contextlib.closing(trainer.engine):
             progress.console.print(trainer.plan.line(), markup=False, highlight=False, soft_wrap=True)
             trainer.open(resume=bool(done))
-            write_whole(run / "config.yaml", to_yaml(config))
+            write_config(run, config)
             trainer.train(progress)
     return trained(run)
 

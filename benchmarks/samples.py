@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeduet.benchmarks.config import read_yaml
 from codeduet.benchmarks.results import of_rows, versions
+from codeduet.config import read_yaml
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
-from codeduet.envs.files import json_line, make_folder, naming, read_run_rows, write_whole
 from codeduet.envs.problems import read_rows
+from codeduet.files import json_line, make_folder, naming, read_run_rows, write_whole
 
 if TYPE_CHECKING:  # judging needs no model library
     from codeduet.agents.engine import Completion, FinishReason

@@ -9,9 +9,9 @@ from typing import Literal
 
 from codeduet.agents.vllm import RANKS
 from codeduet.algorithms.config import TrainConfig
-from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.pass_at_k import BenchConfig
-from codeduet.envs.files import write_whole
+from codeduet.config import to_yaml
+from codeduet.files import write_whole
 
 Kind = Literal["adapter", "merged", "model"]
 

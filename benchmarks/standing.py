@@ -9,9 +9,9 @@ from codeduet.algorithms.checkpoint import latest_checkpoint
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import duration
-from codeduet.benchmarks.config import read_yaml
+from codeduet.config import read_yaml
 from codeduet.envs import InputError
-from codeduet.envs.files import locked
+from codeduet.files import locked
 
 _RECENT = 10
 """Steps by whose pace the time left is told."""

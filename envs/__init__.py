@@ -8,7 +8,6 @@ import gymnasium
 import pettingzoo
 
 from codeduet.envs.batch import step_many
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Limits, Outcome, Program, shared_executor
 from codeduet.envs.humaneval import HELPER, MAIN, env, raw_env
 from codeduet.envs.problems import Problem, find_problem, load_problems, stub
@@ -16,6 +15,7 @@ from codeduet.envs.rewards import REWARDS, get_reward
 from codeduet.envs.single import SingleAgentEnv
 from codeduet.envs.tests import Asserts, Cases, Streams
 from codeduet.envs.token_step import ByteTokenizer, TokenStep
+from codeduet.errors import InputError
 
 __all__ = [
     "HELPER",

@@ -17,13 +17,13 @@ from pettingzoo import AECEnv
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, BaseWrapper, OrderEnforcingWrapper
 
 from codeduet.envs.episode import Resumable
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import Executor, Outcome, Program, shared_executor
 from codeduet.envs.feedback import Feedback, Judged, ends_after_one, feedback_for, judge_turn
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
 from codeduet.envs.rewards import RewardFn, get_reward, paid
 from codeduet.envs.spaces import MAX_TEXT, Unicode
 from codeduet.envs.text import extract_helper, extract_main, without_definition
+from codeduet.errors import InputError
 
 HELPER = "helper_0"
 MAIN = "main_0"

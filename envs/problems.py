@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.tests import Source, Tests, as_source
+from codeduet.errors import InputError, nearest
 
 Split = Literal["train", "test", "all"]
 

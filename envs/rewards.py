@@ -23,8 +23,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.execution import Outcome
+from codeduet.errors import InputError, nearest
 
 RewardFn = Callable[[Outcome], float]
 """Outcome of one judged program -> the reward of the turn, the same for every agent of the team."""

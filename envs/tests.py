@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from codeduet.envs.errors import InputError
+from codeduet.errors import InputError
 
 RELATIVE = 1e-7
 """How far numbers of a case may be apart beside its own tolerance, as a share of the expected one."""

@@ -9,8 +9,8 @@ from gymnasium.spaces import Box, Discrete, Space
 from pettingzoo import AECEnv
 
 from codeduet.envs.episode import Resumable
-from codeduet.envs.errors import InputError
 from codeduet.envs.humaneval import Env
+from codeduet.errors import InputError
 
 
 class Tokenizer(Protocol):

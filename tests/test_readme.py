@@ -13,7 +13,7 @@ from codeduet.agents import ScriptedEngine
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.config import TeamConfig
-from codeduet.benchmarks.config import packaged_configs
+from codeduet.config import packaged_configs
 from codeduet.envs import HELPER, MAIN
 
 ROOT = Path(__file__).parents[1]

@@ -25,14 +25,14 @@ from codeduet import libraries
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team, resolve_device, resolve_dtype
 from codeduet.algorithms.config import TrainConfig
-from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.speed import ceilings as measured
 from codeduet.benchmarks.speed.generation import Load, time_generation
 from codeduet.benchmarks.speed.learner import time_learner
 from codeduet.benchmarks.speed.parity import compare_devices
 from codeduet.benchmarks.speed.profiling import profile
 from codeduet.benchmarks.speed.training import train_for, write_shards
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.config import load_config
+from codeduet.files import make_folder, write_whole
 
 SHAPES: dict[str, dict[str, int]] = {
     "tiny": {"hidden": 64, "layers": 2, "heads": 4, "kv_heads": 2, "feed_forward": 128, "vocab_size": 512},

@@ -15,9 +15,9 @@ from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.metrics import MetricsLog
 from codeduet.algorithms.show import shown
 from codeduet.algorithms.trainer import Trainer, peak_memory_mib
-from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.speed.ceilings import forget_peak
-from codeduet.envs.files import make_folder, write_whole
+from codeduet.files import make_folder
+from codeduet.runs import write_config
 
 SHARD_BYTES = 12 * 2**20
 """Of a file of adapter weights, at most, so that it can be sent where files are small."""
@@ -40,7 +40,7 @@ def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Tr
     console.print(trainer.plan.line(), soft_wrap=True)
     trainer.open(resume=run.is_dir())
     make_folder(run)
-    write_whole(run / "config.yaml", to_yaml(config))
+    write_config(run, config)
     log = MetricsLog(run, trainer.step)
     rows: list[dict[str, float]] = []
     longest = 0.0

@@ -22,7 +22,7 @@ from codeduet.benchmarks.samples import problems_of
 from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_completion
 from codeduet.envs import InputError, load_problems
-from codeduet.envs.files import read_run_rows
+from codeduet.files import read_run_rows
 
 Said = dict[tuple[str, str, str], bool]
 """(problem set, task id, completion) -> whether the checker passes it."""

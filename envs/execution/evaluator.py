@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jail.program import JOB
@@ -37,6 +36,7 @@ from codeduet.envs.execution.probe import self_test
 from codeduet.envs.execution.reading import Decoder, MalformedError
 from codeduet.envs.execution.values import Encoder, encode, join
 from codeduet.envs.problems import Problem
+from codeduet.errors import InputError
 
 LEVELS = ("namespaces", "landlock")
 """Isolation levels that are used without being asked for by name, best first."""

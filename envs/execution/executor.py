@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, get_args
 
-from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.execution import imports
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.execution.jailer import IsolationError
@@ -22,6 +21,7 @@ from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Outcome
 from codeduet.envs.execution.worker import Program, Worker, WorkerGoneError
 from codeduet.envs.problems import Problem
+from codeduet.errors import InputError, nearest
 
 Isolation = Literal["auto", "namespaces", "landlock", "process"]
 """How a program is kept in: the best jail there is; namespaces, Landlock and seccomp; Landlock and seccomp; limits."""

@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution.counting import CASES, GUARD, METHOD, PART, UNIT, Counter, methods_of_classes
 from codeduet.envs.execution.scope import Scope, names_in
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
+from codeduet.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import socket
 from dataclasses import asdict
 from types import TracebackType
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail.zygote import FORK, KILL, REPORT, Report
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.execution.reading import decode
 from codeduet.envs.execution.values import encode
+from codeduet.errors import InputError
 
 _SLACK = 100_000
 """Bytes a message may have beside the return value in it: a program's structure names its functions."""

@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from codeduet.envs.errors import InputError
+from codeduet.errors import InputError
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).absolute().parent
 _PACKAGES = {
     "codeduet": str(_HERE.parent.parent),
     "codeduet.envs": str(_HERE.parent),

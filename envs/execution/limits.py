@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from codeduet.envs.errors import InputError
+from codeduet.errors import InputError
 
 LimitName = Literal[
     "cpu",

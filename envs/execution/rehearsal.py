@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.evaluator import Evaluator, Known, open_jail
 from codeduet.envs.execution.instrument import Check, classes_of, parse_trusted
@@ -23,6 +22,7 @@ from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
+from codeduet.errors import InputError
 
 _LIMITS = Limits(cpu_s=30.0, wall_s=60.0, check_cpu_s=30.0)
 """References are trusted and asked once: a thousand inputs may take them a while."""

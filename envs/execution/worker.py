@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
 from codeduet.envs.execution.outcome import Outcome, Structure
 from codeduet.envs.problems import Problem
+from codeduet.errors import InputError
 
 _MOST_PROBLEMS = 4096
 _PATIENCE_S = 20.0

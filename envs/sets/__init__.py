@@ -22,10 +22,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from codeduet.envs.errors import InputError, nearest
 from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, read_rows
 from codeduet.envs.sets.fields import Row
 from codeduet.envs.tests import Asserts
+from codeduet.errors import InputError, nearest
 
 FORMATS = ("evalplus", "humanevalpack", "humaneval", "mbpp", "own")
 """Modules of the formats; the first whose keys a row has is its format."""

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution.instrument import parse_trusted
 from codeduet.envs.problems import Problem, stub
 from codeduet.envs.sets import fields
@@ -19,6 +18,7 @@ from codeduet.envs.sets.fields import Row
 from codeduet.envs.sets.humaneval import check_prompt
 from codeduet.envs.sets.mbpp import signature_line
 from codeduet.envs.tests import Cases, Compare
+from codeduet.errors import InputError
 
 NAME = "EvalPlus"
 KEYS = ("task_id", "prompt", "entry_point", "base_input", "canonical_solution")

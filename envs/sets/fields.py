@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codeduet.envs.errors import InputError
+from codeduet.errors import InputError
 
 Row = dict[str, Any]
 

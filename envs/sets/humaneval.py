@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.problems import Problem
 from codeduet.envs.sets import fields
 from codeduet.envs.sets.fields import Row
+from codeduet.errors import InputError
 
 NAME = "HumanEval"
 KEYS = ("task_id", "prompt", "entry_point", "test")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 from typing import Literal
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution.instrument import parse_trusted
 from codeduet.envs.problems import Problem, stub
 from codeduet.envs.sets import fields
 from codeduet.envs.sets.fields import Row
 from codeduet.envs.tests import Asserts, Source, Tests
+from codeduet.errors import InputError
 
 NAME = "MBPP"
 KEYS = ("task_id", "code", "test_list")

@@ -15,13 +15,13 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from codeduet.envs.errors import InputError
 from codeduet.envs.execution.instrument import parse_trusted
 from codeduet.envs.problems import Problem, stub
 from codeduet.envs.sets import fields
 from codeduet.envs.sets.fields import Row
 from codeduet.envs.sets.mbpp import signature_line
 from codeduet.envs.tests import Asserts, Cases, Streams, Tests
+from codeduet.errors import InputError
 
 NAME = "own"
 KEYS = ("tests",)

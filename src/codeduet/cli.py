@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from codeduet import libraries
 from codeduet.envs import Executor, InputError, load_problems
-from codeduet.envs.errors import nearest
-from codeduet.envs.files import write_whole
+from codeduet.errors import nearest
 from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
@@ -80,7 +79,7 @@ def train(
     from codeduet.algorithms.checkpoint import find_checkpoint
     from codeduet.algorithms.resume import check_folder
     from codeduet.algorithms.trainer import Trainer
-    from codeduet.benchmarks.config import check_free, to_yaml
+    from codeduet.runs import check_free, write_config
 
     libraries.quieten()
     resolved = training_config(overrides or [], config, resume=resume)
@@ -105,7 +104,7 @@ def train(
         say(trainer.team.ways)
         say(trainer.plan.line())
         trainer.open(resume=resume)
-        write_whole(run / "config.yaml", to_yaml(resolved))
+        write_config(run, resolved)
         if resume and not trainer.step:
             say(f"{run} was cut off before its first checkpoint: from the start")
         with goes_on(resume_command(run)):
@@ -119,7 +118,7 @@ def train(
 def bench(overrides: Overrides = None, config: BenchConfigName = None, dry_run: DryRun = False) -> None:
     """Measure pass@k of a team on the test split."""
     from codeduet.benchmarks import pass_at_k
-    from codeduet.benchmarks.config import load_config
+    from codeduet.config import load_config
 
     libraries.quieten()
     resolved = load_config(pass_at_k.BenchConfig, config, overrides or ())
@@ -148,7 +147,7 @@ def reproduce(
 
     from codeduet.benchmarks import paper_table
     from codeduet.benchmarks import reproduce as reproducing
-    from codeduet.benchmarks.config import load_config, packaged_configs
+    from codeduet.config import load_config, packaged_configs
 
     libraries.quieten()
     presets = packaged_configs("presets")
@@ -201,13 +200,12 @@ def evaluate(
     """Measure a trained run: bench with the team, game and sampling it was trained with."""
     from codeduet.algorithms.config import TrainConfig
     from codeduet.benchmarks import pass_at_k
-    from codeduet.benchmarks.config import command_of, load_config
+    from codeduet.config import load_config
+    from codeduet.runs import check_training_run, read_config
 
     libraries.quieten()
-    if (owner := command_of(run)) != "train":
-        held = f"it holds a run of codeduet {owner}" if owner else "config.yaml is missing"
-        raise InputError(f"{run} is no training run: {held}")
-    trained = load_config(TrainConfig, str(run / "config.yaml"))
+    check_training_run(run)
+    trained = read_config(TrainConfig, run)
     base = pass_at_k.BenchConfig(
         out=str(out or run / "eval"),
         seed=trained.seed,
@@ -375,7 +373,8 @@ def training_config(words: list[str], source: str | None, *, resume: bool) -> Tr
     from dataclasses import replace
 
     from codeduet.algorithms.config import TrainConfig
-    from codeduet.benchmarks.config import command_of, load_config
+    from codeduet.config import load_config
+    from codeduet.runs import command_of, read_config
 
     if not (resume and words and "=" not in words[0]):
         return load_config(TrainConfig, source or "magrpo", words)
@@ -384,7 +383,7 @@ def training_config(words: list[str], source: str | None, *, resume: bool) -> Tr
         held = f"{run} holds a run of codeduet {owner}" if owner else f"{Path(run) / 'config.yaml'} is missing"
         raise InputError(f"nothing to resume: {held}")
     # In the folder it was found in: it may have been moved since it was begun.
-    base = replace(load_config(TrainConfig, str(Path(run) / "config.yaml")), out=run)
+    base = replace(read_config(TrainConfig, Path(run)), out=run)
     config = load_config(TrainConfig, source, overrides, base=base)
     if Path(config.out).resolve() != Path(run).resolve():
         raise InputError(
@@ -401,11 +400,11 @@ def check_resumed(config: TrainConfig) -> None:
     """
     from codeduet.algorithms.config import TrainConfig
     from codeduet.algorithms.resume import check_same_run
-    from codeduet.benchmarks.config import load_config
+    from codeduet.runs import read_config
 
     saved = Path(config.out) / "config.yaml"
     if saved.is_file():
-        check_same_run(load_config(TrainConfig, str(saved)), config, saved)
+        check_same_run(read_config(TrainConfig, Path(config.out)), config, saved)
 
 
 def resume_command(run: Path) -> str:
@@ -424,7 +423,7 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
     """Print the resolved config, the first prompt of every agent, and what memory the weights take."""
     from codeduet.agents.team import memory_estimate
     from codeduet.algorithms.trainer import make_envs
-    from codeduet.benchmarks.config import to_yaml
+    from codeduet.config import to_yaml
 
     console.rule("config")
     say(to_yaml(config))
@@ -441,8 +440,8 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
 
 def show_reproduction(config: ReproduceConfig) -> None:
     """Print what a reproduction would do."""
-    from codeduet.benchmarks.config import to_yaml
     from codeduet.benchmarks.reproduce import memory_plans, plan
+    from codeduet.config import to_yaml
 
     console.rule("config")
     say(to_yaml(config))

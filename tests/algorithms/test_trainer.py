@@ -21,7 +21,7 @@ from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
 from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
-from codeduet.envs.files import locked
+from codeduet.files import locked
 from tests.letters import LetterReward
 
 LONG = SamplingConfig(max_new_tokens=2000)

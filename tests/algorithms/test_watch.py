@@ -15,10 +15,10 @@ from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import LEARN, Watch, cut_line, make_progress, time_left
-from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.report import write_report
 from codeduet.benchmarks.standing import standing
-from codeduet.envs.files import locked
+from codeduet.config import to_yaml
+from codeduet.files import locked
 
 
 @pytest.fixture

@@ -414,10 +414,10 @@ def test_a_full_or_read_only_disk_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number), str(tmp_path / "config.yaml"))
 
-    monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", fail)
+    monkeypatch.setattr("codeduet.runs.write_whole", fail)
     ran = codeduet("reproduce", "--preset", "smoke", "--out", tmp_path / "run")
     assert_refused(ran, f"cannot write {tmp_path / 'config.yaml'}: {os.strerror(number)}")
-    monkeypatch.setattr("codeduet.benchmarks.reproduce.write_whole", lambda *_: 1 / 0)
+    monkeypatch.setattr("codeduet.runs.write_whole", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # a mistake of ours keeps its traceback
         main(["reproduce", "--preset", "smoke", "--out", str(tmp_path / "run")])
 

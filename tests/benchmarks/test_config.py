@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
-from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
 from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.config import load_config, packaged_configs, to_yaml
 from codeduet.envs import InputError
 
 KINDS: dict[str, Any] = {

@@ -20,9 +20,9 @@ from codeduet.algorithms.checkpoint import find_checkpoint, load_checkpoint
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.trainer import Trainer, make_team
-from codeduet.benchmarks.config import load_config, to_yaml
 from codeduet.benchmarks.export import export
 from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.config import load_config, to_yaml
 from codeduet.envs import InputError
 
 Train = Callable[..., Path]

@@ -17,7 +17,7 @@ import pytest
 from codeduet.algorithms.metrics import MetricsLog, keep_until
 from codeduet.benchmarks import pass_at_k
 from codeduet.envs import InputError
-from codeduet.envs.files import naming, write_whole
+from codeduet.files import naming, write_whole
 from codeduet.screen import explain
 
 Command = Callable[..., Any]

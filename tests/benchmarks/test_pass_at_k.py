@@ -24,7 +24,7 @@ from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
 from codeduet.envs import HELPER, MAIN, InputError
-from codeduet.envs.files import locked
+from codeduet.files import locked
 
 N = 4
 BODIES = {"double": "2 * x", "triple": "3 * x", "square": "x * x"}

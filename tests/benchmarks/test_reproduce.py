@@ -22,7 +22,6 @@ from rich.console import Console
 from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig, TrainConfig
 from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
-from codeduet.benchmarks.config import load_config, packaged_configs, to_yaml
 from codeduet.benchmarks.memory import Shape, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, differences, headline, paired_difference, pairs, tables
 from codeduet.benchmarks.pass_at_k import BenchConfig
@@ -38,6 +37,7 @@ from codeduet.benchmarks.reproduce import (
     rows_of,
     train_config,
 )
+from codeduet.config import load_config, packaged_configs, to_yaml
 from codeduet.envs import InputError
 
 SINGLE, MULTI_AGENT, GRPO, MAGRPO = (ROWS[name] for name in ("single", "multi_agent", "grpo", "magrpo"))

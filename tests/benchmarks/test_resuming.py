@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from codeduet.algorithms.config import TrainConfig
-from codeduet.benchmarks.config import load_config
 from codeduet.cli import resume_command
+from codeduet.config import load_config
 
 Command = Callable[..., Any]
 

@@ -17,8 +17,8 @@ from tests.servers import Played, Server, serving
 
 from codeduet.agents import served as served_module
 from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
-from codeduet.benchmarks.config import load_config
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
+from codeduet.config import load_config
 from codeduet.envs import HELPER, MAIN, InputError
 
 RATE_LIMIT = Played({"error": {"message": "slow down"}}, 429)

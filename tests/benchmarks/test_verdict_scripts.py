@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from codeduet.benchmarks.config import to_yaml
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.samples import as_completion
 from codeduet.benchmarks.verdict import cost, determinism, examples, forgery, saved, soak
 from codeduet.benchmarks.verdict.corpora import forged
+from codeduet.config import to_yaml
 from codeduet.envs import Asserts, Outcome, Problem, Program, load_problems
 from codeduet.envs.execution import Executor
 

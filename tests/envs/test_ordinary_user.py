@@ -64,6 +64,7 @@ def sources() -> Iterator[Path]:
     package = Path(codeduet.__file__).parent
     for part in ("envs", "benchmarks/verdict/corpora"):
         shutil.copytree(package / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(package / "errors.py", folder / "errors.py")
     (folder / "script.py").write_text(SCRIPT)
     yield folder
     shutil.rmtree(folder)

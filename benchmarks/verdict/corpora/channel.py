@@ -160,7 +160,7 @@ _RAISED = tuple(
         ("codeduet.envs.execution.evaluator", "OtherCallError"),
         ("codeduet.envs.execution.jailer", "JailGoneError"),
         ("codeduet.envs.execution.wire", "ClosedError"),
-        ("codeduet.envs.errors", "InputError"),
+        ("codeduet.errors", "InputError"),
         ("builtins", "SystemExit"),
         ("builtins", "KeyboardInterrupt"),
         ("builtins", "GeneratorExit"),

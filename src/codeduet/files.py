@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from codeduet.envs.errors import InputError
+from codeduet.errors import InputError
 
 
 def make_folder(folder: Path) -> None:

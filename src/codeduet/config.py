@@ -1,4 +1,7 @@
-"""From a YAML file and dotted overrides to a checked config; every mistake is one line."""
+"""From a YAML file and dotted overrides to any dataclass, checked; every mistake is one line.
+
+A config that a command takes says which in its class (``COMMAND``), and its file by the key ``command``.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,23 @@ import dataclasses
 import re
 import typing
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from codeduet.envs import InputError
-from codeduet.envs.errors import nearest
+from codeduet.errors import InputError, nearest
 
 T = TypeVar("T")
 
+STRICT = ConfigDict(extra="forbid")
+"""Pydantic's setting for every config: an unknown key is an error, never ignored."""
 
-_MARKS = {
-    "protocol": "reproduce", "magrpo": "reproduce", "algorithm": "train", "steps": "train", "checkpoint": "bench",
-    "split": "bench",
-}  # fmt: skip
-"""Keys that only one command's configs have."""
+_PACKAGED = resources.files("codeduet").joinpath("benchmarks", "configs")
+"""Where the configs lie that ship with the package."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,7 +70,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 def packaged_configs(folder_name: str = "") -> list[str]:
     """Return the names of the configs that ship with the package, or of those in a folder among them."""
-    folder = resources.files("codeduet.benchmarks") / "configs" / folder_name
+    folder = _PACKAGED / folder_name
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
@@ -88,7 +89,7 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
     """
     tree = plain(base) if base is not None else {}
     if source is not None:
-        tree = _merged(tree, read_yaml(source))
+        tree = _merged(tree, _without_command(read_yaml(source), kind, source))
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
@@ -106,6 +107,22 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
     if any(unicodedata.category(sign) == "Cc" for sign in out):
         raise InputError(f"out={out!r} holds a line break or another control character: name a folder without")
     return config
+
+
+def _without_command(tree: dict[str, Any], kind: Any, source: str) -> dict[str, Any]:
+    """Return what a file says, having checked that it is of the command whose configs are of ``kind``."""
+    mine = command_for(kind)
+    if mine is None or "command" not in tree:
+        return tree
+    if tree["command"] != mine:
+        raise InputError(f"{source} is a config of codeduet {tree['command']}, not of codeduet {mine}")
+    return {key: value for key, value in tree.items() if key != "command"}
+
+
+def command_for(kind: Any) -> str | None:
+    """Return the command that takes configs of a kind, if one does."""
+    command: str | None = getattr(kind, "COMMAND", None)
+    return command
 
 
 def _parsed(value: str, override: str) -> Any:
@@ -130,35 +147,16 @@ def _is_text(kind: Any, keys: Sequence[str]) -> bool:
 
 
 def to_yaml(config: Any) -> str:
-    """Return a config as the YAML that :func:`load_config` reads."""
-    return str(yaml.dump(plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    """Return a config as the YAML that :func:`load_config` reads; a command's begins with the command."""
+    command = command_for(config)
+    tree = ({"command": command} if command else {}) | plain(config)
+    return str(yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def plain(config: Any) -> dict[str, Any]:
     """Return a config as plain JSON types."""
     tree: dict[str, Any] = TypeAdapter(type(config)).dump_python(config, mode="json")
     return tree
-
-
-def check_free(run: Path, command: str) -> None:
-    """Check that a run folder is not another command's.
-
-    Args:
-        run: the folder.
-        command: who wants it: ``"train"``, ``"bench"`` or ``"reproduce"``.
-
-    Raises:
-        InputError: it holds a run of another command.
-    """
-    owner = command_of(run)
-    if owner not in (None, command) and any(path.name != "config.yaml" for path in run.iterdir()):
-        raise InputError(f"{run} holds a run of codeduet {owner}: choose another out=")
-
-
-def command_of(run: Path) -> str | None:
-    """Return the command whose config a run folder holds: ``"train"``, ``"bench"``, ``"reproduce"``, or None."""
-    saved = run / "config.yaml"
-    return _command(read_yaml(str(saved))) if saved.is_file() else None
 
 
 def difference(before: Any, after: Any) -> str:
@@ -178,11 +176,6 @@ def _difference(before: dict[str, Any], after: dict[str, Any], path: str = "") -
     return f"{path}{added} is {after[added]!r} here only" if added else ""
 
 
-def _command(keys: Iterable[str]) -> str | None:
-    known = set(keys)
-    return next((command for key, command in _MARKS.items() if key in known), None)
-
-
 def read_yaml(source: str) -> dict[str, Any]:
     """Read keys and values from a YAML file, or from a packaged config by its name.
 
@@ -191,7 +184,7 @@ def read_yaml(source: str) -> dict[str, Any]:
     """
     path = Path(source)
     if not path.is_file():
-        packaged = resources.files("codeduet.benchmarks") / "configs" / f"{source}.yaml"
+        packaged = _PACKAGED / f"{source}.yaml"
         if not packaged.is_file():
             raise InputError(
                 f"no config {source!r}: give a YAML file or one of {', '.join(packaged_configs())}"
@@ -236,10 +229,6 @@ def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
         for key in path[:-1]:
             owner = typing.get_type_hints(owner).get(key, owner)
         known = [field.name for field in dataclasses.fields(owner)]
-        unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == first["type"]]
-        mine, theirs = _command(field.name for field in dataclasses.fields(kind)), _command(unknown)
-        if source and theirs not in (None, mine):
-            return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
         return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"config key {'.'.join(path)!r}{where}: {message}, not {first['input']!r}"
