@@ -76,16 +76,16 @@ agreement: install  # our verdict against OpenAI's checker: 3,000 mutants, 1,000
 	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000 --variants 1000
 
 forgery: install  # programs that cheat, judged by us and by OpenAI's checker
-	$(BIN)/python -m codeduet.benchmarks.verdict.forgery
+	$(BIN)/python -m codeduet.benchmarks.verdict.corpora.forgery
 
 cost: install  # processor time of a verdict, programs a second beside OpenAI's checker
 	$(BIN)/python -m codeduet.benchmarks.verdict.cost
 
 determinism: install  # 20 passes over 500 programs with every core busy
-	$(BIN)/python -m codeduet.benchmarks.verdict.determinism
+	$(BIN)/python -m codeduet.benchmarks.verdict.corpora.determinism
 
 soak: install  # 100,000 programs, some hostile, workers killed at random
-	$(BIN)/python -m codeduet.benchmarks.verdict.soak
+	$(BIN)/python -m codeduet.benchmarks.verdict.corpora.soak
 
 reading: install  # milliseconds to read an answer at worst
 	$(BIN)/python -m codeduet.benchmarks.reading
@@ -108,7 +108,7 @@ readme: install  # the figures of README.md, and their picture, from benchmarks/
 	$(BIN)/python -m codeduet.benchmarks.readme
 
 pretrain: install  # the embedded model anew, into runs/embedded
-	$(BIN)/python -m codeduet.agents.embedded.pretrain --out runs/embedded
+	$(BIN)/python -m codeduet.benchmarks.embedded.pretrain --out runs/embedded
 
 clean:
 	rm -rf $(VENV) $(VENV)-vllm $(VENV)-newest build dist runs src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -26,7 +26,7 @@ TRAIN_SHARE = (25, 33)
 in file order the last 40 are the harder ones."""
 
 EMBEDDED_FILE = Path(__file__).resolve().parent / "embedded.jsonl.gz"
-"""The embedded problem set; ``codeduet.agents.embedded.problem_set`` writes it."""
+"""The embedded problem set; ``codeduet.benchmarks.embedded.problem_set`` writes it."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 It is a Qwen2 model of 1.2 million parameters with a byte-level tokenizer of 1024 entries: a plain base model that
 continues a text and ends it with ``<|endoftext|>``. It was pre-trained on generated documents alone, 45 minutes on two
-shared CPU cores: small documented functions, with and without helper functions
-(:mod:`~codeduet.agents.embedded.corpus`), and pipelines of steps as in the embedded problem set
-(:mod:`~codeduet.agents.embedded.pipelines`), none of them one of its problems. No ten words in a row of a HumanEval prompt,
-solution or test occur in them; :mod:`~codeduet.agents.embedded.pretrain` asserts it. It is meant to be imperfect, because
-the documents are: good enough to write programs that run, with room for reinforcement learning to improve them.
+shared CPU cores: small documented functions, with and without helper functions, and pipelines of steps as in the embedded
+problem set, none of them one of its problems. No ten words in a row of a HumanEval prompt, solution or test occur in them,
+which is asserted as they are made. It is meant to be imperfect, because the documents are: good enough to write programs that
+run, with room for reinforcement learning to improve them.
 
-``python -m codeduet.agents.embedded.pretrain --out DIR`` makes it; ``recipe.json`` beside the weights records how.
+``make pretrain`` makes it, in the repository (``benchmarks/embedded``); ``recipe.json`` beside the weights records how.
 
 Prompts and completions were tokenised apart in training, so give the model the tokens of the prompt and let it go on.
 """

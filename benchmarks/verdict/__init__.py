@@ -1,9 +1,10 @@
 """Is the verdict right, and what does it cost?
 
 Each module is a command (``python -m codeduet.benchmarks.verdict.NAME``): ``agreement`` with OpenAI's checker on
-canonical solutions and mutants of them, ``saved`` with it on the samples of a run, ``forgery`` beside OpenAI's checker on programs that cheat, ``cost`` of a
-program, ``determinism`` with busy neighbours, ``soak`` over a hundred thousand programs, ``examples``
-that prompts show and hidden tests repeat. ``corpora`` holds the programs.
+canonical solutions and mutants of them, ``saved`` with it on the samples of a run, ``cost`` of a program, ``examples`` that
+prompts show and hidden tests repeat. ``corpora``, which is in the repository and not in the wheel, holds programs made to
+break it and the commands that need them: ``forgery`` beside OpenAI's checker on programs that cheat, ``determinism`` with busy
+neighbours, ``soak`` over a hundred thousand programs.
 """
 
 from __future__ import annotations

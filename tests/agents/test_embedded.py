@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 
 from codeduet.agents import PromptFormatter, Request, Sampling
 from codeduet.agents.embedded import MODEL_DIR, WEIGHTS_SHA256
-from codeduet.agents.embedded.corpus import PLAIN, benchmark_grams, generate
-from codeduet.agents.embedded.pretrain import Recipe, assert_clean, pretrain
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import load_team, load_untrained
+from codeduet.benchmarks.embedded.corpus import PLAIN, benchmark_grams, generate
+from codeduet.benchmarks.embedded.pretrain import Recipe, assert_clean, pretrain
 from codeduet.envs import HELPER, MAIN, env, load_problems
 
 

@@ -6,9 +6,9 @@ import json
 import random
 from collections import Counter
 
-from codeduet.agents.embedded.corpus import benchmark_grams, word_grams
-from codeduet.agents.embedded.pipelines import DEPTHS, documents, draw_distinct
-from codeduet.agents.embedded.problem_set import COUNT, embedded_pipelines, rows
+from codeduet.benchmarks.embedded.corpus import benchmark_grams, word_grams
+from codeduet.benchmarks.embedded.pipelines import DEPTHS, documents, draw_distinct
+from codeduet.benchmarks.embedded.problem_set import COUNT, embedded_pipelines, rows
 from codeduet.envs import Executor, Program, load_problems
 from codeduet.envs.problems import EMBEDDED_FILE, read_rows
 

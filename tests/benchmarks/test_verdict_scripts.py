@@ -11,8 +11,8 @@ import pytest
 
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.samples import as_completion
-from codeduet.benchmarks.verdict import cost, determinism, examples, forgery, saved, soak
-from codeduet.benchmarks.verdict.corpora import forged
+from codeduet.benchmarks.verdict import cost, examples, saved
+from codeduet.benchmarks.verdict.corpora import determinism, forged, forgery, soak
 from codeduet.config import to_yaml
 from codeduet.envs import Asserts, Outcome, Problem, Program, load_problems
 from codeduet.envs.execution import Executor

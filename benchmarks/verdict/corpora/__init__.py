@@ -1,7 +1,8 @@
 """Programs written to fool, break or leave the executor, and odd ones that are right.
 
 ``forged`` look right without being right, ``escapes`` try to touch what is outside, ``exhaustion`` use up what they are
-given or are no programs at all, ``odd`` are right in unusual ways. Every module holds a tuple ``CASES``.
+given or are no programs at all, ``odd`` are right in unusual ways. Each of these modules holds a tuple ``CASES``. What
+plays them stands beside them, since none of it is in the wheel: ``forgery``, ``determinism`` and ``soak``.
 """
 
 from __future__ import annotations

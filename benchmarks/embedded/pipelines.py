@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from codeduet.agents.embedded.corpus import RESERVED, benchmark_grams, word_grams
-from codeduet.agents.embedded.words import NOUNS, VERBS, pseudo_word
+from codeduet.benchmarks.embedded.corpus import RESERVED, benchmark_grams, word_grams
+from codeduet.benchmarks.embedded.words import NOUNS, VERBS, pseudo_word
 from codeduet.envs.execution.instrument import run_trusted
 
 

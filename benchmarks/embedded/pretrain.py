@@ -1,6 +1,6 @@
 """Make the embedded model: corpus, decontamination, tokenizer, training, files.
 
-Run as ``python -m codeduet.agents.embedded.pretrain --out DIR``; ``--smoke`` makes a useless model in seconds.
+Run as ``python -m codeduet.benchmarks.embedded.pretrain --out DIR``; ``--smoke`` makes a useless model in seconds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from rich.progress import Progress, TextColumn
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from codeduet.agents.embedded import pipelines
-from codeduet.agents.embedded.corpus import LEANING, PLAIN, benchmark_grams, generate, word_grams
-from codeduet.agents.embedded.problem_set import embedded_pipelines
+from codeduet.benchmarks.embedded import pipelines
+from codeduet.benchmarks.embedded.corpus import LEANING, PLAIN, benchmark_grams, generate, word_grams
+from codeduet.benchmarks.embedded.problem_set import embedded_pipelines
 
 PAD = "<|pad|>"
 SHORT = 90  # tokens of a document that teaches copying first

@@ -1,6 +1,6 @@
 """Does the executor hold over a hundred thousand programs, one in a hundred hostile, its workers killed at random?
 
-    python -m codeduet.benchmarks.verdict.soak [--programs 100000] [--kill-every 10] [--out FILE]
+    python -m codeduet.benchmarks.verdict.corpora.soak [--programs 100000] [--kill-every 10] [--out FILE]
 
 CPU limit 0.5 s, wall-clock limit 2 s. Plain programs are canonical solutions and broken ones, whose verdict is known;
 every hundredth is forged, exhausting, an attempt to escape, or writes into the channel of its answers, and some of these end
@@ -89,7 +89,7 @@ class Killer(threading.Thread):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m codeduet.benchmarks.verdict.soak", description=__doc__.split("\n")[0]
+        prog="python -m codeduet.benchmarks.verdict.corpora.soak", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--programs", type=int, default=100_000, help="how many (default: %(default)s)")
     parser.add_argument("--kill-every", type=float, default=10.0, help="seconds between kills (default: %(default)s)")

@@ -1,8 +1,8 @@
-"""Hand-written recipes on several integers, on floats and on flags; see :mod:`codeduet.agents.embedded.recipes` for the notation."""
+"""Hand-written recipes on several integers, on floats and on flags; see :mod:`codeduet.benchmarks.embedded.recipes` for the notation."""
 
 from __future__ import annotations
 
-from codeduet.agents.embedded.recipes import Recipe, recipe
+from codeduet.benchmarks.embedded.recipes import Recipe, recipe
 
 PAIRS: tuple[Recipe, ...] = (
     recipe("int,int", "int", "add", "the sum of $x and $y|$x plus $y", "return $x + $y", "@t = $x + $y\nreturn @t"),

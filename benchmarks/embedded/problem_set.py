@@ -11,7 +11,7 @@ import gzip
 import json
 import random
 
-from codeduet.agents.embedded.pipelines import DEPTHS, Pipeline, body, draw_distinct, prompt
+from codeduet.benchmarks.embedded.pipelines import DEPTHS, Pipeline, body, draw_distinct, prompt
 from codeduet.envs.problems import EMBEDDED_FILE
 
 COUNT = 31 * 33

@@ -1,6 +1,6 @@
 """How many programs that cheat are taken for right, by us and by OpenAI's checker?
 
-    python -m codeduet.benchmarks.verdict.forgery [--workers 2] [--out FILE]
+    python -m codeduet.benchmarks.verdict.corpora.forgery [--workers 2] [--out FILE]
 
 Prints a table by kind of trick. For us it also counts programs that were credited with more tests than their answers
 earn; the checker has no such credit. The checker runs them in forks of this process, as this user.
@@ -26,7 +26,7 @@ from codeduet.envs import Executor, Program, load_problems
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
     """Judge the corpus by both; return 1 if we were fooled."""
     parser = argparse.ArgumentParser(
-        prog="python -m codeduet.benchmarks.verdict.forgery", description=__doc__.split("\n")[0]
+        prog="python -m codeduet.benchmarks.verdict.corpora.forgery", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--workers", type=int, default=2, help="programs at a time (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write the counts to this JSON file")

