@@ -12,8 +12,8 @@ from typing import TypeAlias
 import torch
 
 from codeduet.agents.engine import Sampling
+from codeduet.agents.models import finest_dtype
 from codeduet.agents.network import Decoder
-from codeduet.agents.team import finest_dtype
 
 _BLOCK = 128
 """Tokens whose probabilities are summed together; it divides the usual vocabularies."""

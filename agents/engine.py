@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from codeduet.agents.team import Policy
+    from codeduet.agents.policy import Policy
 
 FinishReason = Literal["eos", "stop", "length", "refused"]
 

@@ -15,10 +15,12 @@ import torch
 
 from codeduet.agents.decoding import decode
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.models import finest_dtype
 from codeduet.agents.network import PADDED, Decoder, context
 from codeduet.agents.packed import packed
+from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import paths
-from codeduet.agents.team import Policy, Team, finest_dtype
+from codeduet.agents.team import Team
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from codeduet.agents.engine import Completion, FinishReason, Request, cut
+from codeduet.agents.policy import Policy
 from codeduet.agents.replies import Api
 from codeduet.agents.saved_answers import SavedAnswers
 from codeduet.agents.served import Question, Served
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Team
 from codeduet.envs import InputError
 from codeduet.envs.token_step import decode_ids, encode_text
 

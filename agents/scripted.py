@@ -9,7 +9,7 @@ from codeduet.agents.engine import Completion, FinishReason, Request, cut
 from codeduet.envs.token_step import ByteTokenizer, Tokenizer, decode_ids, encode_text
 
 if TYPE_CHECKING:
-    from codeduet.agents.team import Policy
+    from codeduet.agents.policy import Policy
 
 Script = Callable[[str, int], str]
 """(prompt text, seed) -> answer text."""

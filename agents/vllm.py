@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
-from codeduet.agents.team import Policy, Team, dtype_named, model_path
+from codeduet.agents.models import dtype_named, model_path
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 

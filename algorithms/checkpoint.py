@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.envs import InputError
 
 _PARTIAL = ".partial_"

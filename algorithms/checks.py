@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codeduet.agents.config import check_served
 from codeduet.algorithms.algorithm import Algorithm
-from codeduet.algorithms.config import TeamConfig, TrainConfig
+from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
 from codeduet.errors import nearest
 
@@ -72,20 +73,6 @@ def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
             raise InputError(
                 f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
             )
-
-
-def check_served(team: TeamConfig) -> None:
-    """Check whose models on servers are named.
-
-    Raises:
-        InputError: a name that is no agent's, or models of a server without one.
-    """
-    for key, named in (("models", team.models), ("base_urls", team.base_urls)):
-        for agent in named:
-            if agent not in team.agents:
-                raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, team.agents)}")
-        if named and team.engine != "openai":
-            raise InputError(f"team.{key} is of a server's models: set team.engine=openai")
 
 
 def mains_of(algorithm: Algorithm) -> int:

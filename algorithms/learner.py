@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import TOLERANCE, paths
-from codeduet.agents.team import Policy
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
 from codeduet.envs import InputError

@@ -20,9 +20,9 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from codeduet.agents import network
+from codeduet.agents.models import finest_dtype
 from codeduet.agents.padding import Side, pad
 from codeduet.agents.self_test import paths
-from codeduet.agents.team import finest_dtype
 from codeduet.algorithms.recompute import recomputed
 
 CHUNK_ELEMENTS = (2**21, 2**27)

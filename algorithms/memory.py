@@ -19,7 +19,7 @@ import torch
 
 from codeduet.agents import network
 from codeduet.agents.packed import packed_bytes
-from codeduet.agents.team import Policy
+from codeduet.agents.policy import Policy
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import chunk_rows, completion_logprobs
 from codeduet.envs import InputError

@@ -10,7 +10,7 @@ import contextlib
 import math
 import resource
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -19,13 +19,14 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from codeduet.agents import Engine, Formatter, MessageFormatter, PromptFormatter, derive_seed
+from codeduet.agents import Engine, Formatter, derive_seed
+from codeduet.agents.build import make_engine, make_formatter, make_team
 from codeduet.agents.hf import HFEngine
-from codeduet.agents.team import Team, load_team
+from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from codeduet.algorithms.checks import check_training, is_over, mains_of
-from codeduet.algorithms.config import EnvConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.memory import give_back, plan_memory
@@ -52,9 +53,9 @@ from codeduet.algorithms.show import (
     step_line,
     time_left,
 )
-from codeduet.envs import env, load_problems, raw_env, shared_executor
+from codeduet.envs import raw_env
+from codeduet.envs.config import make_envs, task_ids
 from codeduet.envs.humaneval import Env
-from codeduet.envs.problems import Split
 from codeduet.files import json_line, locked, make_folder
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 
@@ -443,120 +444,6 @@ class Trainer:
         with (self.run / "completions.jsonl").open("a", encoding="utf-8") as file:
             for trajectory in (ordered[-1], ordered[0]):
                 file.write(json_line({"step": self.step, **completion_record(trajectory)}))
-
-
-def make_team(config: TeamConfig, seed: int) -> Team:
-    """Load the team a config describes; ``seed`` is for the adapters' first weights."""
-    use_threads(config)
-    return load_team(
-        config.model,
-        config.agents,
-        config.sharing,
-        lora_rank=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        device=config.device,
-        dtype=config.dtype,
-        seed=seed,
-        prompt=config.prompt,
-        system=config.system,
-        template=config.template,
-    )
-
-
-def make_engine(
-    config: TeamConfig, team: Team, *, answers: Path | None = None, say: Callable[[str], None] = print
-) -> Engine:
-    """Make the engine a config asks for.
-
-    Args:
-        config: of the team.
-        team: who plays.
-        answers: where a server's answers are saved.
-        say: gets a line on each kind of trouble with a server.
-
-    Raises:
-        InputError: its library is missing, or it cannot generate for such a team.
-    """
-    if config.engine == "vllm":
-        from codeduet.agents.vllm import VLLMEngine
-
-        return VLLMEngine(
-            team,
-            config.model,
-            context=config.context,
-            batch_size=config.batch_size,
-            gpu_share=config.gpu_share,
-            dtype=config.dtype,
-        )
-    if config.engine == "openai":
-        from codeduet.agents.openai import OpenAIEngine
-
-        return OpenAIEngine(
-            team,
-            config.model,
-            config.base_url,
-            api=config.api,
-            served={
-                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
-                for agent in config.agents
-            },
-            timeout_s=config.timeout,
-            retries=config.retries,
-            batch_size=config.batch_size,
-            system=config.system,
-            template=config.template,
-            answers=answers,
-            say=say,
-        )
-    return HFEngine(team, config.batch_size)
-
-
-def use_threads(config: TeamConfig) -> None:
-    """Set the CPU threads of this process as a config says."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-
-
-def make_formatter(config: TeamConfig, team: Team) -> Formatter:
-    """Make the formatter a config asks for."""
-    if config.engine == "openai" and config.api == "chat":
-        return MessageFormatter(team.tokenizer, team=config.kind == "team")
-    return PromptFormatter(
-        team.tokenizer,
-        config.prompt,
-        team=config.kind == "team",
-        system=config.system,
-        template=config.template,
-    )
-
-
-def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training: bool = False) -> list[Env]:
-    """Make ``count`` environments over all problems of the set, so that they can play either split.
-
-    Args:
-        config: the game.
-        agents: who acts.
-        count: number of environments.
-        training: whether a team learns in them, or is measured; see ``EnvConfig.feedback``.
-    """
-    problems = load_problems(config.problems, "all", config.test_problems)
-    executor = shared_executor(config.packages) if config.packages else None
-    return [
-        env(
-            problems=problems,
-            reward=config.reward,
-            max_turns=config.max_turns,
-            agents=agents,
-            executor=executor,
-            feedback=config.feedback_in(training=training),
-        )
-        for _ in range(count)
-    ]
-
-
-def task_ids(config: EnvConfig, split: Split) -> list[str]:
-    """Return the task ids of a split."""
-    return [problem.task_id for problem in load_problems(config.problems, split, config.test_problems)]
 
 
 def peak_memory_mib() -> float:

@@ -25,9 +25,10 @@ import torch
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.self_test import paths
-from codeduet.agents.team import Policy, Team, load_team
+from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.checkpoint import load_checkpoint, save_checkpoint
 from codeduet.algorithms.learner import Learner, Sample

@@ -15,23 +15,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.fingerprint import fingerprint
+from codeduet.agents.models import base_name, model_path, resolve_device, resolve_dtype
+from codeduet.agents.policy import ADAPTER_FILE, TASK, Policy
 from codeduet.agents.quantised import method_of
-from codeduet.agents.team import (
-    ADAPTER_FILE,
-    TASK,
-    Policy,
-    Team,
-    base_name,
-    load_untrained,
-    load_weightless,
-    model_path,
-    resolve_device,
-    resolve_dtype,
-    trains_whole,
-)
+from codeduet.agents.team import Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import find_checkpoint, read_state
-from codeduet.algorithms.config import TeamConfig, TrainConfig
+from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.model_card import Exported, card
 from codeduet.benchmarks.serving import Kind, Served, write_bench
 from codeduet.envs import InputError

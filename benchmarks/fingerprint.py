@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from codeduet.agents.team import model_path
-from codeduet.algorithms.config import TeamConfig
+from codeduet.agents.config import TeamConfig
+from codeduet.agents.models import model_path
 from codeduet.envs import InputError
 
 _WHOLE = 64 * 2**20

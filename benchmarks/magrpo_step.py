@@ -25,8 +25,9 @@ import torch
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.advantages import group_advantages
 from codeduet.algorithms.learner import Learner, Sample

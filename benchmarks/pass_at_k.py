@@ -11,7 +11,6 @@ averaged over problems, with a 95 % bootstrap interval over problems. The run fo
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import sys
 import time
@@ -26,29 +25,30 @@ from rich.console import Console
 from rich.progress import Progress
 
 from codeduet.agents import Engine
-from codeduet.agents.team import Policy, Team, load_untrained, load_weightless, trains_whole
+from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
+from codeduet.agents.config import SamplingConfig, TeamConfig, check_served
+from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
-from codeduet.algorithms.checks import check_blank, check_served
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.checks import check_blank
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
-from codeduet.algorithms.trainer import make_engine, make_envs, make_formatter, make_team, use_threads
 from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.config import STRICT, difference, plain
-from codeduet.envs import HELPER, ByteTokenizer, InputError, Problem, load_problems, raw_env
+from codeduet.envs import HELPER, InputError, Problem, load_problems, raw_env
+from codeduet.envs.config import EnvConfig, make_envs
 from codeduet.envs.execution import shared_executor
 from codeduet.envs.rewards import get_reward
 from codeduet.files import json_line, locked, make_folder, naming, write_whole
 from codeduet.runs import check_free, read_config, write_config
 
 __all__ = [
-    "BenchConfig", "Players", "bench", "choose_problems", "load_served", "make_players", "results_table", "summarise",
+    "BenchConfig", "Players", "bench", "choose_problems", "make_players", "results_table", "summarise",
     "versions",
 ]  # fmt: skip
 
@@ -259,53 +259,10 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
 def make_players(config: BenchConfig) -> Team:
     """Load the team that plays, with the weights of its checkpoint if it names one."""
     if not config.checkpoint:
-        chosen = config.team
-        use_threads(chosen)
-        if chosen.engine == "vllm":
-            return load_weightless(
-                chosen.model,
-                chosen.agents,
-                prompt=chosen.prompt,
-                system=chosen.system,
-                template=chosen.template,
-            )
-        if chosen.engine == "openai":
-            return load_served(chosen)
-        # In the precision the trained rows have: float32 where whole models train.
-        exact = chosen.dtype == "auto" and trains_whole(chosen.sharing, chosen.lora_rank)
-        dtype = "float32" if exact else chosen.dtype
-        return load_untrained(
-            chosen.model,
-            chosen.agents,
-            device=chosen.device,
-            dtype=dtype,
-            prompt=chosen.prompt,
-            system=chosen.system,
-            template=chosen.template,
-        )
+        return make_untrained(config.team)
     team = make_team(config.team, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
-
-
-def load_served(config: TeamConfig) -> Team:
-    """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
-    if config.api == "completions":
-        team = load_weightless(
-            config.tokenizer or config.model,
-            config.agents,
-            prompt=config.prompt,
-            system=config.system,
-            template=config.template,
-        )
-    else:
-        team = Team(dict.fromkeys(config.agents, Policy("base", None, ByteTokenizer(), trainable=False)))
-    if not config.models and not config.base_urls:
-        return team
-    apart = {agent: copy.copy(team[agent]) for agent in config.agents}
-    for agent, policy in apart.items():
-        policy.name = agent
-    return Team(apart, base=team.base)
 
 
 def _seconds_before(run: Path) -> float:

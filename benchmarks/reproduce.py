@@ -27,19 +27,20 @@ from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms import Trainer
 from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.checks import check_training, is_over, mains_of
-from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import WITHIN, make_progress
-from codeduet.algorithms.trainer import task_ids
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
 from codeduet.config import STRICT, difference
 from codeduet.envs import InputError
+from codeduet.envs.config import EnvConfig, task_ids
 from codeduet.files import locked, make_folder, write_whole
 from codeduet.runs import check_free, read_config, write_config
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from codeduet.agents import ScriptedEngine
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import TeamConfig
 from codeduet.config import packaged_configs
 from codeduet.envs import HELPER, MAIN
 

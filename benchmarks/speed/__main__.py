@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from codeduet import libraries
+from codeduet.agents.models import resolve_device, resolve_dtype
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import Team, load_team, resolve_device, resolve_dtype
+from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.speed import ceilings as measured
 from codeduet.benchmarks.speed.generation import Load, time_generation

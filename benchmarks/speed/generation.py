@@ -9,7 +9,8 @@ import torch
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary as vocabulary_of
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.benchmarks.speed.ceilings import Ceilings, Work, median_seconds, work_of
 
 

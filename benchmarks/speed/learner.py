@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from codeduet.agents.network import vocabulary as vocabulary_of
-from codeduet.agents.team import Policy
+from codeduet.agents.policy import Policy
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.trainer import peak_memory_mib

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from codeduet.agents.team import Policy
+from codeduet.agents.policy import Policy
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.metrics import MetricsLog
 from codeduet.algorithms.show import shown

@@ -422,8 +422,8 @@ def same_command() -> str:
 def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task_id: str) -> None:
     """Print the resolved config, the first prompt of every agent, and what memory the weights take."""
     from codeduet.agents.team import memory_estimate
-    from codeduet.algorithms.trainer import make_envs
     from codeduet.config import to_yaml
+    from codeduet.envs.config import make_envs
 
     console.rule("config")
     say(to_yaml(config))
@@ -458,7 +458,7 @@ def show_reproduction(config: ReproduceConfig) -> None:
 
 def show_bench_plan(config: BenchConfig) -> None:
     """Print what a benchmark would do."""
-    from codeduet.algorithms.trainer import make_formatter
+    from codeduet.agents.build import make_formatter
     from codeduet.benchmarks.pass_at_k import choose_problems, make_players
 
     problems = choose_problems(config)

@@ -10,8 +10,9 @@ from peft.tuners.lora.layer import Linear as LoraLinear
 from torch import nn
 
 from codeduet.agents import adapters
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import Policy, _adapt
+from codeduet.agents.team import _adapt
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.memory import saved_bytes
 

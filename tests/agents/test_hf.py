@@ -15,8 +15,9 @@ from codeduet.agents import Request, Sampling
 from codeduet.agents.decoding import decode, sample, truncate
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.kv_cache import roomy_cache
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Team
 from codeduet.envs import InputError
 
 SAMPLING = Sampling(temperature=0.7, max_new_tokens=16)

@@ -27,9 +27,10 @@ from codeduet.agents.network import (
     vocabulary,
     windows,
 )
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.agents.self_test import DECODING, SCORING, TOLERANCE, _probe_sizes, paths, remember
-from codeduet.agents.team import Policy, Team, load_team
+from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.benchmarks.architectures import KINDS, tiny_model
 from codeduet.envs import InputError

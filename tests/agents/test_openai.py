@@ -20,11 +20,12 @@ import pytest
 pytest.importorskip("openai")
 
 from codeduet.agents import MessageFormatter, Request, Sampling
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.openai import OpenAIEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.replies import Api
-from codeduet.agents.team import Policy, Team, load_team, load_weightless
+from codeduet.agents.team import Team, load_team, load_weightless
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import TeamConfig
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
 
 SAMPLING = Sampling(temperature=0.8, max_new_tokens=30, stop=("\ndef ",))
@@ -236,7 +237,8 @@ def test_ctrl_c_does_not_wait_for_calls_under_way_nor_does_the_end_of_python(ser
 import os, signal, threading
 from codeduet.agents import Request, Sampling
 from codeduet.agents.openai import OpenAIEngine
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.envs import ByteTokenizer
 engine = OpenAIEngine(Team(dict(a=Policy("base", None, ByteTokenizer()))), "hosted", {server.url!r})
 try:

@@ -10,8 +10,9 @@ from torch import nn
 
 from codeduet.agents import Request, Sampling, packed
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Team
 
 needs_operators = pytest.mark.skipif(not packed.usable(), reason="this CPU or torch has no packed products")
 

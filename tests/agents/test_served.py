@@ -17,7 +17,8 @@ from tests.servers import Played, Server, serving
 from codeduet.agents import Completion, Request, Sampling
 from codeduet.agents import served as served_module
 from codeduet.agents.openai import OpenAIEngine
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
 
 PLAIN = Sampling(temperature=0.8, max_new_tokens=30)

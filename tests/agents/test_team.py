@@ -18,21 +18,11 @@ from codeduet.agents.decoding import sample
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.engine import Sampling
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
+from codeduet.agents.models import base_name, dtype_named, finest_dtype, resolve_device, resolve_dtype
+from codeduet.agents.policy import Policy
 from codeduet.agents.quantised import check_quantised
 from codeduet.agents.random_model import byte_tokenizer, random_model
-from codeduet.agents.team import (
-    Policy,
-    Team,
-    base_name,
-    dtype_named,
-    finest_dtype,
-    load_team,
-    load_untrained,
-    load_weightless,
-    memory_estimate,
-    resolve_device,
-    resolve_dtype,
-)
+from codeduet.agents.team import Team, load_team, load_untrained, load_weightless, memory_estimate
 from codeduet.algorithms.checkpoint import load_checkpoint, read_state, save_checkpoint
 from codeduet.envs import InputError
 

@@ -10,12 +10,13 @@ import torch
 from tests.agents import foreign
 
 from codeduet.agents import PromptFormatter, Request, Sampling
+from codeduet.agents.build import make_formatter, make_team
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import Policy, Team, load_team, load_untrained, load_weightless
+from codeduet.agents.team import Team, load_team, load_untrained, load_weightless
 from codeduet.agents.template import ChatTemplate, resolve_style
-from codeduet.algorithms.config import TeamConfig
-from codeduet.algorithms.trainer import make_formatter, make_team
 from codeduet.envs import MAIN, InputError
 
 OBSERVATION = {

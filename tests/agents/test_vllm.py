@@ -16,13 +16,15 @@ from torch.nn.utils.rnn import pad_sequence
 pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
 
 from codeduet.agents import Completion, Request, Sampling, decoding
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.decoding import sample
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer
-from codeduet.agents.team import Policy, Team, load_team, load_weightless
+from codeduet.agents.team import Team, load_team, load_weightless
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.algorithms import MAGRPO, TrainConfig, Trainer
-from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch

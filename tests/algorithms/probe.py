@@ -15,7 +15,8 @@ from pettingzoo import AECEnv
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
 from codeduet.envs import HELPER, MAIN
 from codeduet.envs.spaces import Unicode
 

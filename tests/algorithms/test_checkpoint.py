@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
-from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig
 from codeduet.envs import InputError
 from tests.letters import LetterReward
 

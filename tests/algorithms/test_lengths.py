@@ -13,14 +13,16 @@ from rich.console import Console
 from transformers import BloomConfig, BloomForCausalLM
 
 from codeduet.agents import PromptFormatter
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.scripted import ScriptedEngine
-from codeduet.agents.team import Policy, Team
+from codeduet.agents.team import Team
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.envs import HELPER, MAIN, InputError, Problem, raw_env
+from codeduet.envs.config import EnvConfig
 
 SHORT, LONG = "Toy/short", "Toy/long"
 

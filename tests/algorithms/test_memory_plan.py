@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from codeduet.agents.team import Policy, Team, load_team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample

@@ -14,9 +14,10 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import Group, TrainConfig, Trainer
-from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import json_line, read_metrics

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from codeduet.agents.config import SamplingConfig
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import OptimConfig, SamplingConfig
+from codeduet.algorithms.config import OptimConfig
 from codeduet.envs import HELPER
 from tests.algorithms.probe import KEYS, KeyFormatter, KeyGame, key_team
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.resume import check_folder, check_same_run
 from codeduet.envs import InputError
+from codeduet.envs.config import EnvConfig
 
 BEFORE = TrainConfig(out="runs/a", steps=10, options={"credit": "nested"})
 SAVED = Path("runs/a/config.yaml")

@@ -14,13 +14,15 @@ import pytest
 import torch
 
 from codeduet.agents import Completion, ScriptedEngine
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team
 from codeduet.algorithms import Group, TrainConfig, Trainer, Trajectory
-from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
 from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
+from codeduet.envs.config import EnvConfig
 from codeduet.files import locked
 from tests.letters import LetterReward
 

@@ -10,7 +10,8 @@ import torch
 
 from codeduet.agents import Request, Sampling
 from codeduet.agents.hf import HFEngine
-from codeduet.agents.team import Policy, Team, load_team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms import TrainConfig, Trainer
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import LEARN, Watch, cut_line, make_progress, time_left
 from codeduet.benchmarks.report import write_report
 from codeduet.benchmarks.standing import standing
 from codeduet.config import to_yaml
+from codeduet.envs.config import EnvConfig
 from codeduet.files import locked
 
 

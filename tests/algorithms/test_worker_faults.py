@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from codeduet.agents import ScriptedEngine
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms import TrainConfig, Trainer
 from codeduet.algorithms.algorithm import Algorithm
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.algorithms.magrpo import MAGRPO
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.rollout import Group
+from codeduet.envs.config import EnvConfig
 from tests.faults import fail_on
 
 TESTS = "def check(candidate):\n    assert candidate(1) == 1\n    assert candidate(2) == 2\n"

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from codeduet.algorithms.config import EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.config import load_config, packaged_configs, to_yaml
 from codeduet.envs import InputError
+from codeduet.envs.config import EnvConfig
 
 KINDS: dict[str, Any] = {
     "grpo": TrainConfig,

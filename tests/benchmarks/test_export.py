@@ -15,11 +15,12 @@ import yaml
 from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from codeduet.agents.build import make_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import find_checkpoint, load_checkpoint
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import completion_logprobs
-from codeduet.algorithms.trainer import Trainer, make_team
+from codeduet.algorithms.trainer import Trainer
 from codeduet.benchmarks.export import export
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.config import load_config, to_yaml

@@ -9,8 +9,9 @@ import pytest
 import torch
 from tests.models import save_model
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.team import load_team
-from codeduet.algorithms.config import OptimConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.memory import MOST_TOKENS, MemoryPlan, saved_bytes
 from codeduet.benchmarks.memory import Shape, shape_plan

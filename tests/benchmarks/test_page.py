@@ -14,12 +14,14 @@ import pytest
 from rich.console import Console
 
 from codeduet.agents import ScriptedEngine
+from codeduet.agents.config import SamplingConfig
+from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer
-from codeduet.agents.team import Policy, Team
-from codeduet.algorithms.config import EnvConfig, SamplingConfig
+from codeduet.agents.team import Team
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.benchmarks.report import write_report
 from codeduet.envs import HELPER, MAIN
+from codeduet.envs.config import EnvConfig
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "</script><script>window.stolen = 1</script><!-- "

@@ -17,13 +17,14 @@ import pytest
 from rich.console import Console
 
 from codeduet.agents import ScriptedEngine
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.checkpoint import save_checkpoint
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
 from codeduet.envs import HELPER, MAIN, InputError
+from codeduet.envs.config import EnvConfig
 from codeduet.files import locked
 
 N = 4

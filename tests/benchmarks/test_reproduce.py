@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from codeduet.algorithms.config import OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
 from codeduet.benchmarks.memory import Shape, shape_plan

@@ -37,7 +37,7 @@ def run(codeduet: Command, training: list[str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_model(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codeduet.algorithms.trainer.load_team", lambda *_, **__: pytest.fail("a model is loaded"))
+    monkeypatch.setattr("codeduet.agents.build.load_team", lambda *_, **__: pytest.fail("a model is loaded"))
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:

@@ -21,11 +21,12 @@ from rich.console import Console
 
 pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: make test-vllm")
 
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.embedded import MODEL_DIR
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks import pass_at_k
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.envs import InputError
+from codeduet.envs.config import EnvConfig
 
 QUIET = Console(quiet=True)
 

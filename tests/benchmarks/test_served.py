@@ -16,10 +16,11 @@ pytest.importorskip("openai")
 from tests.servers import Played, Server, serving
 
 from codeduet.agents import served as served_module
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.config import load_config
 from codeduet.envs import HELPER, MAIN, InputError
+from codeduet.envs.config import EnvConfig
 
 RATE_LIMIT = Played({"error": {"message": "slow down"}}, 429)
 TROUBLES = [

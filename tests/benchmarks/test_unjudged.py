@@ -13,11 +13,12 @@ from rich.console import Console
 from tests.faults import fail_on
 
 from codeduet.agents import ScriptedEngine
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team, load_team
-from codeduet.algorithms.config import EnvConfig, SamplingConfig, TeamConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.benchmarks.samples import judge_file
 from codeduet.envs import HELPER, MAIN, Executor, load_problems
+from codeduet.envs.config import EnvConfig
 
 N = 4
 

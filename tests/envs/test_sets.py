@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from tests.envs.set_rows import FORMATS, TASKS, humaneval, mbpp, own, sanitised_mbpp
 
-from codeduet.algorithms.config import EnvConfig
-from codeduet.algorithms.trainer import make_envs, task_ids
 from codeduet.benchmarks.pass_at_k import BenchConfig, choose_problems
 from codeduet.cli import main
 from codeduet.envs import MAIN, Executor, InputError, Problem, Program, load_problems, raw_env, shared_executor
+from codeduet.envs.config import EnvConfig, make_envs, task_ids
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.problems import read_rows, stub
 from codeduet.envs.sets import _from_hub, load_set

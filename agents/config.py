@@ -1,0 +1,111 @@
+"""Who acts and how answers are drawn, as configs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from codeduet.agents.engine import Sampling
+from codeduet.agents.team import Sharing
+from codeduet.agents.template import Style
+from codeduet.config import STRICT
+from codeduet.envs import HELPER, MAIN
+from codeduet.errors import InputError, nearest
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TeamConfig:
+    """Who acts.
+
+    Attributes:
+        kind: ``team`` is helper and main, ``single`` is main alone.
+        model: ``embedded``, a transformers folder, or a hub name.
+        sharing: ``adapter`` (one frozen base, a LoRA adapter per agent), ``separate`` or ``shared``.
+        lora_rank: rank of the adapters; 0 with ``shared`` trains the whole model.
+        lora_alpha: scale of the adapters.
+        prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
+        system: a chat's system message, before the user's; empty is none.
+        template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
+        device: ``auto`` takes a GPU where there is one.
+        dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
+        batch_size: completions generated side by side, at most.
+        engine: who generates: ``hf`` (transformers, with the very weights that train), ``vllm``, or ``openai`` (a server,
+            evaluation only).
+        base_url: of the server, up to and with ``/v1``.
+        models: of agents that answer by another model of a server than ``model``, its name: agent -> name.
+        base_urls: of agents whose model another server has, its address: agent -> URL.
+        timeout: seconds for one call of a server, and the longest that it may ask to wait.
+        retries: further tries of a call where a server is busy, fails, or the line breaks. They are half a second apart at
+            first and a minute at last, or as far as the server says.
+        api: ``completions`` sends token ids, ``chat`` one user message.
+        tokenizer: of a server's model: a transformers folder or hub name, where ``model``, the server's name, is none.
+        context: tokens of a prompt and its completion under vLLM; 0 is as many as the model has positions.
+        gpu_share: share of a GPU's memory that vLLM takes.
+        threads: CPU threads of the model; 0 is torch's choice. For small models 1 is best: several wait for each other,
+            and far longer where programs are judged beside them.
+    """
+
+    kind: Literal["team", "single"] = "team"
+    model: str = "embedded"
+    sharing: Sharing = "adapter"
+    lora_rank: int = Field(default=16, ge=0)
+    lora_alpha: int = Field(default=32, gt=0)
+    prompt: Style = "auto"
+    system: str = ""
+    template: dict[str, Any] = Field(default_factory=dict)
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int = Field(default=64, gt=0)
+    engine: Literal["hf", "vllm", "openai"] = "hf"
+    base_url: str = ""
+    models: dict[str, str] = Field(default_factory=dict)
+    base_urls: dict[str, str] = Field(default_factory=dict)
+    timeout: float = Field(default=600.0, gt=0, allow_inf_nan=False)
+    retries: int = Field(default=8, ge=0)
+    api: Literal["completions", "chat"] = "completions"
+    tokenizer: str = ""
+    context: int = Field(default=0, ge=0)
+    gpu_share: float = Field(default=0.5, gt=0, lt=1)
+    threads: int = Field(default=0, ge=0)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents, in the order they act."""
+        return (HELPER, MAIN) if self.kind == "team" else (MAIN,)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SamplingConfig:
+    """How completions are drawn.
+
+    Attributes:
+        temperature: divides the logits, for the sampler and the learner alike.
+        top_p: 1 is off.
+        top_k: 0 is off.
+        max_new_tokens: tokens of a completion, at most.
+    """
+
+    temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=256, gt=0)
+
+    def build(self) -> Sampling:
+        """Return the engine's form."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
+
+
+def check_served(team: TeamConfig) -> None:
+    """Check whose models on servers are named.
+
+    Raises:
+        InputError: a name that is no agent's, or models of a server without one.
+    """
+    for key, named in (("models", team.models), ("base_urls", team.base_urls)):
+        for agent in named:
+            if agent not in team.agents:
+                raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, team.agents)}")
+        if named and team.engine != "openai":
+            raise InputError(f"team.{key} is of a server's models: set team.engine=openai")
