@@ -23,7 +23,14 @@ _PARTIAL = ".partial_"
 
 
 def save_checkpoint(
-    run: Path, step: int, team: Team, optimizers: Mapping[str, torch.optim.Optimizer], *, keep: int, tokens: int = 0
+    run: Path,
+    step: int,
+    team: Team,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    *,
+    keep: int,
+    tokens: int = 0,
+    callbacks: Mapping[str, Any] | None = None,
 ) -> Path:
     """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
 
@@ -52,6 +59,7 @@ def save_checkpoint(
             "base": team.base,
             "identity": team.identity,
             "versions": {policy.name: policy.version for policy in team.policies},
+            **({"callbacks": dict(callbacks)} if callbacks else {}),
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
         _remove(final)
@@ -166,7 +174,7 @@ def _damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``.
+    """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``, ``callbacks``.
 
     Raises:
         InputError: its file is damaged.
@@ -178,6 +186,7 @@ def read_state(folder: Path) -> dict[str, Any]:
             "tokens": int(state.get("tokens", 0)),
             "versions": {str(name): int(version) for name, version in state["versions"].items()},
             "identity": dict(state.get("identity", {})),
+            "callbacks": dict(state.get("callbacks", {})),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(folder, folder / "state.json", error) from None

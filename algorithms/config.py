@@ -70,6 +70,9 @@ class TrainConfig:
         checkpoint_every: steps between checkpoints; the last step always makes one.
         keep_checkpoints: the newest so many are kept.
         show_every: steps between tables of completions on the screen; 0 is never.
+        log: where metrics are written besides ``metrics.jsonl``: any of ``tensorboard``, ``wandb`` and ``trackio``.
+        keep_completions: episodes of each step that ``completions.jsonl`` keeps, with prompts, answers, rewards and advantages:
+            ``all``, or so many, the best and the worst of each group first.
     """
 
     COMMAND: ClassVar[str] = "train"
@@ -94,3 +97,5 @@ class TrainConfig:
     checkpoint_every: int = Field(default=50, gt=0)
     keep_checkpoints: int = Field(default=2, gt=0)
     show_every: int = Field(default=0, ge=0)
+    log: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
+    keep_completions: Annotated[int, Field(ge=0)] | Literal["all"] = 2

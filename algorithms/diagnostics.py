@@ -8,10 +8,12 @@ step has any that rounding does not explain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from codeduet.algorithms.metrics import read_metrics
 from codeduet.envs import HELPER
 
 
@@ -43,6 +45,11 @@ _LIMITS = {
 _LEAST = {
     "extracted": (0.5, "completions hold no code that defines what was asked for"),
 }
+
+
+def sign_lines(run: Path) -> list[str]:
+    """Return a line on each sign that fires in the metrics of a run folder."""
+    return [f"look at {run}: {sign.text}" for sign in signs(read_metrics(run))]
 
 
 def signs(rows: Sequence[Mapping[str, Any]]) -> list[Sign]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from codeduet.algorithms.board import Board
 from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.envs import HELPER, MAIN, InputError, Program, raw_env
 from codeduet.envs.execution import shared_executor
-from codeduet.files import json_line, naming, read_run_rows, write_whole
+from codeduet.files import json_line, read_run_rows, write_whole
 
 
 def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:
@@ -111,39 +113,52 @@ def _repeated(group: Group, agent: str) -> float:
     return sum(count for count in counts.values() if count > 1) / max(len(samples), 1)
 
 
-def completion_record(trajectory: Trajectory) -> dict[str, Any]:
-    """Return an episode as JSON types, for people and reports."""
+def completion_record(trajectory: Trajectory, advantages: Sequence[float] | None = None) -> dict[str, Any]:
+    """Return an episode as JSON types, for people and reports.
+
+    Args:
+        trajectory: the episode.
+        advantages: of its actions, where they were credited.
+    """
+    credited = advantages if advantages is not None else [None] * len(trajectory.actions)
+    turns = [
+        {"agent": agent, "prompt": prompt, "text": text, "reward": action.reward, "advantage": advantage}
+        for (agent, prompt, text), action, advantage in zip(
+            trajectory.transcript, trajectory.actions, credited, strict=True
+        )
+    ]
     return {
         "task_id": trajectory.task_id,
         "reward": trajectory.team_return,
-        "turns": [{"agent": agent, "prompt": prompt, "text": text} for agent, prompt, text in trajectory.transcript],
+        "turns": turns,
         "outcome": trajectory.outcome.to_dict() if trajectory.outcome else None,
     }
 
 
-class MetricsLog:
-    """Writes a line of JSON per step to ``metrics.jsonl``, and to TensorBoard where it is installed.
+def step_metrics(groups: Sequence[Group], judged: Sequence[Group], game: object, mains: int) -> dict[str, float]:
+    """Return the numbers of a step's episodes.
 
     Args:
-        folder: the run folder.
-        resume_step: rows of later steps, left by a run that was cut off after its last checkpoint, are dropped.
-        say: gets a line where TensorBoard does not work.
+        groups: what was played.
+        judged: those of them that have a verdict.
+        game: the environment; helper's gain is told of one that judges programs.
+        mains: episodes of a group that share each first answer.
     """
+    metrics = episode_metrics(judged, mains) if judged else {"reward": math.nan}
+    metrics["worker_faults"] = float(len(groups) - len(judged))
+    if isinstance(game, raw_env) and "helper_called" in metrics:
+        # Of one episode a group: judging all of them twice would take longer than learning from them.
+        gains = helper_gains([group.trajectories[0] for group in judged], game)
+        metrics["helper_gain"] = float(np.mean([gain for gain in gains if math.isfinite(gain)] or [math.nan]))
+    return metrics
 
-    def __init__(self, folder: Path, resume_step: int = 0, say: Callable[[str], None] = print) -> None:
-        self.path = folder / "metrics.jsonl"
-        keep_until(self.path, resume_step)
-        self._board = Board(folder, resume_step, say)
 
-    def write(self, step: int, values: Mapping[str, float], *, kind: str = "train") -> None:
-        """Write the numbers of one step; ``kind`` is ``"train"`` or ``"eval"``."""
-        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(json_line({"step": step, "kind": kind, **values}))
-        self._board.write(step, values, kind)
-
-    def close(self) -> None:
-        """Flush what is open."""
-        self._board.close()
+def peak_memory_mib() -> float:
+    """Return the most memory held so far: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from codeduet.algorithms.checkpoint import latest_checkpoint
+from codeduet.algorithms.checkpoint import find_checkpoint, latest_checkpoint
 from codeduet.algorithms.config import TrainConfig
-from codeduet.envs import InputError
+from codeduet.config import load_config
+from codeduet.errors import InputError
+from codeduet.runs import check_free, command_of, read_config
 
 FREE = frozenset(
     {
         # Where it is, and what it writes.
-        "out", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every",
+        "out", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every", "log", "keep_completions",
         # How it is computed: samples and gradients are the same but for rounding.
         "optim.micro_batch_tokens", "optim.gradient_checkpointing", "optim.memory_gib", "team.batch_size", "team.device", "team.gpu_share", "team.threads",
         # Refusing and skipping differ only where a run would not have begun.
@@ -24,6 +27,56 @@ FREE = frozenset(
     }
 )  # fmt: skip
 """Keys that may change when a run is resumed; how long it runs may grow."""
+
+
+def check_run(config: TrainConfig, *, resume: bool) -> None:
+    """Check that a training can begin in its run folder or, with ``resume``, go on there; nothing is loaded for it.
+
+    Raises:
+        InputError: the folder is another command's, holds a run and ``resume`` is off, or it is on and there is none or one of
+            another config; or there is nothing to begin with in ``init_from``.
+    """
+    run = Path(config.out)
+    check_free(run, "train")
+    check_folder(run, resume=resume)
+    if resume and (run / "config.yaml").is_file():
+        check_same_run(read_config(TrainConfig, run), config, run / "config.yaml")
+    elif config.init_from and not resume:
+        find_checkpoint(Path(config.init_from))
+
+
+def training_config(words: Sequence[str], source: str | None, *, resume: bool) -> TrainConfig:
+    """Return the config of a training: of the packaged or own file, or of the run that ``words`` begins with.
+
+    Args:
+        words: overrides; with ``resume`` the first may be a run folder instead.
+        source: a YAML file or the name of a packaged config; MAGRPO's by default.
+        resume: whether a run is gone on with.
+
+    Raises:
+        InputError: it cannot be made, or the run named is none.
+    """
+    if not (resume and words and "=" not in words[0]):
+        return load_config(TrainConfig, source or "magrpo", words)
+    run, *overrides = words
+    if (owner := command_of(Path(run))) != "train":
+        held = f"{run} holds a run of codeduet {owner}" if owner else f"{Path(run) / 'config.yaml'} is missing"
+        raise InputError(f"nothing to resume: {held}")
+    # In the folder it was found in: it may have been moved since it was begun.
+    base = replace(read_config(TrainConfig, Path(run)), out=run)
+    config = load_config(TrainConfig, source, overrides, base=base)
+    if Path(config.out).resolve() != Path(run).resolve():
+        raise InputError(
+            f"--resume goes on in {run}, not in out={config.out}: a new run begins from its weights by init_from={run}"
+        )
+    return config
+
+
+def resume_command(run: Path) -> str:
+    """Return the command that goes on with a training."""
+    if "=" in str(run):  # would be taken for an override
+        return f"codeduet train --config {shlex.quote(str(run / 'config.yaml'))} {shlex.quote(f'out={run}')} --resume"
+    return f"codeduet train --resume {shlex.quote(str(run))}"
 
 
 def check_same_run(before: TrainConfig, after: TrainConfig, saved: Path) -> None:

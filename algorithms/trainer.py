@@ -1,4 +1,4 @@
-"""The training loop: play, credit, learn, and write down what happened.
+"""The training loop: play, credit, learn, and tell the callbacks.
 
 Nothing random is stored: each problem order and each completion's seed follows from (run seed, step, problem, agent,
 sample), so a resumed run continues bit for bit.
@@ -7,189 +7,114 @@ sample), so a resumed run continues bit for bit.
 from __future__ import annotations
 
 import contextlib
-import math
-import resource
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import torch
 from rich.console import Console
-from rich.progress import Progress
 
 from codeduet.agents import Engine, Formatter, derive_seed
-from codeduet.agents.build import make_engine, make_formatter, make_team
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import Team
-from codeduet.algorithms.algorithm import Algorithm, load_algorithm
-from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from codeduet.algorithms.checks import check_training, is_over, mains_of
+from codeduet.algorithms.algorithm import Advantages, Algorithm
+from codeduet.algorithms.callbacks import Callback, Tracker
+from codeduet.algorithms.checks import is_over, mains_of
 from codeduet.algorithms.config import TrainConfig
-from codeduet.algorithms.learner import Learner, Sample
-from codeduet.algorithms.lengths import fitting
-from codeduet.algorithms.memory import give_back, plan_memory
-from codeduet.algorithms.metrics import (
-    MetricsLog,
-    completion_record,
-    episode_metrics,
-    generated_tokens,
-    helper_gains,
-    keep_until,
-    read_metrics,
-)
-from codeduet.algorithms.resume import check_folder
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.learning import check_learns, judged, learn
+from codeduet.algorithms.memory import MemoryPlan
+from codeduet.algorithms.metrics import generated_tokens, peak_memory_mib, step_metrics
 from codeduet.algorithms.rollout import Group, rollout
-from codeduet.algorithms.schedule import lr_factor
-from codeduet.algorithms.show import (
-    LEARN,
-    Watch,
-    completions_table,
-    cut_line,
-    is_drawn,
-    make_progress,
-    shown,
-    step_line,
-    time_left,
-)
-from codeduet.envs import raw_env
-from codeduet.envs.config import make_envs, task_ids
+from codeduet.algorithms.show import Watch
+from codeduet.algorithms.state import load_state, save_state
 from codeduet.envs.humaneval import Env
-from codeduet.files import json_line, locked, make_folder
+from codeduet.files import locked
 from codeduet.interrupt import Interrupted, allowed, check, put_off
-
-GIVE_UP = 5
-"""Steps in a row whose loss or gradient is not finite, after which a training ends."""
+from codeduet.runs import write_config
 
 
+@dataclass(kw_only=True, eq=False)
 class Trainer:
-    """Trains a team on a set of tasks.
+    """Trains a team on a set of tasks. It takes objects; :func:`~codeduet.algorithms.training.make_trainer` makes them of a config.
 
-    Args:
+    Attributes:
         config: the run.
-        team: who learns; by default loaded as ``config.team`` says.
-        envs: environments to play in, ``problems_per_step * group_size`` of them; by default
-            ``codeduet/humaneval-v0`` as ``config.env`` says.
-        train_tasks: task ids to learn from; by default the train split's.
-        test_tasks: task ids to evaluate on; by default the test split's.
-        formatter: observation -> prompt; by default as ``config.team.prompt`` says.
-        algorithm: how to learn; by default as ``config.algorithm`` says.
-        engine: who generates; by default as ``config.team.engine`` says.
-        console: where progress is shown.
-
-    Raises:
-        InputError: settings that cannot work, or problems too long for the model.
+        team: who acts and learns.
+        envs: environments to play in, ``problems_per_step * group_size`` of them.
+        train_tasks: task ids to learn from.
+        test_tasks: task ids to evaluate on.
+        formatter: observation -> prompt.
+        algorithm: how to learn.
+        engine: who generates.
+        learners: policy name -> what trains it; a policy without one stays as it is.
+        plan: what the training holds of memory.
+        callbacks: are told of it, in this order.
+        console: where things are told.
+        step: steps done.
+        tokens: generated in them.
+        metrics: the last one's numbers; empty before the first.
+        advantages: ``[group][episode][action]`` of the last step's groups that have a verdict.
+        stop: set by a callback, the training ends behind this step.
+        told: policies that were said to have skipped a step.
+        watch: sees a step from within.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        *,
-        team: Team | None = None,
-        envs: Sequence[Env] | None = None,
-        train_tasks: Sequence[str] | None = None,
-        test_tasks: Sequence[str] | None = None,
-        formatter: Formatter | None = None,
-        algorithm: Algorithm | None = None,
-        engine: Engine | None = None,
-        console: Console | None = None,
-    ) -> None:
-        self.config = config
-        self.run = Path(config.out)
-        self.console = console or Console(markup=False)
-        self.algorithm = algorithm or load_algorithm(config.algorithm, config.options)
-        check_training(config, self.algorithm)
-        self.team = team or make_team(config.team, config.seed)
-        self.algorithm.setup(self.team)
-        self.formatter = formatter or make_formatter(config.team, self.team)
-        self.engine = engine or make_engine(config.team, self.team)
-        episodes = config.problems_per_step * config.group_size
-        self.envs = (
-            list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes, training=True)
-        )
-        self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
-        self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
-        self.longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
-        self.train_tasks = self._fitting(self.train_tasks)
-        if config.eval_every:
-            self.test_tasks = self._fitting(self.test_tasks)
-        learns = [
-            policy
-            for policy in self.team.policies
-            if not all(agent in config.frozen for agent in self.team if self.team[agent] is policy)
-        ]
-        self.plan = plan_memory(config, longest=self.longest, learns=learns)
-        self.learners = {
-            policy.name: Learner(
-                policy,
-                lr=config.optim.lr,
-                weight_decay=config.optim.weight_decay,
-                max_grad_norm=config.optim.max_grad_norm,
-                micro_batch_tokens=self.plan.tokens,
-                recompute=self.plan.recompute,
-                updates=config.optim.updates_per_batch,
-            )
-            for policy in learns
-        }
-        self.step = 0
-        self.tokens = 0
-        self._saved = 0  # the step of the newest checkpoint
-        self._told: set[str] = set()  # policies that were said to have skipped a step
-        self.watch = Watch()
+    config: TrainConfig
+    team: Team
+    envs: Sequence[Env]
+    train_tasks: Sequence[str]
+    test_tasks: Sequence[str]
+    formatter: Formatter
+    algorithm: Algorithm
+    engine: Engine
+    learners: Mapping[str, Learner]
+    plan: MemoryPlan
+    callbacks: Sequence[Callback] = ()
+    console: Console = field(default_factory=lambda: Console(markup=False))
+    step: int = field(default=0, init=False)
+    tokens: int = field(default=0, init=False)
+    metrics: dict[str, float] = field(default_factory=dict, init=False)
+    advantages: Advantages = field(default_factory=list, init=False)
+    stop: bool = field(default=False, init=False)
+    told: set[str] = field(default_factory=set, init=False)
+    watch: Watch = field(default_factory=Watch, init=False)
+    _opened: bool = field(default=False, init=False)
+    _saved: int = field(default=0, init=False)  # the step of the newest checkpoint
+
+    def __post_init__(self) -> None:
+        self.run = Path(self.config.out)
         if isinstance(self.engine, HFEngine):
             self.engine.heard = self.watch.tokens
 
     def open(self, *, resume: bool = False) -> None:
-        """Make the run folder, or continue in it.
-
-        Args:
-            resume: continue from the run folder's newest checkpoint; a run cut off before its first starts over.
-
-        Raises:
-            InputError: the run folder holds a run and ``resume`` is off, or it is on and there is none, or a checkpoint is
-                damaged or one of another model.
-        """
-        check_folder(self.run, resume=resume)
-        make_folder(self.run)
-        if resume and (newest := latest_checkpoint(self.run)):
-            optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
-            self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
-            self._saved = self.step
-        elif self.config.init_from:
-            load_checkpoint(Path(self.config.init_from), self.team)
-            for policy in self.team.policies:
-                policy.version = 0
-        else:
-            return
-        for policy in self.team.policies:
-            self.engine.sync(policy, policy.version)
+        """Begin in the run folder, or go on with what is in it; see :func:`~codeduet.algorithms.state.load_state`."""
+        load_state(self, resume=resume)
+        self._opened, self._saved = True, self.step
 
     def over(self) -> bool:
-        """Tell whether the steps or the tokens are used up."""
-        return is_over(self.config, self.step, self.tokens)
+        """Tell whether steps or tokens are used up, or a callback stopped the training."""
+        return self.stop or is_over(self.config, self.step, self.tokens)
 
-    def train(self, progress: Progress | None = None) -> dict[str, float]:
-        """Run to the end and return the last step's metrics.
-
-        Args:
-            progress: gets a bar; by default one of this run's own is shown.
+    def train(self) -> dict[str, float]:
+        """Run to the end and return the last step's metrics; the run folder is begun if :meth:`open` was not called.
 
         Raises:
             Interrupted: a signal came; the last whole step is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
         """
-        make_folder(self.run)
+        if not self._opened:
+            self.open()
         with contextlib.ExitStack() as stack:
             stack.enter_context(locked(self.run))
+            write_config(self.run, self.config)
             stack.enter_context(put_off())
-            log = MetricsLog(self.run, self.step, self._say)
-            stack.callback(log.close)
-            keep_until(self.run / "completions.jsonl", self.step)
-            progress = progress or stack.enter_context(make_progress(self.console))
-            self.console = progress.console
             try:
-                return self._train(log, progress)
+                for callback in self.callbacks:
+                    callback.begin(self)
+                    stack.callback(callback.end, self)
+                return self._loop()
             except Interrupted as stop:
                 stop.place = "before the first step was whole"
                 if self.step:
@@ -198,48 +123,14 @@ class Trainer:
                     stop.place = f"at step {self.step}, which is saved"
                 raise
 
-    def _train(self, log: MetricsLog, progress: Progress) -> dict[str, float]:
-        metrics: dict[str, float] = {}
-        budget = self.config.token_budget
-        total, done = (budget, self.tokens) if budget else (self.config.steps, self.step)
-        bar = progress.add_task("train", total=total, completed=done, shown="")
-        evaluated = any((row["step"], row["kind"]) == (self.step, "eval") for row in read_metrics(self.run))
-        self.watch.show_on(progress)
-        began, first = perf_counter(), (self.step, self.tokens)
-        if self.step and not evaluated:  # stopped between a step and its evaluation
-            self._evaluate(log)
+    def _loop(self) -> dict[str, float]:
         while not self.over():
-            started, cut_before = perf_counter(), cut_line(metrics)
             metrics, groups = self.train_step()
-            log.write(self.step, metrics)
-            self._keep_completions(groups)
-            cut = cut_line(metrics)
-            if not is_drawn(progress.console):
-                limits = [
-                    (first[0], self.step, self.config.steps),
-                    *([(first[1], self.tokens, budget)] if budget else []),
-                ]
-                left = time_left(perf_counter() - began, limits)
-                line = step_line(self.step, self.config.steps, metrics, perf_counter() - started, left)
-                self._say("  ".join(filter(None, (line, cut))))
-            elif cut and not cut_before:
-                self._say(f"step {self.step}: {cut}")
-            progress.update(bar, completed=self.tokens if budget else self.step, shown=shown(metrics))
-            if self.config.show_every and self.step % self.config.show_every == 0:
-                progress.console.print(completions_table(groups[0], self.step))
-            self._evaluate(log)
-            given_up = [name for name, learner in self.learners.items() if learner.skipped >= GIVE_UP]
-            if self.step % self.config.checkpoint_every == 0 or self.over() or given_up:
-                self.save()
-            if given_up:
-                raise FloatingPointError(
-                    f"loss or gradient of policy {given_up[0]!r} was not finite in {GIVE_UP} steps in a row: stopped at step "
-                    f"{self.step}, which is saved and holds no broken weight; --resume goes on, with a lower optim.lr, say"
-                )
-        progress.remove_task(bar)
-        self.watch.hide()
+            for callback in self.callbacks:
+                callback.step(self, groups, metrics)
+            check_learns(self)
         check()
-        return metrics
+        return self.metrics
 
     def train_step(self) -> tuple[dict[str, float], list[Group]]:
         """Play one batch, learn from it, and return its metrics and episodes.
@@ -247,26 +138,11 @@ class Trainer:
         Raises:
             Interrupted: a signal came before any weight was changed; it is as if the step had not begun.
         """
-        began = perf_counter()
-        groups = self._play(
-            self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains_of(self.algorithm)
-        )
+        began, mains = perf_counter(), mains_of(self.algorithm)
+        groups = self.play(self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains)
         played = perf_counter()
-        judged = self._judged(groups)
-        metrics = episode_metrics(judged, mains_of(self.algorithm)) if judged else {"reward": math.nan}
-        metrics["worker_faults"] = float(len(groups) - len(judged))
-        game = self.envs[0].unwrapped
-        if isinstance(game, raw_env) and "helper_called" in metrics:
-            # Of one episode a group: judging all of them twice would take longer than learning from them.
-            gains = helper_gains([group.trajectories[0] for group in judged], game)
-            metrics["helper_gain"] = float(np.mean([gain for gain in gains if math.isfinite(gain)] or [math.nan]))
-        self.engine.sleep()
-        metrics |= self._learn(judged) if judged else {}
-        give_back()
-        self.engine.wake()
-        for name in self.learners:
-            policy = next(policy for policy in self.team.policies if policy.name == name)
-            self.engine.sync(policy, policy.version)
+        whole = judged(self, groups)
+        metrics = step_metrics(groups, whole, self.envs[0].unwrapped, mains) | learn(self, whole)
         tokens = generated_tokens(groups)
         self.tokens += tokens
         metrics |= self.watch.end() | {
@@ -276,74 +152,11 @@ class Trainer:
             "tokens_per_second": tokens / (perf_counter() - began),
             "peak_memory_mib": peak_memory_mib(),
         }
-        self.step += 1
+        self.step, self.metrics = self.step + 1, metrics
         return metrics, groups
 
-    def evaluate(self) -> dict[str, float]:
-        """Play the test tasks with the training's sampling and return the metrics."""
-        metrics: list[dict[str, float]] = []
-        faults = 0
-        size = max(1, len(self.envs) // self.config.eval_samples)
-        with self._measured():
-            for start in range(0, len(self.test_tasks), size):
-                tasks = self.test_tasks[start : start + size]
-                groups = self._play(tasks, self.config.eval_samples, ("eval", self.step))
-                judged = self._judged(groups)
-                faults += len(groups) - len(judged)
-                if judged:
-                    metrics.append({**episode_metrics(judged), "weight": len(judged)})
-        self.watch.end()
-        weights = [row.pop("weight") for row in metrics]
-        means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
-        return {"reward": math.nan, **means, "worker_faults": float(faults)}
-
-    @contextlib.contextmanager
-    def _measured(self) -> Iterator[None]:
-        """Steer second turns as a measurement does, and then as before."""
-        games = [game for game in (each.unwrapped for each in self.envs) if isinstance(game, raw_env)]
-        before = [game.feedback for game in games]
-        for game in games:
-            game.feedback = self.config.env.feedback_in(training=False)
-        try:
-            yield
-        finally:
-            for game, feedback in zip(games, before, strict=True):
-                game.feedback = feedback
-
-    def batch_tasks(self, step: int) -> list[str]:
-        """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
-        first = step * self.config.problems_per_step
-        order: list[str] = []
-        for position in range(first, first + self.config.problems_per_step):
-            epoch, index = divmod(position, len(self.train_tasks))
-            shuffle = np.random.default_rng(derive_seed(self.config.seed, "epoch", epoch))
-            order.append(self.train_tasks[int(shuffle.permutation(len(self.train_tasks))[index])])
-        return order
-
-    def save(self) -> Path:
-        """Save a checkpoint of this step.
-
-        Raises:
-            FloatingPointError: weights are not finite; nothing is saved.
-        """
-        for name, learner in self.learners.items():
-            if not all(bool(torch.isfinite(weights).all()) for weights in learner.policy.parameters):
-                raise FloatingPointError(
-                    f"weights of policy {name!r} are not finite after step {self.step}, which is not saved: --resume goes on "
-                    "from the checkpoint before, with a lower optim.lr"
-                )
-        optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
-        folder = save_checkpoint(
-            self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
-        )
-        self._saved = self.step
-        return folder
-
-    def _evaluate(self, log: MetricsLog) -> None:
-        if self.config.eval_every and self.step % self.config.eval_every == 0:
-            log.write(self.step, self.evaluate(), kind="eval")
-
-    def _play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
+    def play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
+        """Play ``group_size`` episodes of each task; see :func:`~codeduet.algorithms.rollout.rollout`."""
         with allowed():  # nothing of this process is changed by it
             return rollout(
                 self.envs,
@@ -359,96 +172,27 @@ class Trainer:
                 phase=self.watch.begin,
             )
 
-    def _learn(self, groups: Sequence[Group]) -> dict[str, float]:
-        advantages = self.algorithm.advantages(groups)
-        samples: dict[str, list[Sample]] = {name: [] for name in self.learners}
-        mains = mains_of(self.algorithm)
-        for group, of_group in zip(groups, advantages, strict=True):
-            for number, (trajectory, of_episode) in enumerate(zip(group.trajectories, of_group, strict=True)):
-                own = 0 if number % mains == 0 else 1  # a first answer that several episodes share is one sample
-                for action, advantage in zip(trajectory.actions[own:], of_episode[own:], strict=True):
-                    name = self.team[action.agent].name
-                    if name in samples and action.agent not in self.config.frozen:
-                        completion = action.completion
-                        samples[name].append(
-                            Sample(
-                                action.prompt_ids,
-                                completion.token_ids,
-                                completion.logprobs,
-                                advantage,
-                                action.temperature,
-                            )
-                        )
-        optim = self.config.optim
-        factor = lr_factor(
-            optim.schedule,
-            self.step,
-            self.config.steps,
-            warmup_steps=optim.warmup_steps,
-            tokens=self.tokens,
-            token_budget=self.config.token_budget,
-        )
-        metrics = {"lr": optim.lr * factor}
-        self.watch.begin(LEARN, sum(len(s.completion_ids) for of in samples.values() for s in of if s.advantage))
-        changed = False  # from then on the step is finished
-        for name, learner in self.learners.items():
-            pause = (lambda: None) if changed else check
-            told = learner.step(
-                samples[name], self.algorithm.loss, lr_factor=factor, pause=pause, heard=self.watch.tokens
-            )
-            changed = changed or told["updates"] > 0
-            metrics |= {f"{name}/{key}": value for key, value in told.items()}
-            if learner.skipped and name not in self._told:
-                self._told.add(name)
-                self._say(
-                    f"step {self.step + 1}: loss or gradient of policy {name!r} is not finite: its weights stay as they are, "
-                    f"training goes on ({name}/skipped_updates in metrics.jsonl counts such steps)"
-                )
-        return metrics
+    def batch_tasks(self, step: int) -> list[str]:
+        """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
+        first, count = step * self.config.problems_per_step, len(self.train_tasks)
+        order: list[str] = []
+        for position in range(first, first + self.config.problems_per_step):
+            shuffle = np.random.default_rng(derive_seed(self.config.seed, "epoch", position // count))
+            order.append(self.train_tasks[int(shuffle.permutation(count)[position % count])])
+        return order
 
-    def _judged(self, groups: Sequence[Group]) -> list[Group]:
-        """Return the groups whose programs all have a verdict; tell of the others."""
-        left = [group for group in groups if not group.judged]
-        if left:
-            self._say(
-                f"step {self.step + 1}: the machine failed to judge a program of {', '.join(g.task_id for g in left)}: left "
-                "out of the step (worker_faults in metrics.jsonl counts them)"
-            )
-        return [group for group in groups if group.judged]
+    def save(self) -> Path:
+        """Save a checkpoint of this step; see :func:`~codeduet.algorithms.state.save_state`."""
+        folder = save_state(self)
+        self._saved = self.step
+        return folder
 
-    def _fitting(self, tasks: list[str]) -> list[str]:
-        """Return the tasks that are not too long for the model, as far as that can be told."""
-        game = self.envs[0].unwrapped if self.envs else None
-        if not isinstance(game, raw_env):
-            return tasks
-        fit = fitting(
-            tasks,
-            game,
-            self.formatter,
-            self.engine,
-            max_new_tokens=self.config.sampling.max_new_tokens,
-            overlong=self.config.env.overlong,
-            blank=self.config.blank,
-        )
-        if fit.left_out:
-            self._say(fit.line())
-        self.longest = max(self.longest, fit.longest)
-        return fit.kept
+    def write(self, values: Mapping[str, float], kind: str) -> None:
+        """Let the callbacks that write numbers write these, of this step."""
+        for callback in self.callbacks:
+            if isinstance(callback, Tracker):
+                callback.write(self.step, values, kind)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell a line on the console, as it is."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _keep_completions(self, groups: Sequence[Group]) -> None:
-        """Append the best and the worst episode of the step's first group to ``completions.jsonl``."""
-        ordered = sorted(groups[0].trajectories, key=lambda trajectory: trajectory.team_return)
-        with (self.run / "completions.jsonl").open("a", encoding="utf-8") as file:
-            for trajectory in (ordered[-1], ordered[0]):
-                file.write(json_line({"step": self.step, **completion_record(trajectory)}))
-
-
-def peak_memory_mib() -> float:
-    """Return the most memory held so far: of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # macOS counts bytes, Linux KiB

@@ -21,7 +21,8 @@ from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.estimators import paired_difference
 from codeduet.benchmarks.paper_table import ROWS, RowName, interval_cell
 from codeduet.benchmarks.pass_at_k import bench
-from codeduet.benchmarks.reproduce import ReproduceConfig, bench_config, open_run, train, train_config
+from codeduet.benchmarks.reproduce import open_run, train
+from codeduet.benchmarks.table_plan import ReproduceConfig, bench_config, train_config
 from codeduet.envs import HELPER, MAIN, InputError
 from codeduet.files import write_whole
 from codeduet.runs import command_of, read_config

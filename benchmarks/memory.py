@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 
-from codeduet.algorithms import Trainer
+from codeduet.algorithms import make_trainer
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.memory import (
     GIB,
@@ -143,7 +143,7 @@ def loaded_plan(config: TrainConfig, console: Console) -> MemoryPlan:
     Raises:
         InputError: it cannot be begun, or does not fit; the settings that would are named.
     """
-    trainer = Trainer(config, console=console)
+    trainer = make_trainer(config, console=console)
     with contextlib.closing(trainer.engine):
         found = trainer.plan
     del trainer

@@ -30,6 +30,7 @@ from codeduet.agents.config import SamplingConfig, TeamConfig, check_served
 from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank
+from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.rollout import rollout
@@ -39,13 +40,13 @@ from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.benchmarks.unjudged import judge_again, told
-from codeduet.config import STRICT, difference, plain
+from codeduet.config import STRICT, difference, load_config, plain
 from codeduet.envs import HELPER, InputError, Problem, load_problems, raw_env
 from codeduet.envs.config import EnvConfig, make_envs
 from codeduet.envs.execution import shared_executor
 from codeduet.envs.rewards import get_reward
 from codeduet.files import json_line, locked, make_folder, naming, write_whole
-from codeduet.runs import check_free, read_config, write_config
+from codeduet.runs import check_free, check_training_run, read_config, write_config
 
 __all__ = [
     "BenchConfig", "Players", "bench", "choose_problems", "make_players", "results_table", "summarise",
@@ -85,6 +86,31 @@ class BenchConfig:
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
     k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
+
+
+def eval_config(run: Path, overrides: Sequence[str], out: Path | None) -> BenchConfig:
+    """Return the benchmark of a trained run: with the team, game and sampling it was trained with.
+
+    Args:
+        run: folder of the training.
+        overrides: ``"dotted.key=value"``.
+        out: where results go; ``RUN/eval`` where it is None.
+
+    Raises:
+        InputError: the folder holds no training, or an override does not fit.
+    """
+    check_training_run(run)
+    trained = read_config(TrainConfig, run)
+    base = BenchConfig(
+        out=str(out or run / "eval"),
+        seed=trained.seed,
+        team=trained.team,
+        checkpoint=str(run),
+        env=trained.env,
+        blank=trained.blank,
+        sampling=trained.sampling,
+    )
+    return load_config(BenchConfig, None, overrides, base=base)
 
 
 def bench(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from codeduet.algorithms.diagnostics import sign_lines
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import ablations, paper_table
 from codeduet.benchmarks.budgets import by_budget
@@ -338,6 +339,33 @@ def comparison_tables(results: dict[str, dict[str, Any]], width: int) -> list[Ta
         for title, of_budget in by_budget(results)
         for start in range(0, len(of_budget), at_once)
     ]
+
+
+def each_once(runs: Sequence[Path]) -> list[Path]:
+    """Return runs without those that are named a second time, by whatever path."""
+    return list({run.resolve(): run for run in runs}.values())
+
+
+def told(runs: Sequence[Path], width: int) -> Iterator[str | Table]:
+    """Return what the command line says of runs: where trainings stand, what looks wrong, and the results.
+
+    Args:
+        runs: folders of trainings, benchmarks or ``reproduce`` runs.
+        width: characters of a line.
+    """
+    yield from headlines(runs)
+    for training in (training for run in runs for training in trainings_of(run)):
+        yield standing(training)
+        gain = reward_gain(read_metrics(training))
+        change = f"{gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})"
+        if np.isnan(gain.mean):
+            change = "cannot be told from under 20 steps"
+        yield f"{training}: mean reward of the last tenth of training less the first: {change}"
+        yield from sign_lines(training)
+    for run, table in tables_of(runs):
+        yield str(run)
+        yield table
+    yield from comparison_tables(all_results([run for run in runs if not table_of(run)]), width)
 
 
 def check_run(run: Path) -> None:

@@ -197,6 +197,19 @@ def judge_file(
     return sum(of_problem["correct"] for of_problem in results["problems"].values()), len(rows)
 
 
+def judged_lines(results: Mapping[str, Any], out: Path) -> list[str]:
+    """Say what came of judging samples into ``out``, whose results are given."""
+    counts = results["problems"].values()
+    unjudged = sum(results.get("unjudged", {}).values())
+    passed, total = sum(of["correct"] for of in counts), sum(of["n"] for of in counts) + unjudged
+    again = f"{unjudged} samples could not be judged and count as neither: judge the file again"
+    return [
+        *([again] if unjudged else []),
+        f"{passed} of {total} samples pass; outcomes in {out}",
+        f"results in {results_path(out)}",
+    ]
+
+
 def results_path(judged: Path) -> Path:
     """Return where the results of a judged file are: ``FILE.results.json`` of ``FILE.jsonl``."""
     return judged.with_name(judged.name.removesuffix(".gz").removesuffix(".jsonl") + ".results.json")

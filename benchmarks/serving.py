@@ -72,6 +72,16 @@ class Served:
         """Return the command that measures the served agents."""
         return shlex.join(["codeduet", "bench", "--config", str(self.folder / "bench.yaml")])
 
+    def lines(self) -> list[str]:
+        """Say what was written, and how it is served and measured."""
+        whole = ["this run trained whole models and has no adapters: the models are written"]
+        return [
+            *(whole if self.kind == "model" else []),
+            *(f"{self.kind} of {agent} in {self.folder / agent}" for agent in self.agents),
+            *(f"serve: {line}" for line in self.commands()),
+            f"measure what is served: {self.bench_command()}",
+        ]
+
     def bench_config(self) -> BenchConfig:
         """Return the benchmark of the served agents: prompts, game and sampling are the training's."""
         urls = self.base_urls

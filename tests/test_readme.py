@@ -12,7 +12,7 @@ import torch
 from codeduet.agents import ScriptedEngine
 from codeduet.agents.config import TeamConfig
 from codeduet.agents.random_model import random_model
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.config import packaged_configs
 from codeduet.envs import HELPER, MAIN
 
@@ -55,7 +55,7 @@ def test_the_algorithm_trains(tmp_path: Path) -> None:
         group_size=2,
     )
     scripts = {HELPER: lambda prompt, seed: "", MAIN: lambda prompt, seed: "    return []\n"}  # it runs, so it pays
-    trainer = Trainer(config, algorithm=algorithm, engine=ScriptedEngine(scripts))
+    trainer = make_trainer(config, algorithm=algorithm, engine=ScriptedEngine(scripts))
     before = [parameter.clone() for parameter in trainer.team[MAIN].parameters]
     trainer.open()
     assert trainer.train()["main_0/updates"] == 1.0

@@ -9,7 +9,7 @@ import pytest
 
 from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig
-from codeduet.benchmarks.reproduce import ReproduceConfig
+from codeduet.benchmarks.table_plan import ReproduceConfig
 from codeduet.config import load_config, packaged_configs, read_yaml
 from codeduet.envs import InputError
 from codeduet.runs import check_free, command_of, read_config, write_config

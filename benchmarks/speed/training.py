@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,40 @@ import torch
 from rich.console import Console
 
 from codeduet.agents.policy import Policy
+from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.config import TrainConfig
-from codeduet.algorithms.metrics import MetricsLog
-from codeduet.algorithms.show import shown
-from codeduet.algorithms.trainer import Trainer, peak_memory_mib
+from codeduet.algorithms.metrics import peak_memory_mib
+from codeduet.algorithms.rollout import Group
+from codeduet.algorithms.trainer import Trainer
+from codeduet.algorithms.training import make_trainer
 from codeduet.benchmarks.speed.ceilings import forget_peak
-from codeduet.files import make_folder
-from codeduet.runs import write_config
 
 SHARD_BYTES = 12 * 2**20
 """Of a file of adapter weights, at most, so that it can be sent where files are small."""
 
 _TOLD = ("reward", "solved", "syntax", "tests", "helper_called")
 """Metrics of the first and the last step that are told."""
+
+
+class For(Callback):
+    """Ends a training so that it takes about so many seconds, one step at least; keeps the metrics of its steps."""
+
+    def __init__(self, seconds: float) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._ends = time.perf_counter() + seconds
+        self._longest = 0.0
+
+    def begin(self, trainer: Trainer) -> None:
+        """Begin to count."""
+        self._started = time.perf_counter()
+
+    def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
+        """Keep a step's metrics; stop where another would take too long."""
+        now = time.perf_counter()
+        self.rows.append(dict(metrics))
+        self._longest = max(self._longest, now - self._started)
+        self._started = now
+        trainer.stop = now + self._longest >= self._ends
 
 
 def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Trainer, dict[str, Any]]:
@@ -33,26 +55,12 @@ def train_for(config: TrainConfig, seconds: float, console: Console) -> tuple[Tr
         The trainer, and medians over this call's steps: seconds of the halves, tokens a second, the peak of memory beside
         the plan's total.
     """
-    began = time.perf_counter()
+    limit = For(seconds)
     forget_peak()
-    run = Path(config.out)
-    trainer = Trainer(config, console=console)
-    console.print(trainer.plan.line(), soft_wrap=True)
-    trainer.open(resume=run.is_dir())
-    make_folder(run)
-    write_config(run, config)
-    log = MetricsLog(run, trainer.step)
-    rows: list[dict[str, float]] = []
-    longest = 0.0
-    while not trainer.over() and (not rows or time.perf_counter() - began + longest < seconds):
-        started = time.perf_counter()
-        rows.append(trainer.train_step()[0])
-        log.write(trainer.step, rows[-1])
-        longest = max(longest, time.perf_counter() - started)
-        console.print(f"step {trainer.step}: {time.perf_counter() - started:.2f} s  {shown(rows[-1])}", soft_wrap=True)
-    log.close()
-    trainer.save()
-    return trainer, _summary(trainer, rows)
+    trainer = make_trainer(config, console=console, callbacks=[limit])
+    trainer.open(resume=Path(config.out).is_dir())
+    trainer.train()
+    return trainer, _summary(trainer, limit.rows)
 
 
 def _summary(trainer: Trainer, rows: list[dict[str, float]]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ A config that a command takes says which in its class (``COMMAND``), and its fil
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
+import textwrap
 import typing
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -151,6 +153,36 @@ def to_yaml(config: Any) -> str:
     command = command_for(config)
     tree = ({"command": command} if command else {}) | plain(config)
     return str(yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def describe(config: Any) -> str:
+    """Return a config as the YAML that :func:`load_config` reads, with what its class's docstring says of each key above it."""
+    command = command_for(config)
+    return "\n".join([*([f"command: {command}"] if command else []), *_described(config, "")]) + "\n"
+
+
+def _described(config: Any, indent: str) -> Iterator[str]:
+    meanings, tree = _meanings(type(config)), plain(config)
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        sign = f"{indent}# "
+        yield from textwrap.wrap(
+            meanings.get(field.name, ""), 110, initial_indent=sign, subsequent_indent=sign, break_on_hyphens=False
+        )
+        if dataclasses.is_dataclass(value):
+            yield f"{indent}{field.name}:"
+            yield from _described(value, f"{indent}  ")
+        else:
+            pair = {field.name: tree[field.name]}
+            shown = yaml.dump(pair, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**6)
+            yield f"{indent}{shown.strip()[1:-1]}"  # without the braces
+
+
+def _meanings(kind: Any) -> dict[str, str]:
+    """Return what a dataclass's docstring says of its attributes."""
+    text = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    parts = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
+    return {name: " ".join(meaning.replace("``", "").split()) for name, meaning in parts}
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from typing import Any
 
+import typer
 from rich.console import Console
+
+from codeduet.errors import InputError
+
+_UsageError: Any = typer.BadParameter.__base__
+"""An unknown option, command or value. Typer brings this class along under an address that moves."""
 
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """Errors that say nothing of this program: no space, no permission."""
@@ -25,12 +32,29 @@ _OF_A_PATH = {
 class Screen(Console):
     """A console whose reader may leave, as ``head`` does: the work goes on, and is shown to nobody."""
 
+    def say(self, *texts: str) -> None:
+        """Print lines as they are, not wrapped, no square bracket or path taken for markup; an empty one is none."""
+        for text in filter(None, texts):
+            self.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def on_broken_pipe(self) -> None:
         """Show nothing any more, in place of ending the process without a word."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())  # what is flushed when Python ends, too
         os.close(nowhere)
+
+
+def complaint(error: Exception) -> str:
+    """Return what to say of an error, in one line; empty where it is a mistake of ours, whose traceback is wanted."""
+    text = ""
+    if isinstance(error, InputError | FloatingPointError):  # the latter of a training that diverged
+        text = str(error)
+    elif isinstance(error, _UsageError):
+        text = f"{error.format_message()} (see codeduet --help)"
+    elif isinstance(error, OSError):
+        text = explain(error)
+    return " ".join(text.split())
 
 
 def explain(error: OSError) -> str:

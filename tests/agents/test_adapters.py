@@ -10,9 +10,9 @@ from peft.tuners.lora.layer import Linear as LoraLinear
 from torch import nn
 
 from codeduet.agents import adapters
+from codeduet.agents.models import adapt
 from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
-from codeduet.agents.team import _adapt
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.memory import saved_bytes
 
@@ -24,7 +24,7 @@ def policy(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch | None = None) ->
     if monkeypatch is not None:
         monkeypatch.setattr(adapters, "quicken", lambda model: model)
     base, tokenizer = random_model(hidden=64, layers=3)
-    made = Policy("one", _adapt(base.to(dtype), ["one", "other"], 16, 32, 0, "base"), tokenizer, adapter="one")
+    made = Policy("one", adapt(base.to(dtype), ["one", "other"], 16, 32, 0, "base"), tokenizer, adapter="one")
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in made.parameters:
@@ -101,7 +101,7 @@ def test_bases_that_are_no_plain_linear_layers_stay_pefts() -> None:
     base, _ = random_model(hidden=64, layers=1)
     layer: Any = base.model.layers[0].mlp
     layer.up_proj.__class__ = Odd
-    adapted = _adapt(base, ["one"], 4, 8, 0, "base")
+    adapted = adapt(base, ["one"], 4, 8, 0, "base")
     found = adapted.base_model.model.model.layers[0].mlp
     assert type(found.up_proj) is LoraLinear
     assert type(found.down_proj) is not LoraLinear

@@ -25,7 +25,7 @@ from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.replies import Api
 from codeduet.agents.team import Team, load_team, load_weightless
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
 
 SAMPLING = Sampling(temperature=0.8, max_new_tokens=30, stop=("\ndef ",))
@@ -277,7 +277,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(server: Server, model_dir: Pat
     with pytest.raises(InputError, match="adapters are not sent there"):
         OpenAIEngine(load_team(str(model_dir), lora_rank=2), "hosted", server.url)
     with pytest.raises(InputError, match="engine=openai is for evaluation"):
-        Trainer(TrainConfig(out=str(tmp_path), team=TeamConfig(model=str(model_dir), engine="openai")))
+        make_trainer(TrainConfig(out=str(tmp_path), team=TeamConfig(model=str(model_dir), engine="openai")))
     engine = OpenAIEngine(bytes_team(), "hosted", server.url)
     with pytest.raises(InputError, match="cannot follow a training"):
         engine.sync(bytes_team()[MAIN], 1)

@@ -23,7 +23,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Team, load_team, load_weightless
 from codeduet.agents.vllm import VLLMEngine
-from codeduet.algorithms import MAGRPO, TrainConfig, Trainer
+from codeduet.algorithms import MAGRPO, TrainConfig, make_trainer
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs
@@ -221,7 +221,7 @@ def test_three_steps_of_magrpo_change_both_adapters(wide_model: Path, tmp_path: 
         problems_per_step=2,
         group_size=2,
     )
-    trainer = Trainer(config, algorithm=ByLength(), train_tasks=["HumanEval/23", "HumanEval/28", "HumanEval/34"])
+    trainer = make_trainer(config, algorithm=ByLength(), train_tasks=["HumanEval/23", "HumanEval/28", "HumanEval/34"])
     first = {policy.name: [p.detach().clone() for p in policy.parameters] for policy in trainer.team.policies}
     trainer.open()
     for step in range(1, 4):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +14,30 @@ from rich.console import Console
 
 from codeduet.agents import Completion
 from codeduet.algorithms import Group, Trajectory
-from codeduet.algorithms.board import Board
-from codeduet.algorithms.metrics import MetricsLog
+from codeduet.algorithms.callbacks import Log
 from codeduet.algorithms.rollout import Action
 from codeduet.algorithms.show import completions_table, make_progress
+from codeduet.algorithms.tracking import TensorBoard
+from codeduet.envs import InputError
+
+
+class MetricsLog:
+    """What a training that logs to TensorBoard writes numbers to."""
+
+    def __init__(self, folder: Path, step: int = 0, say: Callable[[str], None] = print) -> None:
+        self._log, self._board = Log(), TensorBoard()
+        self._log.open(folder, step)
+        self._trainer: Any = SimpleNamespace(run=folder, step=step, say=say)
+        self._board.begin(self._trainer)
+        self.path = self._log.path
+
+    def write(self, step: int, values: dict[str, float], kind: str = "train") -> None:
+        self._log.write(step, values, kind)
+        self._board.write(step, values, kind)
+
+    def close(self) -> None:
+        self._board.end(self._trainer)
+
 
 HOSTILE = "[/x] [bold]a[/bold] [red"
 
@@ -103,34 +125,39 @@ def test_a_tensorboard_that_fails_is_one_line_and_ends_nothing(
 def test_a_folder_in_its_place_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     (tmp_path / "tensorboard").write_text("a file")
     said: list[str] = []
-    board = Board(tmp_path, 0, said.append)
-    board.write(1, {"reward": 1.0}, "train")
+    board = MetricsLog(tmp_path, 0, said.append)
+    board.write(1, {"reward": 1.0})
     board.close()
     assert len(said) == 1
 
 
-@pytest.mark.parametrize(("missing", "lines"), [("tensorboard", 0), ("google.protobuf", 1)])
-def test_a_tensorboard_that_cannot_be_imported_ends_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, lines: int
-) -> None:
+@pytest.fixture
+def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith(("torch.utils.tensorboard", "tensorboard"))]:
         monkeypatch.delitem(sys.modules, name)
-    if lines:  # it is there, and what it needs is broken
 
-        class Broken:
-            def find_spec(self, name: str, *_: Any) -> None:
-                if name == "tensorboard":
-                    raise TypeError("Descriptors cannot be created directly.")
 
-        monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
-    else:
-        monkeypatch.setitem(sys.modules, missing, None)
+@pytest.mark.usefixtures("not_imported")
+def test_a_tensorboard_whose_libraries_are_broken_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def find_spec(self, name: str, *_: Any) -> None:
+            if name == "tensorboard":
+                raise TypeError("Descriptors cannot be created directly.")
+
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     said: list[str] = []
     log = MetricsLog(tmp_path, 0, said.append)
     log.write(1, {"reward": 1.0})
     log.close()
-    assert len(said) == lines
+    assert len(said) == 1
     assert log.path.read_text().count("\n") == 1
+
+
+@pytest.mark.usefixtures("not_imported")
+def test_a_tensorboard_that_is_named_and_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(InputError, match="log names TensorBoard, which is not installed: pip install tensorboard"):
+        TensorBoard()
 
 
 def shown(*what: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, Trainer, make_trainer
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.config import OptimConfig
 from codeduet.envs import InputError
@@ -31,7 +31,7 @@ def trainer(tiny_model: str, tmp_path: Path) -> Trainer:
         group_size=4,
         checkpoint_every=1,
     )
-    trainer = Trainer(config, algorithm=LetterReward())
+    trainer = make_trainer(config, algorithm=LetterReward())
     trainer.open()
     trainer.train()
     return trainer
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_named_and_without_its_checkpoint_the_one_before_is_ta
     newest = latest_checkpoint(trainer.run)
     assert newest is not None
     damage(newest / file)
-    again = Trainer(replace(trainer.config, steps=3), algorithm=LetterReward())
+    again = make_trainer(replace(trainer.config, steps=3), algorithm=LetterReward())
     with pytest.raises(InputError) as refused:
         again.open(resume=True)
     assert "\n" not in str(refused.value)
@@ -105,7 +105,7 @@ def test_folders_of_other_names_are_no_checkpoints(trainer: Trainer) -> None:
         shutil.copytree(newest, folder)
     (checkpoints / "step_000077").mkdir()  # nothing in it
     assert latest_checkpoint(trainer.run) == newest
-    again = Trainer(replace(trainer.config, steps=4, keep_checkpoints=1), algorithm=LetterReward())
+    again = make_trainer(replace(trainer.config, steps=4, keep_checkpoints=1), algorithm=LetterReward())
     again.open(resume=True)
     assert again.step == 2
     again.train()
@@ -140,7 +140,7 @@ def test_a_new_run_begins_with_a_checkpoints_weights_and_nothing_else(trainer: T
     begun = {}
     for source in (trainer.run, trainer.run / "checkpoints" / "step_000002"):
         config = replace(trainer.config, out=str(tmp_path / f"from {source.name}"), init_from=str(source))
-        new = Trainer(config, algorithm=LetterReward())
+        new = make_trainer(config, algorithm=LetterReward())
         assert weights(new) != weights(trainer)
         new.open()
         assert weights(new) == weights(trainer)
@@ -150,12 +150,12 @@ def test_a_new_run_begins_with_a_checkpoints_weights_and_nothing_else(trainer: T
         begun[source.name] = weights(new)
     assert begun["run"] == begun["step_000002"] != weights(trainer)
     # Cut off before its first checkpoint it begins there again, and behind it goes on with its own.
-    resumed = Trainer(replace(config, steps=3), algorithm=LetterReward())
+    resumed = make_trainer(replace(config, steps=3), algorithm=LetterReward())
     resumed.open(resume=True)
     assert resumed.step == 2
     assert weights(resumed) == begun["run"]
     shutil.rmtree(resumed.run / "checkpoints")
-    over = Trainer(config, algorithm=LetterReward())
+    over = make_trainer(config, algorithm=LetterReward())
     over.open(resume=True)
     over.train()
     assert weights(over) == begun["run"]
@@ -164,6 +164,6 @@ def test_a_new_run_begins_with_a_checkpoints_weights_and_nothing_else(trainer: T
 def test_weights_of_another_model_or_of_no_run_are_no_beginning(trainer: Trainer, tmp_path: Path) -> None:
     other = replace(trainer.config, out=str(tmp_path / "new"), init_from=str(trainer.run))
     with pytest.raises(InputError, match="another model: lora_rank is 2 there and 4 here"):
-        Trainer(replace(other, team=replace(other.team, lora_rank=4)), algorithm=LetterReward()).open()
+        make_trainer(replace(other, team=replace(other.team, lora_rank=4)), algorithm=LetterReward()).open()
     with pytest.raises(InputError, match="no checkpoint in"):
-        Trainer(replace(other, init_from=str(tmp_path)), algorithm=LetterReward()).open()
+        make_trainer(replace(other, init_from=str(tmp_path)), algorithm=LetterReward()).open()

@@ -19,7 +19,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.scripted import ScriptedEngine
 from codeduet.agents.team import Team
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.algorithms.lengths import fitting
 from codeduet.envs import HELPER, MAIN, InputError, Problem, raw_env
 from codeduet.envs.config import EnvConfig
@@ -113,14 +113,14 @@ def json_row(row: Problem) -> str:
 def test_training_refuses_them_in_one_line_that_says_what_to_do(config: TrainConfig) -> None:
     words = r"1 of 3 problems are too long for the 400 positions of the model: Toy/1 may take \d+, .*env\.overlong=skip"
     with pytest.raises(InputError, match=words) as refused:
-        Trainer(config)
+        make_trainer(config)
     assert "\n" not in str(refused.value)
     assert not Path(config.out).exists()
 
 
 def test_training_leaves_them_out_where_that_is_set(config: TrainConfig) -> None:
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115
-    trainer = Trainer(replace(config, env=replace(config.env, overlong="skip")), console=console)
+    trainer = make_trainer(replace(config, env=replace(config.env, overlong="skip")), console=console)
     assert trainer.train_tasks == ["Toy/0", "Toy/2"]
     assert "1 of 3 problems are too long and left out: Toy/1\n" in console.export_text()
     trainer.open()
@@ -131,4 +131,4 @@ def test_training_leaves_them_out_where_that_is_set(config: TrainConfig) -> None
 def test_none_left_is_refused_whatever_is_set(config: TrainConfig) -> None:
     longer = replace(config, sampling=SamplingConfig(max_new_tokens=300), env=replace(config.env, overlong="skip"))
     with pytest.raises(InputError, match=r"3 of 3 problems are too long .* or take other problems"):
-        Trainer(longer)
+        make_trainer(longer)

@@ -16,12 +16,12 @@ from safetensors.torch import load_file
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team, load_team
-from codeduet.algorithms import Group, TrainConfig, Trainer
+from codeduet.algorithms import Group, TrainConfig, Trainer, make_trainer
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learning import GIVE_UP
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import json_line, read_metrics
-from codeduet.algorithms.trainer import GIVE_UP
 from codeduet.envs import HELPER, MAIN, load_problems
 from tests.letters import LetterReward
 
@@ -114,7 +114,7 @@ def config(tiny_model: str, tmp_path: Path) -> TrainConfig:
 
 
 def trainer(config: TrainConfig, algorithm: EveryFifth, console: Console | None = None) -> Trainer:
-    return Trainer(config, algorithm=algorithm, console=console or Console(quiet=True))
+    return make_trainer(config, algorithm=algorithm, console=console or Console(quiet=True))
 
 
 def no_nan(run: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_reward_that_is_none_is_null_in_every_row(config: TrainConfig) -> None
                     trajectory.actions[-1].reward = math.nan
             return credits
 
-    made = Trainer(replace(config, steps=1), algorithm=NoNumber(), console=Console(quiet=True))
+    made = make_trainer(replace(config, steps=1), algorithm=NoNumber(), console=Console(quiet=True))
     made.open()
     made.train()
     no_nan(made.run)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from codeduet.agents.config import SamplingConfig
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.algorithms.config import OptimConfig
 from codeduet.envs import HELPER
 from tests.algorithms.probe import KEYS, KeyFormatter, KeyGame, key_team
@@ -30,7 +30,7 @@ def success(folder: Path, seed: int = 0, **changes: Any) -> float:
         checkpoint_every=1000,
         **changes,
     )
-    trainer = Trainer(
+    trainer = make_trainer(
         config,
         team=team,
         envs=[KeyGame() for _ in range(48)],

@@ -16,8 +16,9 @@ import torch
 from codeduet.agents import Completion, ScriptedEngine
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team
-from codeduet.algorithms import Group, TrainConfig, Trainer, Trajectory
+from codeduet.algorithms import Group, TrainConfig, Trainer, Trajectory, make_trainer
 from codeduet.algorithms.config import OptimConfig
+from codeduet.algorithms.evaluation import evaluate
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
 from codeduet.algorithms.rollout import Action
@@ -54,7 +55,7 @@ def weights(team: Team) -> list[bytes]:
 
 
 def trained(config: TrainConfig) -> Trainer:
-    trainer = Trainer(config, algorithm=LetterReward())
+    trainer = make_trainer(config, algorithm=LetterReward())
     trainer.open()
     trainer.train()
     return trainer
@@ -73,13 +74,13 @@ def test_two_runs_with_one_seed_are_identical_and_another_seed_is_not(config: Tr
 def test_a_resumed_run_is_the_unbroken_run_bit_for_bit(config: TrainConfig, tmp_path: Path) -> None:
     unbroken = trained(config)
     broken = replace(config, out=str(tmp_path / "broken"))
-    cut = Trainer(broken, algorithm=LetterReward())
+    cut = make_trainer(broken, algorithm=LetterReward())
     cut.open()
     for _ in range(2):
         cut.train_step()
     cut.save()
     cut.train_step()  # lost: it came after the checkpoint
-    resumed = Trainer(broken, algorithm=LetterReward())
+    resumed = make_trainer(broken, algorithm=LetterReward())
     resumed.open(resume=True)
     assert resumed.step == 2
     resumed.train()
@@ -92,7 +93,7 @@ def test_rows_after_the_checkpoint_are_dropped_on_resume(config: TrainConfig) ->
     first = trained(config)
     path = first.run / "metrics.jsonl"
     path.write_text(path.read_text() + json.dumps({"step": 9, "kind": "train", "reward": 1.0}) + '\n{"step": 10, "ki')
-    resumed = Trainer(replace(config, steps=5), algorithm=LetterReward())
+    resumed = make_trainer(replace(config, steps=5), algorithm=LetterReward())
     resumed.open(resume=True)
     resumed.train()
     assert [row["step"] for row in read_metrics(first.run)] == [1, 2, 3, 4, 5]
@@ -100,7 +101,9 @@ def test_rows_after_the_checkpoint_are_dropped_on_resume(config: TrainConfig) ->
 
 @pytest.mark.parametrize("sharing", ["adapter", "separate", "shared"])
 def test_every_sharing_mode_trains(config: TrainConfig, sharing: Any) -> None:
-    trainer = Trainer(replace(config, team=replace(config.team, sharing=sharing), steps=1), algorithm=LetterReward())
+    trainer = make_trainer(
+        replace(config, team=replace(config.team, sharing=sharing), steps=1), algorithm=LetterReward()
+    )
     before = weights(trainer.team)
     trainer.open()
     trainer.train()
@@ -109,7 +112,7 @@ def test_every_sharing_mode_trains(config: TrainConfig, sharing: Any) -> None:
 
 
 def test_both_agents_learn_and_a_frozen_one_does_not(config: TrainConfig) -> None:
-    trainer = Trainer(replace(config, frozen=[HELPER], steps=2), algorithm=LetterReward())
+    trainer = make_trainer(replace(config, frozen=[HELPER], steps=2), algorithm=LetterReward())
     before = {agent: [p.clone() for p in trainer.team[agent].parameters] for agent in (HELPER, MAIN)}
     trainer.open()
     trainer.train()
@@ -122,14 +125,14 @@ def test_both_agents_learn_and_a_frozen_one_does_not(config: TrainConfig) -> Non
 
 def test_a_frozen_agent_of_a_shared_policy_gives_no_samples(config: TrainConfig) -> None:
     shared = replace(config, team=replace(config.team, sharing="shared"), steps=1)
-    both, one = (Trainer(replace(shared, frozen=frozen), algorithm=LetterReward()) for frozen in ([], [HELPER]))
+    both, one = (make_trainer(replace(shared, frozen=frozen), algorithm=LetterReward()) for frozen in ([], [HELPER]))
     live = [trainer.train_step()[0]["shared/live_samples"] for trainer in (both, one)]
     assert live[1] < live[0]
 
 
 def test_a_task_that_stands_in_a_batch_twice_gets_new_samples(config: TrainConfig) -> None:
     task = load_problems()[0].task_id
-    trainer = Trainer(replace(config, steps=1), train_tasks=[task], test_tasks=[task])
+    trainer = make_trainer(replace(config, steps=1), train_tasks=[task], test_tasks=[task])
     _, groups = trainer.train_step()
     texts = [[action.completion.token_ids for t in group.trajectories for action in t.actions] for group in groups]
     assert len(groups) == 2
@@ -137,7 +140,7 @@ def test_a_task_that_stands_in_a_batch_twice_gets_new_samples(config: TrainConfi
 
 
 def test_an_epoch_visits_every_problem_once_in_an_order_of_its_own(config: TrainConfig) -> None:
-    trainer = Trainer(replace(config, problems_per_step=31), envs=[])
+    trainer = make_trainer(replace(config, problems_per_step=31), envs=[])
     epochs = [[task for step in range(4 * e, 4 * e + 4) for task in trainer.batch_tasks(step)] for e in range(2)]
     assert sorted(epochs[0]) == sorted(problem.task_id for problem in load_problems("humaneval", "train"))
     assert sorted(epochs[1]) == sorted(epochs[0])
@@ -150,7 +153,7 @@ def test_scripted_agents_are_paid_what_the_environment_pays(config: TrainConfig)
         HELPER: lambda prompt, seed: "def helper(x):\n    return x\n",
         MAIN: lambda prompt, seed: problem.canonical_solution,
     }
-    trainer = Trainer(
+    trainer = make_trainer(
         replace(config, sampling=LONG),
         engine=ScriptedEngine(scripts),
         train_tasks=[problem.task_id],
@@ -173,7 +176,7 @@ def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> 
         return problem.canonical_solution if "tests passed" in prompt else "    return None\n"
 
     scripts = {HELPER: lambda prompt, seed: "", MAIN: main}
-    trainer = Trainer(
+    trainer = make_trainer(
         replace(config, env=EnvConfig(max_turns=3), problems_per_step=1, sampling=LONG),
         engine=ScriptedEngine(scripts),
         train_tasks=[problem.task_id],
@@ -194,12 +197,12 @@ def test_evaluation_plays_every_test_task(config: TrainConfig) -> None:
     def main(prompt: str, seed: int) -> str:
         return next((body for name, body in bodies.items() if f"def {name}(" in prompt), "    return None\n")
 
-    trainer = Trainer(
+    trainer = make_trainer(
         replace(config, sampling=LONG),
         engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
         test_tasks=[problem.task_id for problem in problems],
     )
-    assert trainer.evaluate()["solved"] == pytest.approx(2 / 3)
+    assert evaluate(trainer)["solved"] == pytest.approx(2 / 3)
 
 
 class TwentyLines:
@@ -219,7 +222,7 @@ class TwentyLines:
 
 def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
     algorithm = TwentyLines()
-    trainer = Trainer(replace(config, steps=1), algorithm=algorithm)
+    trainer = make_trainer(replace(config, steps=1), algorithm=algorithm)
     trainer.open()
     trainer.train()
     assert algorithm.agents == [HELPER, MAIN]
@@ -227,7 +230,7 @@ def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
 
 def test_nested_credit_plays_trees_and_counts_a_shared_answer_once(config: TrainConfig) -> None:
     algorithm = LetterReward(credit="nested", mains=3)
-    trainer = Trainer(replace(config, group_size=6), algorithm=algorithm)
+    trainer = make_trainer(replace(config, group_size=6), algorithm=algorithm)
     metrics, groups = trainer.train_step()
     for group in groups:
         helpers = [trajectory.actions[0].completion for trajectory in group.trajectories]
@@ -267,29 +270,29 @@ def test_settings_that_cannot_work_are_refused_with_a_reason(
     config: TrainConfig, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        Trainer(replace(config, **changes))
+        make_trainer(replace(config, **changes))
 
 
 def test_a_run_folder_in_use_is_not_overwritten(config: TrainConfig) -> None:
     trained(config)
     with pytest.raises(InputError, match="--resume"):
-        Trainer(config, algorithm=LetterReward()).open()
+        make_trainer(config, algorithm=LetterReward()).open()
 
 
 def test_a_run_cut_off_before_its_first_checkpoint_starts_over(config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to resume: no run in"):
-        Trainer(config, algorithm=LetterReward()).open(resume=True)
+        make_trainer(config, algorithm=LetterReward()).open(resume=True)
     unbroken = trained(replace(config, out=str(tmp_path / "unbroken")))
     trained(config)
     shutil.rmtree(Path(config.out) / "checkpoints")
-    again = Trainer(config, algorithm=LetterReward())
+    again = make_trainer(config, algorithm=LetterReward())
     again.open(resume=True)
     again.train()
     assert numbers(again) == numbers(unbroken)
 
 
 def test_a_run_folder_is_one_process_at_a_time(config: TrainConfig) -> None:
-    trainer = Trainer(config, algorithm=LetterReward())
+    trainer = make_trainer(config, algorithm=LetterReward())
     trainer.open()
     with locked(trainer.run), pytest.raises(InputError, match=r"another process is at work in .*run: wait for it"):
         trainer.train()
@@ -319,7 +322,7 @@ def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:
     trained(config)
     other = replace(config, team=replace(config.team, lora_rank=8))
     with pytest.raises(InputError, match="another model: lora_rank is 4 there and 8 here"):
-        Trainer(other, algorithm=LetterReward()).open(resume=True)
+        make_trainer(other, algorithm=LetterReward()).open(resume=True)
 
 
 def test_only_the_newest_checkpoints_are_kept_and_none_is_half(config: TrainConfig) -> None:
@@ -354,7 +357,7 @@ def test_an_evaluation_during_training_is_steered_by_the_examples(config: TrainC
         told.append(next((word for word in ("tests passed", "examples passed") if word in prompt), ""))
         return "    return None\n"
 
-    trainer = Trainer(
+    trainer = make_trainer(
         replace(config, env=EnvConfig(max_turns=2), problems_per_step=1, sampling=LONG),
         engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
         train_tasks=[problem.task_id],
@@ -363,7 +366,7 @@ def test_an_evaluation_during_training_is_steered_by_the_examples(config: TrainC
     trainer.train_step()
     assert set(told) == {"", "tests passed"}
     told.clear()
-    trainer.evaluate()
+    evaluate(trainer)
     assert set(told) == {"", "examples passed"}
     told.clear()
     trainer.train_step()

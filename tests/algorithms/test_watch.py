@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import LEARN, Watch, cut_line, make_progress, time_left
 from codeduet.benchmarks.report import write_report
@@ -38,7 +38,7 @@ def config(tiny_model: str, tmp_path: Path) -> TrainConfig:
 def train(config: TrainConfig, *, terminal: bool) -> str:
     """Train, and return what was written to the screen."""
     written = io.StringIO()
-    trainer = Trainer(
+    trainer = make_trainer(
         config, console=Console(file=written, force_terminal=terminal, force_interactive=terminal, width=150)
     )
     trainer.open()
@@ -75,7 +75,7 @@ def test_the_bar_within_a_step_has_phase_tokens_and_rate(config: TrainConfig, mo
         tokens(self, number)
 
     monkeypatch.setattr(Watch, "tokens", count)
-    trainer = Trainer(config)
+    trainer = make_trainer(config)
     metrics, groups = trainer.train_step()
     assert [name for name, _ in phases] == ["helper_0", "judge", "main_0", "judge", LEARN]
     assert dict(phases)["main_0"] == 2 * config.sampling.max_new_tokens

@@ -10,7 +10,7 @@ import pytest
 
 from codeduet.agents import ScriptedEngine
 from codeduet.agents.config import SamplingConfig, TeamConfig
-from codeduet.algorithms import TrainConfig, Trainer
+from codeduet.algorithms import TrainConfig, Trainer, make_trainer
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.magrpo import MAGRPO
 from codeduet.algorithms.metrics import read_metrics
@@ -55,7 +55,7 @@ class Seen(MAGRPO):
 
 
 def trained(config: TrainConfig, algorithm: Algorithm, mark: str) -> Trainer:
-    trainer = Trainer(config, algorithm=algorithm)
+    trainer = make_trainer(config, algorithm=algorithm)
 
     def main_writes(prompt: str, seed: int) -> str:
         return f"    return x  # {mark}\n" if "def b(" in prompt or mark == "all doomed" else "    return x\n"

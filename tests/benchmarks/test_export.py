@@ -21,6 +21,7 @@ from codeduet.algorithms.checkpoint import find_checkpoint, load_checkpoint
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.trainer import Trainer
+from codeduet.algorithms.training import make_trainer
 from codeduet.benchmarks.export import export
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.config import load_config, to_yaml
@@ -48,7 +49,7 @@ def train(tmp_path_factory: pytest.TempPathFactory, model_dir: Path, problem_fil
                     *overrides,
                 ],
             )  # fmt: skip
-            trainer = Trainer(config)
+            trainer = make_trainer(config)
             trainer.open()
             (folder / "config.yaml").write_text(to_yaml(config))
             trainer.train()

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from codeduet.algorithms.metrics import MetricsLog, keep_until
+from codeduet.algorithms.callbacks import Log
+from codeduet.algorithms.metrics import keep_until
 from codeduet.benchmarks import pass_at_k
 from codeduet.envs import InputError
 from codeduet.files import naming, write_whole
@@ -111,7 +112,8 @@ def test_a_run_folder_that_is_deleted_meanwhile_is_one_line(
 
     monkeypatch.setattr(pass_at_k, "rollout", and_then_it_is_gone)
     refused(codeduet(*benched), f"cannot use {tmp_path / 'run' / 'samples.jsonl'}: No such file or directory; was it")
-    log = MetricsLog(tmp_path)
+    log = Log()
+    log.open(tmp_path)
     shutil.rmtree(tmp_path)
     with pytest.raises(FileNotFoundError) as raised:
         log.write(1, {})

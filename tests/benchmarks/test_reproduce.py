@@ -27,14 +27,13 @@ from codeduet.benchmarks.memory import Shape, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, differences, headline, paired_difference, pairs, tables
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.report import write_report
-from codeduet.benchmarks.reproduce import (
+from codeduet.benchmarks.reproduce import open_run, reproduce
+from codeduet.benchmarks.table_plan import (
     ReproduceConfig,
     Training,
     bench_config,
     memory_plans,
-    open_run,
     plan,
-    reproduce,
     rows_of,
     train_config,
 )

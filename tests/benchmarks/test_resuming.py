@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from codeduet.algorithms.config import TrainConfig
-from codeduet.cli import resume_command
+from codeduet.algorithms.resume import resume_command
 from codeduet.config import load_config
 
 Command = Callable[..., Any]

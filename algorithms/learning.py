@@ -1,0 +1,126 @@
+"""What a step learns: from credited episodes to new weights of each policy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from codeduet.agents.team import Team
+from codeduet.algorithms.algorithm import Advantages
+from codeduet.algorithms.checks import mains_of
+from codeduet.algorithms.learner import Sample
+from codeduet.algorithms.memory import give_back
+from codeduet.algorithms.rollout import Group
+from codeduet.algorithms.schedule import lr_factor
+from codeduet.algorithms.show import LEARN
+from codeduet.interrupt import check
+
+if TYPE_CHECKING:
+    from codeduet.algorithms.trainer import Trainer
+
+GIVE_UP = 5
+"""Steps in a row whose loss or gradient is not finite, after which a training ends."""
+
+
+def judged(trainer: Trainer, groups: Sequence[Group]) -> list[Group]:
+    """Return the groups whose programs all have a verdict; tell of the others."""
+    left = [group for group in groups if not group.judged]
+    if left:
+        trainer.say(
+            f"step {trainer.step + 1}: the machine failed to judge a program of {', '.join(g.task_id for g in left)}: left "
+            "out of the step (worker_faults in metrics.jsonl counts them)"
+        )
+    return [group for group in groups if group.judged]
+
+
+def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
+    """Credit the episodes of a step, update every policy that learns, hand its weights to the engine; return the metrics.
+
+    Raises:
+        Interrupted: a signal came before any weight was changed.
+    """
+    trainer.engine.sleep()
+    trainer.advantages = trainer.algorithm.advantages(groups) if groups else []
+    metrics = _update(trainer, groups) if groups else {}
+    give_back()
+    trainer.engine.wake()
+    for policy in trainer.team.policies:
+        if policy.name in trainer.learners:
+            trainer.engine.sync(policy, policy.version)
+    return metrics
+
+
+def given_up(trainer: Trainer) -> str:
+    """Return the policy that has learnt nothing for too long, since loss or gradient was not finite; empty where none is."""
+    return next((name for name, learner in trainer.learners.items() if learner.skipped >= GIVE_UP), "")
+
+
+def check_learns(trainer: Trainer) -> None:
+    """End a training that learns nothing any more.
+
+    Raises:
+        FloatingPointError: a policy's loss or gradient was not finite for too long.
+    """
+    if name := given_up(trainer):
+        raise FloatingPointError(
+            f"loss or gradient of policy {name!r} was not finite in {GIVE_UP} steps in a row: stopped at step {trainer.step}, "
+            "which is saved and holds no broken weight; --resume goes on, with a lower optim.lr, say"
+        )
+
+
+def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
+    config, optim, team = trainer.config, trainer.config.optim, trainer.team
+    agents = [agent for agent in team if agent not in config.frozen and team[agent].name in trainer.learners]
+    samples = samples_of(groups, trainer.advantages, team, agents, mains=mains_of(trainer.algorithm))
+    factor = lr_factor(
+        optim.schedule,
+        trainer.step,
+        config.steps,
+        warmup_steps=optim.warmup_steps,
+        tokens=trainer.tokens,
+        token_budget=config.token_budget,
+    )
+    metrics = {"lr": optim.lr * factor}
+    trainer.watch.begin(LEARN, sum(len(s.completion_ids) for of in samples.values() for s in of if s.advantage))
+    changed = False  # from then on the step is finished
+    for name, learner in trainer.learners.items():
+        pause = (lambda: None) if changed else check
+        told = learner.step(
+            samples[name], trainer.algorithm.loss, lr_factor=factor, pause=pause, heard=trainer.watch.tokens
+        )
+        changed = changed or told["updates"] > 0
+        metrics |= {f"{name}/{key}": value for key, value in told.items()}
+        if learner.skipped and name not in trainer.told:
+            trainer.told.add(name)
+            trainer.say(
+                f"step {trainer.step + 1}: loss or gradient of policy {name!r} is not finite: its weights stay as they are, "
+                f"training goes on ({name}/skipped_updates in metrics.jsonl counts such steps)"
+            )
+    return metrics
+
+
+def samples_of(
+    groups: Sequence[Group], advantages: Advantages, team: Team, agents: Collection[str], *, mains: int = 1
+) -> dict[str, list[Sample]]:
+    """Return policy name -> its completions with their credit.
+
+    Args:
+        groups: what was played.
+        advantages: of every action.
+        team: who acted.
+        agents: those that learn.
+        mains: episodes in a row that share their first answer, which is one sample.
+    """
+    samples: dict[str, list[Sample]] = {team[agent].name: [] for agent in agents}
+    for group, of_group in zip(groups, advantages, strict=True):
+        for number, (trajectory, of_episode) in enumerate(zip(group.trajectories, of_group, strict=True)):
+            own = 0 if number % mains == 0 else 1
+            for action, advantage in zip(trajectory.actions[own:], of_episode[own:], strict=True):
+                if action.agent in agents:
+                    completion = action.completion
+                    samples[team[action.agent].name].append(
+                        Sample(
+                            action.prompt_ids, completion.token_ids, completion.logprobs, advantage, action.temperature
+                        )
+                    )
+    return samples

@@ -1,0 +1,169 @@
+"""Train as a config says: what it does not get is made of the config, and handed to the trainer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from codeduet.agents import Engine, Formatter
+from codeduet.agents.build import make_engine, make_formatter, make_team
+from codeduet.agents.policy import Policy
+from codeduet.agents.team import Team
+from codeduet.algorithms.algorithm import Algorithm, load_algorithm
+from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
+from codeduet.algorithms.checks import check_training
+from codeduet.algorithms.config import TrainConfig
+from codeduet.algorithms.evaluation import Evaluate
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.lengths import Fit, fitting
+from codeduet.algorithms.memory import MemoryPlan, plan_memory
+from codeduet.algorithms.resume import check_run, resume_command
+from codeduet.algorithms.tracking import make_tracker
+from codeduet.algorithms.trainer import Trainer
+from codeduet.envs import raw_env
+from codeduet.envs.config import make_envs, task_ids
+from codeduet.envs.humaneval import Env
+from codeduet.interrupt import Interrupted
+
+
+def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Trainer:
+    """Train to the end and return the trainer; its run folder is what ``codeduet train`` leaves.
+
+    Args:
+        config: the run.
+        resume: go on from where its run folder stands.
+        objects: what :func:`make_trainer` is to take instead of making it, ``callbacks`` for one.
+
+    Raises:
+        InputError: settings that cannot work, or a run folder that is not free or, with ``resume``, not this run's; nothing is
+            loaded before.
+        Interrupted: a signal came; the last whole step is saved.
+        FloatingPointError: the training diverged.
+    """
+    check_run(config, resume=resume)
+    trainer = make_trainer(config, **objects)
+    with contextlib.closing(trainer.engine):
+        trainer.open(resume=resume)
+        try:
+            trainer.train()
+        except Interrupted as stop:
+            if (trainer.run / "config.yaml").is_file():
+                stop.command = resume_command(trainer.run)
+            raise
+    return trainer
+
+
+def make_trainer(
+    config: TrainConfig,
+    *,
+    team: Team | None = None,
+    envs: Sequence[Env] | None = None,
+    train_tasks: Sequence[str] | None = None,
+    test_tasks: Sequence[str] | None = None,
+    formatter: Formatter | None = None,
+    algorithm: Algorithm | None = None,
+    engine: Engine | None = None,
+    callbacks: Sequence[Callback] = (),
+    console: Console | None = None,
+    progress: Progress | None = None,
+) -> Trainer:
+    """Make a trainer of a config, and of what is given instead of what it says.
+
+    Args:
+        config: the run.
+        team: who learns; by default loaded as ``config.team`` says.
+        envs: environments to play in, ``problems_per_step * group_size`` of them; by default
+            ``codeduet/humaneval-v0`` as ``config.env`` says.
+        train_tasks: task ids to learn from; by default the train split's.
+        test_tasks: task ids to evaluate on; by default the test split's.
+        formatter: observation -> prompt; by default as ``config.team.prompt`` says.
+        algorithm: how to learn; by default as ``config.algorithm`` says.
+        engine: who generates; by default as ``config.team.engine`` says.
+        callbacks: are told besides those that the config asks for.
+        console: where things are told.
+        progress: gets the bar; by default one of the training's own is shown on the console.
+
+    Raises:
+        InputError: settings that cannot work, or problems too long for the model.
+    """
+    console = console or Console(markup=False)
+    algorithm = algorithm or load_algorithm(config.algorithm, config.options)
+    check_training(config, algorithm)
+    callbacks = [*_first(config, progress), *callbacks, *_last(config)]
+    team = team or make_team(config.team, config.seed)
+    algorithm.setup(team)
+    formatter = formatter or make_formatter(config.team, team)
+    engine = engine or make_engine(config.team, team)
+    if envs is None:
+        episodes = config.problems_per_step * config.group_size
+        envs = make_envs(config.env, config.team.agents, episodes, training=True)
+    sets = {
+        "train": train_tasks if train_tasks is not None else task_ids(config.env, "train"),
+        "test": test_tasks if test_tasks is not None else task_ids(config.env, "test"),
+    }
+    longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
+    game = envs[0].unwrapped if envs else None
+    for split in ("train", "test") if config.eval_every else ("train",):
+        if isinstance(game, raw_env):
+            fit = _fit(config, sets[split], game, formatter, engine)
+            if fit.left_out:
+                console.print(fit.line(), markup=False, highlight=False, soft_wrap=True)
+            sets[split], longest = fit.kept, max(longest, fit.longest)
+    learns = [
+        policy for policy in team.policies if not all(agent in config.frozen for agent in team if team[agent] is policy)
+    ]
+    plan = plan_memory(config, longest=longest, learns=learns)
+    return Trainer(
+        config=config,
+        team=team,
+        envs=envs,
+        train_tasks=list(sets["train"]),
+        test_tasks=list(sets["test"]),
+        formatter=formatter,
+        algorithm=algorithm,
+        engine=engine,
+        learners={policy.name: _learner(config, policy, plan) for policy in learns},
+        plan=plan,
+        callbacks=callbacks,
+        console=console,
+    )
+
+
+def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Formatter, engine: Engine) -> Fit:
+    return fitting(
+        tasks,
+        game,
+        formatter,
+        engine,
+        max_new_tokens=config.sampling.max_new_tokens,
+        overlong=config.env.overlong,
+        blank=config.blank,
+    )
+
+
+def _learner(config: TrainConfig, policy: Policy, plan: MemoryPlan) -> Learner:
+    optim = config.optim
+    return Learner(
+        policy,
+        lr=optim.lr,
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        micro_batch_tokens=plan.tokens,
+        recompute=plan.recompute,
+        updates=optim.updates_per_batch,
+    )
+
+
+def _first(config: TrainConfig, progress: Progress | None) -> list[Callback]:
+    """Return the callbacks that are told before a user's."""
+    trackers = [make_tracker(name) for name in dict.fromkeys(config.log)]
+    return [Log(), *trackers, Completions(config.keep_completions), Show(progress, config.show_every)]
+
+
+def _last(config: TrainConfig) -> list[Callback]:
+    """Return those that are told behind them: an evaluation may be interrupted, and what is saved has seen the whole step."""
+    return [*([Evaluate(config.eval_every)] if config.eval_every else []), Save(config.checkpoint_every)]
