@@ -43,7 +43,7 @@ class Library:
 
     def init(self, **settings: Any) -> Any:
         self.begun.append(settings)
-        name = settings.get("id") or "made up" if "id" in settings else settings["name"] or "made up"
+        name = settings.get("id", settings["name"]) or "made up"
         return SimpleNamespace(id=name, name=name)
 
     def log(self, values: dict[str, float], step: int) -> None:
@@ -165,6 +165,8 @@ def test_trackio_holds_the_figures(config: TrainConfig, monkeypatch: pytest.Monk
     tracker = next(callback for callback in trainer.callbacks if isinstance(callback, type(make_tracker("trackio"))))
     (run,) = trackio.Api().runs("codeduet")
     assert run.name == tracker.state_dict()["name"]
-    rows = {row["step"]: row for row in run.history()}
+    from trackio.sqlite_storage import SQLiteStorage
+
+    rows = {row["step"]: row for row in SQLiteStorage.get_logs("codeduet", run.name)}
     for step, values in figures(config):
         assert {name: rows[step][name] for name in values} == pytest.approx(values)

@@ -1,0 +1,339 @@
+"""What stands in README's places: tables and sentences made of the files in ``benchmarks/results``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from codeduet.benchmarks.estimators import paired_difference
+from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, comparisons, interval_cell, pairs
+from codeduet.benchmarks.report import reward_gain
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _per_cent(value: Mapping[str, float]) -> str:
+    return f"{100 * value['mean']:.1f}"
+
+
+def _with_interval(value: Mapping[str, float], scale: float = 100, digits: int = 1) -> str:
+    mean, low, high = (f"{scale * value[name]:.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} ({low} - {high})"
+
+
+def _all_k(row: Mapping[str, Any]) -> str:
+    return " / ".join(map(_per_cent, row["pass@k"].values()))
+
+
+def _ks(row: Mapping[str, Any]) -> str:
+    return "pass@" + " / ".join(row["pass@k"]) + " in %"
+
+
+# The embedded problems.
+
+
+def first(*seeds: dict[str, Any]) -> str:
+    """Say whether one model or the team is better at equal budget, in every seed's figures."""
+    differences = [of_seed["pass@1 differences"]["magrpo - grpo_team_budget"] for of_seed in seeds]
+    if all(difference["high"] < 0 for difference in differences):
+        words = "one trained model is better than the trained team"
+    elif all(difference["low"] > 0 for difference in differences):
+        words = "the trained team is better than one trained model"
+    else:
+        words = "one trained model and the trained team are not told apart in every seed"
+    rows = seeds[0]["rows"]
+    single, team = rows["grpo_team_budget"], rows["magrpo"]
+    program = single["tokens an answer"] * single["answers a program"]
+    learnt = f"{team['training']['tokens'] / 1e6:.1f} million generated tokens of training"
+
+    def over_seeds(name: str) -> str:
+        return " / ".join(_per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
+
+    def greedy(name: str) -> str:
+        values = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        return " / ".join(
+            values if rows[name]["training"] else values[:1]
+        )  # untrained nothing is drawn: one measurement
+
+    return (
+        f"At equal budget {words}: with at most {program} tokens a program and {learnt}, GRPO (one answer of "
+        f"{single['tokens an answer']} tokens) solves {over_seeds('grpo_team_budget')} % of the embedded problems at pass@1 "
+        f"with seeds {' / '.join(str(of_seed['seed']) for of_seed in seeds)}, and MAGRPO (two answers of "
+        f"{team['tokens an answer']}) {over_seeds('magrpo')} %. Untrained, one model solves "
+        f"{over_seeds('single_team_budget')} %, and two {over_seeds('multi_agent')} %. Greedy, one untrained model solves "
+        f"{greedy('single_team_budget')} %, GRPO's {greedy('grpo_team_budget')} % and MAGRPO's two {greedy('magrpo')} %."
+    )
+
+
+def comparison(capped: bool, *seeds: dict[str, Any]) -> str:
+    """Return the table of one comparison: a row for each row, a column for each seed, and the paired differences."""
+    (made,) = [made for made in comparisons(seeds[0]) if made.capped == capped]
+    head = [_ks(seeds[0]["rows"]["magrpo"]), "tokens: training", "evaluation"]
+    lines: list[list[str]] = []
+    for name in made.names:
+        of_seeds = [of_seed["rows"][name] for of_seed in seeds]
+        trained = [of_seed["training"]["tokens"] if of_seed["training"] else 0 for of_seed in of_seeds]
+        used = [sum(of_seed["generated tokens at evaluation"].values()) for of_seed in of_seeds]
+        cells = [of_seeds[0]["title"], _thousands(trained), _thousands(used)]
+        lines.append([*cells, *map(_all_k, of_seeds)])
+    for a, b in pairs(dict.fromkeys(made.names)):
+        for k in ("1", "10"):
+            told = [interval_cell(of_seed[f"pass@{k} differences"][f"{a} - {b}"], sign="+") for of_seed in seeds]
+            name = f"{TITLES[seeds[0]['rows'][a]['system']]} less {TITLES[seeds[0]['rows'][b]['system']]}, pass@{k}"
+            lines.append([name, "", "", *told])
+    for name in made.names:
+        greedy = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        lines.append([f"{TITLES[seeds[0]['rows'][name]['system']]}, greedy pass@1", "", "", *greedy])
+    table = _table([*head, *(f"seed {of_seed['seed']}" for of_seed in seeds)], lines)
+    return (
+        f"**{made.title}.** {seeds[0]['test problems']} test problems, n = {seeds[0]['n']}, temperature "
+        f"{seeds[0]['temperature']}, greedy rows of untrained models are one measurement, intervals "
+        f"of 95 %, paired by problem; thousands of generated tokens:\n\n{table}"
+    )
+
+
+def _thousands(counts: Sequence[int]) -> str:
+    low, high = round(min(counts) / 1000), round(max(counts) / 1000)
+    return f"{low}" if low == high else f"{low} - {high}"
+
+
+def ablations(results: dict[str, Any]) -> str:
+    first = next(iter(results.values()))
+    head = ["", _ks(first), "pass@1 less MAGRPO's", "helper called, %", "gain in reward by helper's code"]
+    rows = [
+        [
+            row["title"],
+            _all_k(row),
+            interval_cell(row["pass@1 less MAGRPO's"], sign="+"),
+            _per_cent(row["rates"]["helper_called"]),
+            f"{row['rates']['helper_gain']['mean']:+.3f}",
+        ]
+        for row in results.values()
+    ]
+    title = f"**Is it coordination? Ablations at {first['tokens an answer']} tokens an answer** (`codeduet ablate`, seed 0):"
+    return f"{title}\n\n{_table(head, rows)}"
+
+
+def checker(record: dict[str, Any]) -> str:
+    different = record["problems with other counts"]
+    where = f"on all but {different} problems" if different else "on every problem"
+    return (
+        f"OpenAI's checker, run on all {record['samples']:,} saved samples of seed 0, of the ablations too, counts the same {where} (`python "
+        "-m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE`)."
+    )
+
+
+# Real problems.
+
+
+def quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
+    rates = {"syntax": "syntactically valid, %", "runnable": "runnable, %", "tests": "tests passed, %"}
+    lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
+    lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
+    helper = [
+        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}"
+        for of in (before, after)
+    ]
+    lines.append(["helper non-empty / called by main, %", *helper])
+    gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
+    lines.append(["gain in reward by helper's code", *gains])
+    lines.append([_ks(before), *map(_all_k, (before, after))])
+    gain = reward_gain(metrics)
+    return (
+        f"{_table(['', 'before', 'after'], lines)}\n\nMean reward of the last tenth of training less the first: "
+        f"{gain.mean:+.3f} ({gain.low:.3f} to {gain.high:.3f})."
+    )
+
+
+def qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any]) -> str:
+    tokens = single["config"]["sampling"]["max_new_tokens"]
+    rows = [
+        [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
+        for name, result in (("single", single), ("multi_agent", team))
+    ]
+    less = interval_cell(paired_difference(team, single)._asdict(), sign="+")
+    return (
+        f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
+        f"though it may write twice as much. OpenAI's checker, run on all {checked['samples']:,} samples, counts the same on "
+        + ("every problem." if not checked["problems with other counts"] else "most problems.")
+    )
+
+
+def gpu_day(
+    speed: dict[str, Any],
+    steps: list[dict[str, Any]],
+    trained: dict[str, Any],
+    single: dict[str, Any],
+    team: dict[str, Any],
+) -> str:
+    tokens = trained["config"]["sampling"]["max_new_tokens"]
+    rows = [
+        [
+            ROWS[name].title(tokens),
+            *map(_with_interval, result["pass@k"].values()),
+            _per_cent(result["rates"]["truncated"]),
+        ]
+        for name, result in (("single_team_budget", single), ("multi_agent", team), ("magrpo", trained))
+    ]
+    first, last = steps[: len(steps) // 3], steps[-(len(steps) // 3) :]
+    solved, called = (
+        [f"{100 * sum(row[name] for row in part) / len(part):.0f} %" for part in (first, last)]
+        for name in ("solved", "helper_called")
+    )
+    less = [interval_cell(paired_difference(trained, other)._asdict(), sign="+") for other in (single, team)]
+    return (
+        f"{_table(['pass@k in %', *trained['pass@k'], 'answers cut'], rows)}\n\nMAGRPO less Single Model, paired, at pass@1: "
+        f"{less[0]}; less Multi-Agent: {less[1]}. {len(steps)} steps, {steps[-1]['tokens'] / 1e6:.2f} million generated "
+        f"tokens, {speed['seconds']['training'] / 60:.1f} minutes on one {speed['device']['device']}. Between the first and the "
+        f"last third of them the share of solved episodes went from {solved[0]} to {solved[1]}, and that of programs in which main "
+        f"calls helper from {called[0]} to {called[1]}."
+    )
+
+
+def paper() -> str:
+    rows = [[TITLES[system], *map(str, figures.values())] for system, figures in PAPER.items()]
+    return _table(["pass@k in %", *map(str, PAPER["single"])], rows)
+
+
+def architectures(record: dict[str, Any]) -> str:
+    """Return which kinds are computed in which way, and how far sampler and learner are from the model at most."""
+    names = [f"{who}_{when}" for who in ("sampler", "learner") for when in ("before", "trained", "resumed")]
+    found = [row for row in record["rows"] if "refused" not in row]
+    refused = {row["kind"]: row["refused"] for row in record["rows"] if "refused" in row}
+    ways: dict[str, dict[str, None]] = {}
+    for row in found:
+        ways.setdefault(row["paths"], {})[row["kind"]] = None
+    kinds = {row["kind"] for row in found}
+    most = max(row[name] for row in found for name in names)
+    table = _table(["a model of this kind", ""], [[path, ", ".join(of)] for path, of in ways.items()])
+    return (
+        f"{table}\n\n{len(kinds)} kinds, with adapters and whole, {len(refused)} refused"
+        + "".join(f"; {kind}: {reason}" for kind, reason in refused.items())
+        + f". Sampled and learnt log-probabilities, before training, after it and resumed, differ from the model's own forward "
+        f"pass on a sequence alone by {most:.1g} nats at most (float32)."
+    )
+
+
+# The verdict, and speed.
+
+
+def verdict(
+    forgery: dict[str, Any], agreement: dict[str, Any], cost: dict[str, Any], same: dict[str, Any], soak: dict[str, Any]
+) -> str:
+    cheats, canonical, mutants = forgery["all"], agreement["canonical"]["counts"], agreement["mutants"]["counts"]
+    kinds = {found["explanation"].split(":")[0] for found in agreement["mutants"]["differences"]}
+    small, large = cost["small caller"], cost["caller of 2 GB"]
+
+    def speeds(of: Mapping[str, Any]) -> list[str]:
+        theirs = f"{of['checker_programs_per_s']:.{1 if of['checker_programs_per_s'] < 10 else 0}f}"
+        ratio = f"{of['ratio']:.{1 if of['ratio'] < 10 else 0}f}"
+        return [f"{of['programs_per_s']:.0f}", f"{theirs} (ratio {ratio})"]
+
+    loops = cost["loops"]
+    share = f"{100 * loops['looping'] / loops['programs']:.0f} %"
+    theirs_canonical = canonical["both passed"] + canonical["different"]
+    rows = [
+        [
+            f"forged programs judged as passing, of {cheats['programs']} on {forgery['tasks']} tasks",
+            str(cheats["passed"]),
+            str(cheats["checker_passed"]),
+            "`make forgery`",
+        ],
+        [
+            f"{canonical['programs']} canonical solutions judged as passing",
+            str(canonical["both passed"]),
+            str(theirs_canonical),
+            "`make agreement`",
+        ],
+        [
+            f"{mutants['programs']:,} mutants: other verdict than the checker's",
+            f"{mutants['different']}" + (f" ({', '.join(sorted(kinds))})" if kinds else ""),
+            "",
+            "`make agreement`",
+        ],
+        ["programs/s, two at a time", *speeds(small), "`make cost`"],
+        ["programs/s, from a caller of 2 GB", *speeds(large), "`make cost`"],
+        [
+            f"processor time a program (bare execution: {cost['floor_ms']:.1f} ms)",
+            f"{small['cpu_ms']:.1f} ms",
+            "",
+            "`make cost`",
+        ],
+        [
+            f"programs/s with {share} endless loops, over the best possible",
+            f"{loops['share']:.2f}",
+            "",
+            "`make cost`",
+        ],
+        [
+            f"{same['passes']} passes over {same['programs']} programs beside busy neighbours: outcomes that differ",
+            str(len(same["different"])),
+            "",
+            "`make determinism`",
+        ],
+        [
+            f"{soak['programs']:,} programs, some hostile, {soak['killed']} workers killed: wrong, lost or left over",
+            str(len(soak["wrong or lost"]) + len(soak["effects outside"]) + len(soak["processes left"])),
+            "",
+            "`make soak`",
+        ],
+    ]
+    return _table(["", "ours", "OpenAI's checker", ""], rows)
+
+
+def gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:
+    rows = [
+        [
+            f"generate {row['rows']} answers of {row['new_tokens']} tokens, {made['model']}",
+            f"{row['tokens_per_second']:,.0f}",
+            f"{100 * row['share_of_bound']:.1f} % of what memory and products allow",
+        ]
+        for made in (random, real)
+        for row in made["generation"]
+        if row["adapters"]
+    ]
+    rows += [
+        [
+            f"learn, micro-batches of {min(row['micro_batch_tokens'], row['tokens']):,} tokens"
+            + (", layers computed again" if row["recompute"] else ""),
+            f"{row['tokens_per_second']:,.0f}",
+            f"{100 * row['model_flop_utilisation']:.1f} % of the stated rate, {row['peak_memory_mib'] / 1024:.1f} GiB",
+        ]
+        for row in random["learner"]
+    ]
+    stated = f"{random['device']['device']}, {random['device']['stated_tflops']:.0f} TFLOP/s stated"
+    apart = max(made["parity"][name] for made in (random, real) for name in _PARITY)
+    training = real["training"]
+    return (
+        f"{_table([f'a 0.5B, adapters of rank 16, {stated}', 'tokens/s', ''], rows)}\n\nLog-probabilities of CPU and GPU, and of sampler "
+        f"and learner, differ by {apart:.0e} nats at most (float32). A MAGRPO step of {real['model']}, 8 problems of 16 episodes: "
+        f"{training['seconds']['rollout']:.1f} s of rollout, {training['seconds']['learn']:.1f} s of learning, "
+        f"{training['peak_gib']:.1f} GiB at the peak where the plan said {training['plan_gib']:.1f}."
+    )
+
+
+_PARITY = ("largest_difference_nats", "sampler_and_learner_nats")
+
+
+def examples(counts: dict[str, Any]) -> str:
+    rows = [
+        ("problems whose prompt shows examples that the reference passes", counts["with examples"], counts["problems"]),
+        ("examples shown that the reference contradicts", counts["contradicted"], None),
+        ("hidden calls that repeat an example's arguments", counts["repeated"], counts["hidden calls"]),
+    ]
+    told = [(what, f"{number:,}" + (f" of {whole:,}" if whole else "")) for what, number, whole in rows]
+    return _table(["HumanEval (`python -m codeduet.benchmarks.verdict.examples --out FILE`)", ""], told)
+
+
+def speed(step: dict[str, Any], generation: dict[str, Any]) -> str:
+    ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
+    return (
+        "**One MAGRPO step** beside CoMLRL 1.4.3's (2 agents, G = 4, hidden 64, 2 layers, vocabulary 32,768, 138-token "
+        f"prompt, 128 new tokens, one thread): {step['ratio']:.1f} times as fast, the median of {len(ratios)} interleaved "
+        f"rounds between {min(ratios):.1f} and {max(ratios):.1f} (`python -m codeduet.benchmarks.magrpo_step --against "
+        f"COMMAND`). **A generation phase through vLLM** ({generation['completions']} completions, two adapters, CPU) takes "
+        f"{generation['ratio']:.2f} times plain `LLM.generate` on the same requests, the median of {generation['rounds']} "
+        "(`python -m codeduet.benchmarks.vllm_generation`)."
+    )
