@@ -260,6 +260,7 @@ class Trainer:
             gains = helper_gains([group.trajectories[0] for group in judged], game)
             metrics["helper_gain"] = float(np.mean([gain for gain in gains if math.isfinite(gain)] or [math.nan]))
         self.engine.sleep()
+        give_back()
         metrics |= self._learn(judged) if judged else {}
         give_back()
         self.engine.wake()
