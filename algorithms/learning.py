@@ -40,6 +40,7 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
         Interrupted: a signal came before any weight was changed.
     """
     trainer.engine.sleep()
+    give_back()
     trainer.advantages = trainer.algorithm.advantages(groups) if groups else []
     metrics = _update(trainer, groups) if groups else {}
     give_back()

@@ -92,6 +92,11 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     optim = config.optim
     model = learns[0].activate()
     device = learns[0].device
+    kept = kept_bytes(model)
+    # Libraries load what a pass needs of them with the first: it is held from then on. What the pass itself took is not.
+    give_back()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
     held = _held(device) / GIB
     cap = optim.memory_gib or held + _SHARE * _free(device) / GIB
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
@@ -105,7 +110,7 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     laid_out = head if device.type == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
     fixed = chunk_bytes(network.vocabulary(model), hidden, device.type) + laid_out
     bare = MemoryPlan(cap, held, trained, generating, 0.0, 0, recompute=False)
-    return choose(config, bare, kept=kept_bytes(model), fixed=fixed, longest=longest, device=device.type)
+    return choose(config, bare, kept=kept, fixed=fixed, longest=longest, device=device.type)
 
 
 def choose(config: TrainConfig, bare: MemoryPlan, *, kept: Kept, fixed: float, longest: int, device: str) -> MemoryPlan:

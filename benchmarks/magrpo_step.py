@@ -15,7 +15,6 @@ import argparse
 import json
 import shlex
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.advantages import group_advantages
 from codeduet.algorithms.learner import Learner, Sample
+from codeduet.benchmarks.speed import beside
 from codeduet.envs import HELPER, MAIN
 
 
@@ -76,17 +76,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     mine = [sys.executable, "-m", "codeduet.benchmarks.magrpo_step", "--steps", str(options.steps)]
     for name in ("hidden", "layers", "vocab", "prompt_tokens", "new_tokens", "gens", "threads"):
         mine += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    ours, theirs = [], []
-    for _ in range(options.rounds):
-        ours.append(_median_of(mine))
-        theirs.append(_median_of(shlex.split(options.against)))
-        print(f"ours {ours[-1]:.3f} s, theirs {theirs[-1]:.3f} s, ratio {theirs[-1] / ours[-1]:.2f}", file=sys.stderr)
-    return {
-        "ours_s": statistics.median(ours),
-        "theirs_s": statistics.median(theirs),
-        "ratio": round(statistics.median([b / a for a, b in zip(ours, theirs, strict=True)]), 2),
-        "rounds": [{"ours_s": a, "theirs_s": b} for a, b in zip(ours, theirs, strict=True)],
-    }
+    return beside.compare(mine, shlex.split(options.against), options.rounds)
 
 
 def _step(
@@ -111,13 +101,6 @@ def _step(
             for answer, advantage in zip(answers[agent], advantages, strict=True)
         ]
         learner.step(samples, MAGRPO().loss)
-
-
-def _median_of(command: list[str]) -> float:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{shlex.join(command)} failed:\n{done.stderr[-2000:]}")
-    return float(json.loads(done.stdout.strip().splitlines()[-1])["step_s_median"])
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
