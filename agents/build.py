@@ -96,21 +96,24 @@ def make_engine(
         )
     if config.engine == "openai":
         from codeduet.agents.openai import OpenAIEngine
+        from codeduet.agents.served import Calls
 
         return OpenAIEngine(
             team,
             config.model,
             config.base_url,
-            api=config.api,
+            calls=Calls(
+                api=config.api,
+                timeout_s=config.timeout,
+                retries=config.retries,
+                at_once=config.batch_size,
+                system=config.system,
+                template=config.template,
+            ),
             served={
                 team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
                 for agent in config.agents
             },
-            timeout_s=config.timeout,
-            retries=config.retries,
-            batch_size=config.batch_size,
-            system=config.system,
-            template=config.template,
             answers=answers,
             say=say,
         )

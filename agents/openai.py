@@ -22,15 +22,11 @@ from typing import Any
 
 from codeduet.agents.engine import Completion, FinishReason, Request, cut
 from codeduet.agents.policy import Policy
-from codeduet.agents.replies import Api
 from codeduet.agents.saved_answers import SavedAnswers
-from codeduet.agents.served import Question, Served
+from codeduet.agents.served import Calls, Question, Served
 from codeduet.agents.team import Team
 from codeduet.envs import InputError
 from codeduet.envs.token_step import decode_ids, encode_text
-
-_CHOICES = 64
-"""Completions asked for at once: each has a seed of its own, so each is a call."""
 
 _GRACE_S = 5.0
 """When a run ends, calls under way are given so long: their answers are paid for."""
@@ -43,13 +39,8 @@ class OpenAIEngine:
         team: whose policies answer.
         model: the server's name for the model they answer by.
         base_url: address up to and with ``/v1``; the key is read from the environment's ``OPENAI_API_KEY``.
-        api: which of the server's two interfaces.
+        calls: how it is called.
         served: policy -> (model, address) of those that answer by another; an empty one is the one above.
-        timeout_s: for one call, and the longest wait that a server may ask for.
-        retries: further tries of a call where the server is busy, fails, or the line breaks.
-        batch_size: calls under way at once, at most.
-        system: under ``api="chat"`` a system message before the user's; empty is none.
-        template: under ``api="chat"`` further arguments of the server's chat template; vLLM and SGLang take them.
         answers: a JSONL file where each answer is saved when it comes, and found again; None saves none.
         say: gets a line on each kind of trouble when it comes up first, and on how often at the end.
 
@@ -63,13 +54,8 @@ class OpenAIEngine:
         model: str,
         base_url: str,
         *,
-        api: Api = "completions",
+        calls: Calls | None = None,
         served: Mapping[str, tuple[str, str]] | None = None,
-        timeout_s: float = 600.0,
-        retries: int = 8,
-        batch_size: int = _CHOICES,
-        system: str = "",
-        template: Mapping[str, Any] | None = None,
         answers: Path | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -78,12 +64,13 @@ class OpenAIEngine:
                 "engine=openai plays the model its server has: checkpoints and adapters are not sent there"
             )
         self.policies = {policy.name: policy for policy in team.policies}
-        self.api = api
-        self._system = ({"role": "system", "content": system},) if system else ()
-        self._template = {"chat_template_kwargs": dict(template)} if template else {}
+        calls = calls or Calls()
+        self.api = calls.api
+        self._system = ({"role": "system", "content": calls.system},) if calls.system else ()
+        self._template = {"chat_template_kwargs": dict(calls.template)} if calls.template else {}
         self._say = say
         saved = SavedAnswers(answers)
-        free = asyncio.Semaphore(batch_size)
+        free = asyncio.Semaphore(calls.at_once)
         self._clients: dict[str, Any] = {}
         models: dict[tuple[str, str], Served] = {}
         self._served: dict[str, Served] = {}
@@ -91,18 +78,10 @@ class OpenAIEngine:
             name, url = (served or {}).get(policy, ("", ""))
             place = (name or model, url or base_url)
             if place[1] not in self._clients:
-                self._clients[place[1]] = _client(place[1], timeout_s)
+                self._clients[place[1]] = _client(place[1], calls.timeout_s)
             if place not in models:
-                models[place] = Served(
-                    self._clients[place[1]],
-                    place[0],
-                    api=api,
-                    free=free,
-                    retries=retries,
-                    timeout_s=timeout_s,
-                    saved=saved,
-                    say=say,
-                )
+                client = self._clients[place[1]]
+                models[place] = Served(client, place[0], calls, free=free, saved=saved, say=say)
             self._served[policy] = models[place]
         # Calls are tasks, because a task can be ended: a thread would wait for its server, and Python for the thread.
         # The loop has a thread of its own, because the caller's may run one already, as in a notebook.

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codeduet.agents.dialect import Dialect
@@ -27,6 +27,28 @@ _BYTES_A_TOKEN = 10
 _HELLO = ({"role": "user", "content": "Say hello."},)
 
 _POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How a server is called.
+
+    Attributes:
+        api: which of its two interfaces.
+        timeout_s: for one call, and the longest wait that it may ask for.
+        retries: further tries of one call, for each kind of trouble; where the server is busy or gone they count anew
+            whenever another call was answered.
+        at_once: calls under way, at most: each completion has a seed of its own, so each is a call.
+        system: under ``api="chat"`` a system message before the user's; empty is none.
+        template: under ``api="chat"`` further arguments of the server's chat template; vLLM and SGLang take them.
+    """
+
+    api: Api = "completions"
+    timeout_s: float = 600.0
+    retries: int = 8
+    at_once: int = 64
+    system: str = ""
+    template: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,11 +78,8 @@ class Served:
     Args:
         client: of the ``openai`` package.
         model: the server's name for it.
-        api: which of the server's two interfaces.
+        calls: how it is called.
         free: held by each call under way.
-        retries: further tries of one call, for each kind of trouble; where the server is busy or gone they count anew
-            whenever another call was answered.
-        timeout_s: for one call, and the longest wait that a server may ask for.
         saved: where answers are kept.
         say: gets a line when something is told for the first time.
     """
@@ -69,24 +88,20 @@ class Served:
         self,
         client: Any,
         model: str,
+        calls: Calls,
         *,
-        api: Api,
         free: asyncio.Semaphore,
-        retries: int,
-        timeout_s: float,
         saved: SavedAnswers,
         say: Callable[[str], None],
     ) -> None:
         self._client = client
         self.model = model
         self.base_url = str(client.base_url).rstrip("/")
-        self._api = api
+        self._api, self._retries, self._timeout_s = calls.api, calls.retries, calls.timeout_s
         self._free = free
-        self._retries = retries
-        self._timeout_s = timeout_s
         self._saved = saved
         self._say = say
-        self._key = key_of(self.base_url, model, api)
+        self._key = key_of(self.base_url, model, calls.api)
         known = saved.dialect(self._key)
         self._dialect = known or Dialect()
         self._answered = int(known is not None)

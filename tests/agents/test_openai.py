@@ -24,6 +24,7 @@ from codeduet.agents.config import TeamConfig
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.replies import Api
+from codeduet.agents.served import Calls
 from codeduet.agents.team import Team, load_team, load_weightless
 from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
@@ -119,7 +120,7 @@ def test_stop_strings_beyond_the_four_a_server_takes_cut_the_text_here(server: S
 
 
 def test_chat_sends_the_message_as_text_and_needs_no_tokenizer(server: Server) -> None:
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, api="chat")
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(api="chat"))
     formatter = MessageFormatter()
     observation = {"prompt": "def f(x):\n", "entry_point": "f", "helper_code": "", "feedback": "", "previous_code": ""}
     ids = formatter.encode(MAIN, observation)
@@ -134,7 +135,10 @@ def test_chat_sends_the_message_as_text_and_needs_no_tokenizer(server: Server) -
 
 def test_a_chat_gets_its_system_message_and_the_templates_arguments(server: Server) -> None:
     engine = OpenAIEngine(
-        bytes_team(), "hosted", server.url, api="chat", system="You program.", template={"enable_thinking": False}
+        bytes_team(),
+        "hosted",
+        server.url,
+        calls=Calls(api="chat", system="You program.", template={"enable_thinking": False}),
     )
     engine.generate([Request("base", (40,), (1,), Sampling())])
     _, body = server.asked[0]
@@ -154,7 +158,7 @@ def test_completions_end_with_a_chats_turn(server: Server, model_dir: Path, tmp_
 
 def test_a_server_that_dies_is_named(server: Server) -> None:
     server.lives = 1
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, retries=0)
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(retries=0))
     with pytest.raises(InputError, match=f"server {server.url} \\(hosted\\): Connection error"):
         engine.generate([Request("base", (40,), (1, 2, 3), SAMPLING)])
     engine.close()
@@ -186,7 +190,7 @@ CHOICE = (
 )
 def test_an_answer_that_is_none_is_one_line(server: Server, api: Api, body: bytes) -> None:
     server.body = body
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, api=api, retries=0)
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(api=api, retries=0))
     with pytest.raises(InputError, match=f"^server {server.url} \\(hosted\\): .*") as raised:
         engine.generate([Request("base", (40,), (1,), Sampling())])
     assert "\n" not in str(raised.value)
@@ -195,7 +199,7 @@ def test_an_answer_that_is_none_is_one_line(server: Server, api: Api, body: byte
 
 def test_a_web_page_is_shown_in_part(server: Server) -> None:
     server.body, server.kind = b"<html>\n<p>nginx</p>" + b"." * 1000, "text/html"
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, retries=0)
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(retries=0))
     with pytest.raises(InputError, match=r"its answer is no completion: <html> <p>nginx</p>\.{281}$"):
         engine.generate([Request("base", (40,), (1,), Sampling())])
     engine.close()
@@ -203,7 +207,7 @@ def test_a_web_page_is_shown_in_part(server: Server) -> None:
 
 def test_a_chat_answer_without_words_is_an_empty_one(server: Server) -> None:
     server.body = CHOICE.replace(b"stop", b"length") % b'"message": {"role": "assistant", "content": null}'
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, api="chat")
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(api="chat"))
     ((answer,),) = engine.generate([Request("base", (40,), (1,), Sampling())])
     assert (answer.text, answer.token_ids, answer.finish_reason) == ("", (), "length")
     engine.close()
@@ -254,7 +258,7 @@ except KeyboardInterrupt:
 
 def test_at_most_batch_size_calls_are_under_way(server: Server) -> None:
     server.hang = 1
-    engine = OpenAIEngine(bytes_team(), "hosted", server.url, batch_size=1)
+    engine = OpenAIEngine(bytes_team(), "hosted", server.url, calls=Calls(at_once=1))
     threading.Timer(0.5, server.over.set).start()
     ((first, second),) = engine.generate([Request("base", (40,), (1, 2), SAMPLING)])
     assert [body["seed"] for _, body in server.asked] == [1, 2]

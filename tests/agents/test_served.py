@@ -18,6 +18,7 @@ from codeduet.agents import Completion, Request, Sampling
 from codeduet.agents import served as served_module
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
+from codeduet.agents.served import Calls
 from codeduet.agents.team import Team
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
 
@@ -60,7 +61,9 @@ class Asker:
     def __init__(self, server: Server, **options: Any) -> None:
         self.told: list[str] = []
         team = Team(dict.fromkeys((HELPER, MAIN), Policy("base", None, ByteTokenizer(), trainable=False)))
-        self.engine = OpenAIEngine(team, "m", server.url, say=self.told.append, **{"api": "chat", **options})
+        others = {key: options.pop(key) for key in ("answers", "served") if key in options}
+        calls = Calls(**{"api": "chat", **options})
+        self.engine = OpenAIEngine(team, "m", server.url, calls=calls, say=self.told.append, **others)
 
     def __call__(self, *seeds: int, prompt: str = "def f():", sampling: Sampling = PLAIN) -> list[Completion]:
         ids = tuple(prompt.encode())
@@ -221,7 +224,7 @@ def test_a_busy_server_is_waited_for_as_long_as_it_answers_somebody(
         count += 1
         return None if count % 6 == 0 else RATE_LIMIT
 
-    ask = asker(retries=6, batch_size=2)
+    ask = asker(retries=6, at_once=2)
     server.refuses = mostly
     answers = ask(*range(12))
     assert [answer.text for answer in answers] == [f"    return {seed}" for seed in range(12)]
@@ -359,7 +362,7 @@ def test_every_trouble_in_turn_loses_no_answer_and_asks_for_none_again(
     server: Server, asker: Callable[..., Asker], tmp_path: Path
 ) -> None:
     saved = tmp_path / "answers.jsonl"
-    ask = asker(answers=saved, batch_size=4)
+    ask = asker(answers=saved, at_once=4)
     server.troubles = [*PASSING.values(), *[RATE_LIMIT] * 3]
     first = ask(*range(20))
     assert not server.troubles
@@ -369,7 +372,7 @@ def test_every_trouble_in_turn_loses_no_answer_and_asks_for_none_again(
         ask(*range(20, 40))
     ask.engine.close()
     server.refuses = refuse_long(400)
-    again = asker(answers=saved, batch_size=4)
+    again = asker(answers=saved, at_once=4)
     assert again(*range(20)) == first
     last = again(*range(20, 40))
     again(50, prompt="too long")
@@ -432,7 +435,7 @@ def test_agents_may_have_models_and_servers_of_their_own(server: Server) -> None
     team = Team({agent: Policy(agent, None, ByteTokenizer(), trainable=False) for agent in (HELPER, MAIN)})
     with serving(Server(write=lambda body: body["model"])) as other:
         engine = OpenAIEngine(
-            team, "base", server.url, api="chat", served={HELPER: ("helper_0", ""), MAIN: ("", other.url)}
+            team, "base", server.url, calls=Calls(api="chat"), served={HELPER: ("helper_0", ""), MAIN: ("", other.url)}
         )
         ((helper,), (main,)) = engine.generate([Request(agent, (40,), (5,), PLAIN) for agent in (HELPER, MAIN)])
         engine.close()

@@ -320,9 +320,12 @@ def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
 
 def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:
     trained(config)
-    other = replace(config, team=replace(config.team, lora_rank=8))
+    other = make_trainer(replace(config, team=replace(config.team, lora_rank=8)), algorithm=LetterReward())
+    with pytest.raises(InputError, match=r"config\.yaml has another team\.lora_rank: 4 there and 8 here"):
+        other.open(resume=True)
+    (other.run / "config.yaml").unlink()  # as in a folder of a training from Python, before
     with pytest.raises(InputError, match="another model: lora_rank is 4 there and 8 here"):
-        make_trainer(other, algorithm=LetterReward()).open(resume=True)
+        other.open(resume=True)
 
 
 def test_only_the_newest_checkpoints_are_kept_and_none_is_half(config: TrainConfig) -> None:

@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 
+from codeduet import __version__
+from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.hf import HFEngine
+from codeduet.algorithms import TrainConfig, train
 from codeduet.cli import main
+from codeduet.config import load_config
+from codeduet.envs.config import EnvConfig
 
 Command = Callable[..., Any]
 
@@ -53,6 +58,50 @@ def test_help_names_every_command(codeduet: Command) -> None:
             assert command in ran.out
     for command in ("train", "eval", "bench", "judge", "report"):
         assert codeduet(command, "--help").status == 0
+
+
+def test_the_version_is_told(codeduet: Command) -> None:
+    ran = codeduet("--version")
+    assert (ran.status, ran.out, ran.err) == (0, f"codeduet {__version__}\n", "")
+
+
+def test_a_config_is_printed_as_one_that_can_be_used(codeduet: Command, tmp_path: Path) -> None:
+    ran = codeduet("config", "train", "--config", "grpo")
+    assert (ran.status, ran.err) == (0, "")
+    assert "\n# episodes G of each problem.\ngroup_size: 4\n" in ran.out
+    (tmp_path / "mine.yaml").write_text(ran.out)
+    assert load_config(TrainConfig, str(tmp_path / "mine.yaml")) == load_config(TrainConfig, "grpo")
+    assert_refused(
+        codeduet("config", "trian"), "no config of a command 'trian': choose train, bench, reproduce; did you"
+    )
+    assert_refused(
+        codeduet("config", "bench", "-c", "grpo"), "grpo is a config of codeduet train, not of codeduet bench"
+    )
+
+
+def test_a_training_from_python_is_one_that_every_command_reads(
+    codeduet: Command, model_dir: Path, problem_file: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    config = TrainConfig(
+        out=str(run),
+        team=TeamConfig(model=str(model_dir), lora_rank=2),
+        env=EnvConfig(problems=str(problem_file)),
+        sampling=SamplingConfig(max_new_tokens=4),
+        steps=1,
+        problems_per_step=1,
+        group_size=2,
+    )
+    train(config)
+    for words in (
+        ["train", "--resume", run, "steps=2"],
+        ["eval", run, "n=1", "k=[1]"],
+        ["export", run, "--out", tmp_path / "exported"],
+        ["report", run],
+    ):
+        ran = codeduet(*words)
+        assert (ran.status, ran.err) == (0, ""), words
+    assert "step 2 of 2, finished" in ran.out
 
 
 def test_kernels_of_shapes_that_never_come_again_are_not_kept(

@@ -11,7 +11,8 @@ import pytest
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig
-from codeduet.config import load_config, packaged_configs, to_yaml
+from codeduet.benchmarks.table_plan import ReproduceConfig
+from codeduet.config import describe, load_config, packaged_configs, to_yaml
 from codeduet.envs import InputError
 from codeduet.envs.config import EnvConfig
 
@@ -213,6 +214,27 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     assert refusal(TrainConfig, str(tmp_path)).startswith(f"no config '{tmp_path}'")
     path.write_bytes(b"\xff\xfe\x00")
     assert refusal(TrainConfig, str(path)).startswith(f"{path} is not YAML: ")
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, BenchConfig, ReproduceConfig])
+def test_a_described_config_has_every_key_with_its_meaning_and_is_read_again(tmp_path: Path, kind: Any) -> None:
+    path = tmp_path / "described.yaml"
+    path.write_text(describe(kind()))
+    assert load_config(kind, str(path)) == kind()
+    command, *lines = path.read_text().splitlines()
+    assert command == f"command: {kind.COMMAND}"
+    keys = [i for i, line in enumerate(lines) if not line.lstrip().startswith("#")]
+    assert len(keys) > 15
+    for i in keys:
+        indent = len(lines[i]) - len(lines[i].lstrip())
+        assert lines[i - 1].startswith(" " * indent + "# "), f"nothing says what {lines[i]!r} means"
+
+
+def test_a_described_config_shows_values_as_they_would_be_written() -> None:
+    text = describe(BenchConfig(out="a: b", k=[1, 2], n=2, team=TeamConfig(models={"main_0": "on"})))
+    assert "\n# run folder.\nout: 'a: b'\n" in text
+    assert "\nk: [1, 2]\n" in text
+    assert "\n  models: {main_0: on}\n" in text
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
