@@ -202,7 +202,10 @@ def report(runs: o.Runs, out: o.ReportOut = None, samples: o.Transcripts = 3) ->
     for path in reporting.write_report(runs, out or runs[0], samples=samples, say=say):
         say(f"{path.stem.replace('_', ' ')} in {path}")
     for part in reporting.told(runs, console.width):
-        say(part) if isinstance(part, str) else console.print(part)
+        if isinstance(part, str):
+            say(part)
+        else:
+            console.print(part)
 
 
 @app.command(name="config")
