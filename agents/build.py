@@ -38,15 +38,23 @@ def make_team(config: TeamConfig, seed: int) -> Team:
 def make_untrained(config: TeamConfig) -> Team:
     """Load the team a config describes as it is before any training, at the price of no adapter."""
     use_threads(config)
-    chat = {"prompt": config.prompt, "system": config.system, "template": config.template}
+    prompt, system, template = config.prompt, config.system, config.template
     if config.engine == "vllm":
-        return load_weightless(config.model, config.agents, **chat)
+        return load_weightless(config.model, config.agents, prompt=prompt, system=system, template=template)
     if config.engine == "openai":
         return load_served(config)
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
     dtype = "float32" if exact else config.dtype
-    return load_untrained(config.model, config.agents, device=config.device, dtype=dtype, **chat)
+    return load_untrained(
+        config.model,
+        config.agents,
+        device=config.device,
+        dtype=dtype,
+        prompt=prompt,
+        system=system,
+        template=template,
+    )
 
 
 def load_served(config: TeamConfig) -> Team:

@@ -111,12 +111,12 @@ class Completions(Callback):
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Append what is kept of a step."""
         credits = iter(trainer.advantages)
-        of_groups = [next(credits) if group.judged else None for group in groups]
+        of_groups = [next(credits) if group.judged else [] for group in groups]
         path = trainer.run / COMPLETIONS
         with naming(path), path.open("a", encoding="utf-8") as file:
             for group, index in self._chosen(groups):
-                credit = of_groups[group]
-                row = completion_record(groups[group].trajectories[index], credit and credit[index])
+                credit = of_groups[group][index] if groups[group].judged else None
+                row = completion_record(groups[group].trajectories[index], credit)
                 file.write(json_line({"step": trainer.step, **row}))
 
     def _chosen(self, groups: Sequence[Group]) -> list[tuple[int, int]]:

@@ -100,7 +100,7 @@ def _work(folder: str, threads: int) -> None:
     """Answer requests with what both checkouts have: the engine, the learner and the team."""
     from codeduet.agents import Request, Sampling
     from codeduet.agents.hf import HFEngine
-    from codeduet.agents.team import Policy, Team, load_team
+    from codeduet.agents.team import Team, load_team
     from codeduet.algorithms import MAGRPO
     from codeduet.algorithms.learner import Learner, Sample
 
@@ -108,7 +108,7 @@ def _work(folder: str, threads: int) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         policy = load_team(folder, dtype="bfloat16").policies[0]
 
-    class Endless(Policy):
+    class Endless(type(policy)):  # type: ignore[misc]  # a policy has moved between checkouts
         @property
         def eos_ids(self) -> frozenset[int]:
             return frozenset()
