@@ -167,7 +167,7 @@ def find_problem(problems: Sequence[Problem], task_id: str) -> int:
     for index, problem in enumerate(problems):
         if problem.task_id == task_id:
             return index
-    hint = nearest(task_id, [problem.task_id for problem in problems])
+    hint = nearest(task_id, [problem.task_id for problem in problems]) or f"; the first is {problems[0].task_id!r}"
     raise InputError(f"unknown task id {task_id!r} among {len(problems)} problems{hint}")
 
 
