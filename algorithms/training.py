@@ -31,7 +31,7 @@ from codeduet.interrupt import Interrupted
 
 
 def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Trainer:
-    """Train to the end and return the trainer; its run folder is what ``codeduet train`` leaves.
+    """Train to the end and return the trainer, whose run folder is what ``codeduet train`` leaves, and whose engine is closed.
 
     Args:
         config: the run.
@@ -46,7 +46,9 @@ def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Train
     """
     check_run(config, resume=resume)
     trainer = make_trainer(config, **objects)
-    with contextlib.closing(trainer.engine):
+    with contextlib.ExitStack() as stack:
+        if objects.get("engine") is None:  # one that was given is its owner's to close
+            stack.callback(trainer.engine.close)
         trainer.open(resume=resume)
         try:
             trainer.train()
