@@ -1,6 +1,6 @@
 """Who acts? Prompts, generation engines, teams.
 
-``codeduet.agents.team`` and ``codeduet.agents.hf`` need the ``train`` extra; the rest needs no model library.
+What loads, makes or configures models needs the ``train`` extra; what is imported here needs no model library.
 """
 
 from codeduet.agents.engine import Completion, Engine, Request, Sampling, derive_seed

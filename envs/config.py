@@ -1,4 +1,4 @@
-"""The game as a config, and the environments and tasks it describes."""
+"""The game as a config, and the environments and tasks it describes; it needs the ``cli`` extra."""
 
 from __future__ import annotations
 
