@@ -27,6 +27,7 @@ UNIT = "__codeduet_unit__"
 GUARD = "__codeduet_guard__"
 PART = "__codeduet_part__"
 METHOD = "__codeduet_method__"
+TEST = "__codeduet_test__"
 CASES = "__codeduet_cases__"
 _CASE = "__codeduet_case_"
 
@@ -85,11 +86,6 @@ class Counter:
         function.body = self.block(function.body, scope)
         self._displays = around
 
-    def method(self, owner: str, name: str) -> ast.stmt:
-        """Return a statement that runs the method of a test class, as a unit."""
-        run = ast.Expr(_call(METHOD, ast.Name(id=owner, ctx=ast.Load()), ast.Constant(name)))
-        return self._unit(run, _Loops())
-
     def _unit(self, statement: ast.stmt, loops: _Loops) -> ast.stmt:
         index: ast.expr = ast.Constant(0)
         size = 1
@@ -109,7 +105,7 @@ class Counter:
                 return (self._unit(ast.Assert(test, None), loops) if scope.at(test) else statement), ""
             case ast.Expr(value=ast.Call() as call):
                 return self._call(statement, call, scope, loops)
-            case ast.Assign() | ast.AnnAssign() | ast.Return():
+            case ast.Assign() | ast.AnnAssign() | ast.Return() | ast.Expr():
                 if scope.at(statement) and self._asserting(statement):
                     return self._unit(statement, loops), ""
             case ast.For():
@@ -141,6 +137,8 @@ class Counter:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if not scope.at(statement):
             return statement, ""
+        if name in (TEST, METHOD):
+            return self._unit(statement, loops), ""
         function = self._functions.get(name)
         if isinstance(function, ast.FunctionDef) and self._expands(function, loops):
             inner = Scope(scope.looks | _parameters_that_look(function, call, scope))
@@ -149,7 +147,8 @@ class Counter:
             self.function(function, inner)
             if self.total > seen:
                 return statement, PART
-        if _called(call).lower().startswith("assert") or (function is not None and self._fails(function)):
+        is_test = function is not None and (name.startswith("test") or self._fails(function))
+        if is_test or _called(call).lower().startswith("assert") or self._asserting(statement):
             return self._unit(statement, loops), ""
         return statement, ""
 
