@@ -147,6 +147,8 @@ class Counter:
             self.function(function, inner)
             if self.total > seen:
                 return statement, PART
+        if isinstance(function, ast.AsyncFunctionDef):  # nothing waits for it, so that it would always hold
+            return statement, ""
         is_test = function is not None and (name.startswith("test") or self._fails(function))
         if is_test or _called(call).lower().startswith("assert") or self._asserting(statement):
             return self._unit(statement, loops), ""
@@ -163,7 +165,7 @@ class Counter:
 
     def _fails(self, function: _Function, seen: frozenset[str] = frozenset()) -> bool:
         """Tell whether a function asserts or raises, or calls one that does."""
-        if any(isinstance(part, ast.Assert | ast.Raise) for part in ast.walk(function)):
+        if _fails_by_itself([function]):
             return True
         return any(
             isinstance(part, ast.Call)
@@ -176,11 +178,15 @@ class Counter:
 
     def _asserting(self, statement: ast.stmt) -> bool:
         """Tell whether a statement calls a function of the tests that asserts."""
-        calls = [_called(part) for part in ast.walk(statement) if isinstance(part, ast.Call)]
-        return any(
-            name in self._functions and any(isinstance(part, ast.Assert) for part in ast.walk(self._functions[name]))
-            for name in calls
-        )
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop()
+            function = self._functions.get(_called(node)) if isinstance(node, ast.Call) else None
+            if function is not None and any(isinstance(part, ast.Assert) for part in ast.walk(function)):
+                return True
+            if not isinstance(node, ast.Lambda):  # which may be called later, or never
+                waiting += ast.iter_child_nodes(node)
+        return False
 
     def _loop(self, statement: ast.For, scope: Scope, loops: _Loops) -> tuple[ast.stmt, str]:
         rounds = None if loops.open else self._displays.length(statement.iter)
@@ -259,7 +265,18 @@ def _counts(body: Sequence[ast.stmt], scope: Scope) -> bool:
 
 
 def _fails_by_itself(body: Sequence[ast.stmt]) -> bool:
-    return any(isinstance(part, ast.Assert | ast.Raise) for node in body for part in ast.walk(node))
+    return any(isinstance(part, ast.Assert | ast.Raise) or _gives_up(part) for node in body for part in ast.walk(node))
+
+
+def _gives_up(node: ast.AST) -> bool:
+    """Tell whether a part of the tests leaves them with an error: ``sys.exit(1)``."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="sys"), attr="exit") | ast.Name(id="exit" | "quit"),
+            args=[ast.Constant(value=status)],
+        ):
+            return bool(status)
+    return False
 
 
 def _catches_assertions(handler: ast.ExceptHandler) -> bool:

@@ -381,6 +381,64 @@ KINDS = {
     "asserts with :=": Kind(
         "def check(candidate):\n    assert (y := candidate(1)) == 2\n    assert y == 2\n", (True, True)
     ),
+    "a flag by else": Kind(
+        """
+        def check(candidate):
+            fine = None
+            for x in (1, 2):
+                if candidate(x) != x + 1:
+                    break
+            else:
+                fine = True
+            assert fine
+        """,
+        (False,),
+    ),
+    "an exit": Kind(
+        """
+        import sys
+
+
+        def check(candidate):
+            if candidate(1) != 2:
+                sys.exit("one")
+            if candidate(2) != 3:
+                sys.exit(1)
+        """,
+        (True, False),
+    ),
+    "a function that compares, called in lists and by asyncio": Kind(
+        """
+        import asyncio
+
+
+        def check(candidate):
+            def same(x):
+                assert candidate(x) == x + 1
+
+            async def wait(x):
+                assert candidate(x) == x + 1
+
+            [same(x) for x in (1, 2)]
+            list(same(x) for x in (1, 3))
+            asyncio.run(wait(2))
+        """,
+        (False, True, False),
+    ),
+    "functions that are called later": Kind(
+        """
+        def check(candidate):
+            def same(x):
+                assert candidate(x) == x + 1
+
+            tests = []
+            tests.append(lambda: same(2))
+            for each in tests:
+                each()
+            assert candidate(1) == 2
+        """,
+        (False,),
+    ),
     "one of two branches": Kind(
         """
         def check(candidate):

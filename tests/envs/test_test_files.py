@@ -7,8 +7,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.envs.test_kinds_of_tests import FORGED
 
-from codeduet.envs import Executor, InputError, Problem
+from codeduet.envs import Executor, InputError, Problem, Program
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.problems import stub
 from codeduet.envs.sets import load_set
@@ -301,6 +302,14 @@ def test_a_file_with_a_test_that_cannot_be_run_is_refused_at_load_by_its_name(
         load_set(path)
     assert str(caught.value).startswith(f"{path}, line 1: field 'test': File/0: ")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("code", FORGED.values(), ids=FORGED.keys())
+def test_no_form_is_passed_by_a_program_that_cheats(executor: Executor, code: str) -> None:
+    named = [(name, made(tests)) for name, (tests, _) in RUN.items()]
+    outcomes = executor.judge_many(Program(problem, "", code) for _, problem in named)
+    fooled = [name for (name, _), outcome in zip(named, outcomes, strict=True) if outcome.passed or outcome.solved]
+    assert fooled == []
 
 
 def test_a_test_that_is_expected_to_fail_and_does_not_has_not_passed(executor: Executor) -> None:
