@@ -181,6 +181,8 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """
     if not path.is_file():
         raise InputError(f"no such file: {path}")
+    if path.suffix in (".csv", ".tsv", ".parquet", ".yaml", ".yml"):
+        raise InputError(f"{path}: {path.suffix[1:]} is not read: rows must be JSON objects, one a line, as in .jsonl")
     rows: list[tuple[int, dict[str, Any]]] = []
     opener = gzip.open if path.suffix == ".gz" else open
     try:
