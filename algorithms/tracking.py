@@ -40,6 +40,7 @@ class Picture(Tracker):
     def __init__(self) -> None:
         self.library: Any = None
         self._works = True
+        self._broken: Exception | None = None  # what went wrong as it was imported, told when there is a console
         self._say: Callable[[str], None] = print
         try:
             self.library = importlib.import_module(self.package)
@@ -51,8 +52,6 @@ class Picture(Tracker):
             raise InputError(f"log names {self.title}, which is not installed: pip install {name}") from None
         except Exception as error:  # noqa: BLE001  # a library's worth of imports
             self._broken = error
-
-    _broken: Exception | None = None
 
     def begin(self, trainer: Trainer) -> None:
         """Begin to write, where the training is."""

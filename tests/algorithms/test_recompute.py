@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from codeduet.agents import network
+from codeduet.agents.models import adapt
 from codeduet.agents.random_model import random_model
 from codeduet.agents.self_test import Paths, remember
-from codeduet.agents.team import _adapt
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.memory import saved_bytes
 from codeduet.algorithms.recompute import recomputed
@@ -24,7 +24,7 @@ TEMPERATURES = [0.8, 1.0, 0.5, 1.3]
 def model() -> Any:
     """Two layers with an adapter that is not zero."""
     made, _ = random_model(layers=2)
-    adapted = _adapt(made, ["main_0"], 2, 4, 0, "model")
+    adapted = adapt(made, ["main_0"], 2, 4, 0, "model")
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
