@@ -42,7 +42,7 @@ class Evaluate(Callback):
 
     def _evaluate(self, trainer: Trainer) -> None:
         if trainer.step % self.every == 0:
-            trainer.write(evaluate(trainer), "eval")
+            trainer.write(evaluate(trainer), kind="eval")
 
 
 def evaluate(trainer: Trainer) -> dict[str, float]:
