@@ -121,6 +121,8 @@ def _longest(
     if game.max_turns > 1:
         longest |= {"feedback": _FEEDBACK + longest_example(problem), "turn": game.max_turns - 1}
         without = tokens(**longest)
-        longest["previous_code"] = _CODE
+        # Of main a body alone is joined to the signature and docstring, which were no part of the answer.
+        joined = agent == MAIN and game.extract
+        longest["previous_code"] = f"{problem.signature.rstrip()}\n{_CODE}" if joined else _CODE
         answers += tokens(**longest) > without  # a base model does not read its last answer
     return tokens(**longest) + answers * max_new_tokens
