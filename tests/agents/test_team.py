@@ -486,7 +486,7 @@ def test_a_config_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
 def test_a_folder_with_a_model_and_an_adapter_on_it_is_refused_in_one_line(
     load: Any, make: Callable[..., Team], model_dir: Path, tmp_path: Path
 ) -> None:
-    """transformers plays both, PEFT on top of it neither."""
+    """Transformers plays both, PEFT on top of it neither."""
     both = tmp_path / "both"
     shutil.copytree(model_dir, both)
     make()["main_0"].save(both)

@@ -92,7 +92,7 @@ def test_in_the_first_step_there_is_nothing_to_save(config: TrainConfig) -> None
     made = trainer(config)
     breaks(made, made.engine, "generate", InputError("no"), at=0)
     made.open()
-    with pytest.raises(InputError, match="^no$"):
+    with pytest.raises(InputError, match=r"^no$"):
         made.train()
     assert checkpoints(made) == []
 
@@ -103,7 +103,7 @@ def test_a_step_that_has_changed_weights_is_not_saved_as_the_one_before(config: 
     assert list(made.learners) == [HELPER, MAIN]
     made.open()
     with pytest.raises(
-        InputError, match="^out of memory; step 3 had begun to change weights: --resume goes on from the last"
+        InputError, match=r"^out of memory; step 3 had begun to change weights: --resume goes on from the last"
     ):
         made.train()
     assert checkpoints(made) == []
@@ -114,7 +114,7 @@ def test_an_update_without_memory_leaves_the_step_before_to_be_saved(config: Tra
     learner = made.learners[HELPER]
     breaks(made, learner, "_clip", torch.OutOfMemoryError("CUDA out of memory"), at=2)
     made.open()
-    with pytest.raises(InputError, match="^out of memory.*stopped at step 2, which is saved$"):
+    with pytest.raises(InputError, match=r"^out of memory.*stopped at step 2, which is saved$"):
         made.train()
     assert checkpoints(made) == ["step_000002"]
 
@@ -123,6 +123,6 @@ def test_another_error_stays_what_it_is(config: TrainConfig) -> None:
     made = trainer(config)
     breaks(made, made.engine, "generate", RuntimeError("a fault of this program"), at=2)
     made.open()
-    with pytest.raises(RuntimeError, match="^a fault of this program$"):
+    with pytest.raises(RuntimeError, match=r"^a fault of this program$"):
         made.train()
     assert checkpoints(made) == []
