@@ -575,3 +575,15 @@ def test_one_token_decides_in_float32_and_the_average_in_half_precision(
         return found
 
     assert self_test._first(list(gaps), compute, model, None if rounding is None else lambda: rounding) == taken
+
+
+def test_memory_that_runs_out_is_no_way_that_fails() -> None:
+    from codeduet.agents import self_test
+
+    tiny, _ = tiny_model("qwen2")
+
+    def compute(way: str) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        self_test._first(["fast", "slow"], compute, tiny, None)
