@@ -19,7 +19,7 @@ from torch import nn
 
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
-from codeduet.agents.network import adapter_settings, contiguous_head, shape
+from codeduet.agents.network import contiguous_head, shape
 from codeduet.agents.quantised import check_quantised, method_of
 from codeduet.agents.self_test import check_adapted, paths
 from codeduet.agents.template import ChatTemplate, Style, resolve_style
@@ -502,7 +502,7 @@ def _load_tokenizer(model: str) -> Any:
 def _adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    from codeduet.agents.adapters import quicken
+    from codeduet.agents.adapters import adapter_settings, quicken
 
     base.requires_grad_(False)
     # Dropout would make the learner's log-probabilities differ from the sampled ones.

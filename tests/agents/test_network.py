@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from codeduet.agents import Request, Sampling, network
+from codeduet.agents import Request, Sampling, adapters, network
+from codeduet.agents.adapters import adapter_settings
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import (
     Decoder,
     Paths,
-    adapter_settings,
     context,
     forward,
     own_logits,
@@ -512,7 +512,7 @@ def test_adapters_with_which_the_forward_pass_fails_are_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the reason: here routers that are taken for plain layers."""
-    monkeypatch.setattr(network, "_linear", lambda layer: True)
+    monkeypatch.setattr(adapters, "_linear", lambda layer: True)
     monkeypatch.setitem(KINDS, "phimoe", ROUTED["phimoe"])
     tiny, tokenizer = tiny_model("phimoe")
     tiny.save_pretrained(tmp_path / "odd")
