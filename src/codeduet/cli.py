@@ -513,6 +513,12 @@ def main(arguments: list[str] | None = None) -> None:
         if not (told := explain(error)):
             raise
         status = _complain(told)
+    except (RuntimeError, MemoryError) as error:
+        from codeduet.agents.out_of_memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        status = _complain(f"out of memory: take a smaller model, batch or answer ({str(error)[:200]})")
     sys.exit(status)
 
 

@@ -425,3 +425,18 @@ def test_a_full_or_read_only_disk_is_one_line(
 def test_a_run_folder_that_cannot_be_made_is_one_line(codeduet: Command, tiny: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_refused(codeduet(*tiny, f"out={tmp_path / 'file'}"), "cannot make the folder")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")])
+def test_memory_that_runs_out_anywhere_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("codeduet.cli.app", app)
+    with pytest.raises(SystemExit) as ended:
+        main(["train"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("codeduet: out of memory: take a smaller model, batch or answer (")
