@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ Style = Literal["auto", "chat", "base"]
 _PROBE, _THOUGHT = "What is 19 + 23?", "Let me add."
 """Said to a template to see what becomes of it."""
 
-_OWN = ("conversation", "tokenize", "add_generation_prompt", "continue_final_message", "return_dict")
+_OWN = ("conversation", "strftime_now", "tokenize", "add_generation_prompt", "continue_final_message", "return_dict")
 """Arguments of ``apply_chat_template`` that are not the user's to choose."""
 
 
@@ -31,8 +32,13 @@ def resolve_style(style: Style, tokenizer: Any) -> Style:
     return style if style != "auto" else ("chat" if templated else "base")
 
 
+TODAY = datetime(2024, 7, 26)
+"""The date for templates that print today's, always the same: else a run that goes on, or is repeated, on another day would
+read other prompts. It is the one that Llama 3.2's template prints where it cannot ask for today's."""
+
+
 class ChatTemplate:
-    """Puts a user's message into a tokenizer's chat template.
+    """Puts a user's message into a tokenizer's chat template; one that prints today's date prints :data:`TODAY`.
 
     Args:
         tokenizer: a transformers tokenizer that has a chat template.
@@ -89,6 +95,11 @@ class ChatTemplate:
                 return frozenset({self.controls[found[1]]})
         return frozenset()
 
+    @cached_property
+    def _dated(self) -> dict[str, Any]:
+        # transformers gives templates this function; tokenizers of other libraries refuse what their templates don't ask for.
+        return {"strftime_now": TODAY.strftime} if "strftime_now" in self._source() else {}
+
     def _said(self, role: str, content: str) -> dict[str, Any]:
         return {"role": role, "content": [{"type": "text", "text": content}] if self._in_parts else content}
 
@@ -104,7 +115,7 @@ class ChatTemplate:
 
     def _apply(self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = False) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **self.arguments
+            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **self._dated, **self.arguments
         )
         return text
 
