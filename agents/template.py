@@ -16,7 +16,7 @@ Style = Literal["auto", "chat", "base"]
 _PROBE, _THOUGHT = "What is 19 + 23?", "Let me add."
 """Said to a template to see what becomes of it."""
 
-_OWN = ("conversation", "strftime_now", "tokenize", "add_generation_prompt", "continue_final_message", "return_dict")
+_OWN = ("conversation", "tokenize", "add_generation_prompt", "continue_final_message", "return_dict")
 """Arguments of ``apply_chat_template`` that are not the user's to choose."""
 
 
@@ -97,8 +97,8 @@ class ChatTemplate:
 
     @cached_property
     def _dated(self) -> dict[str, Any]:
-        # transformers gives templates this function; tokenizers of other libraries refuse what their templates don't ask for.
-        return {"strftime_now": TODAY.strftime} if "strftime_now" in self._source() else {}
+        source = self._source()
+        return {"chat_template": _dating() + source} if "strftime_now" in source else {}
 
     def _said(self, role: str, content: str) -> dict[str, Any]:
         return {"role": role, "content": [{"type": "text", "text": content}] if self._in_parts else content}
@@ -115,7 +115,7 @@ class ChatTemplate:
 
     def _apply(self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = False) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **self._dated, **self.arguments
+            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **(self.arguments | self._dated)
         )
         return text
 
@@ -153,6 +153,19 @@ class ChatTemplate:
             named = self.tokenizer.chat_template
             source = named.get(self.arguments.get("chat_template", "default"), source)
         return source if isinstance(source, str) else ""
+
+
+def _dating() -> str:
+    """Return the beginning of a template in which ``strftime_now``, by which transformers tells today's date, tells :data:`TODAY`.
+
+    A macro, since transformers passes on no function.
+    """
+    filled = "".join(
+        f'|replace("%{flag}{sign}", "{TODAY.strftime(f"%{flag}{sign}")}")'
+        for flag in ("-", "")
+        for sign in "aAbBdHIjmMpSuwyY"
+    )
+    return f"{{% macro strftime_now(format) %}}{{{{ format{filled} }}}}{{% endmacro +%}}"
 
 
 def _literals(source: str) -> str:
