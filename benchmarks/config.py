@@ -245,7 +245,8 @@ def read_yaml(source: str, kind: Any = None) -> dict[str, Any]:
 
     Args:
         source: which.
-        kind: the dataclass of the config that it is, by which it is told what is missing of one that was cut off.
+        kind: the dataclass of the config that it is to be as a whole; without one what is left of a file is read, if it
+            still tells whose config it is.
 
     Raises:
         InputError: there is none, it is not YAML, or it was cut off.
@@ -267,7 +268,8 @@ def read_yaml(source: str, kind: Any = None) -> dict[str, Any]:
         raise InputError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{source} must hold keys and values")
-    if text.startswith(_FIRST.encode()) and _LAST.encode() not in text:
+    cut = text.startswith(_FIRST.encode()) and _LAST.encode() not in text
+    if cut and (kind or not _command(tree)):
         raise InputError(_cut_off(source, tree, kind))
     return tree
 

@@ -389,7 +389,7 @@ def test_a_benchmark_of_an_earlier_version_goes_on_with_the_same_weights_alone(c
     assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
     cut_half(copied)
     weights = Path(copied.team.model) / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(InputError, match="holds samples of other weights"):
         bench(copied, console=Console(quiet=True))
 

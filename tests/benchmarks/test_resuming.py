@@ -185,6 +185,9 @@ def test_a_config_that_was_cut_off_is_no_run_of_defaults(codeduet: Command, run:
         saved.write_text(text[: text.index("\nenv:") + 1])
         for words in ([run], [f"out={run}"], ["--config", saved]):
             refused(codeduet("train", "--resume", *words), f"{saved} was cut off, without env, sampling, optim, steps")
+        refused(codeduet("eval", run), f"{saved} was cut off, without env, sampling, optim, steps")
+    saved.write_text(whole[: whole.index("\nseed:") + 1])
+    refused(codeduet("train", "--resume", run), f"{saved} was cut off")
 
 
 def test_a_section_given_whole_and_a_model_by_another_name_go_on_with_the_run(
