@@ -288,6 +288,7 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
         InputError: the folder holds samples or checkpoints of another config, or was begun elsewhere.
     """
     run = Path(config.out)
+    make_folder(run)
     check_free(run, "reproduce")
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
