@@ -137,6 +137,7 @@ class Trainer:
         self.tokens = 0
         self._saved = 0  # the step of the newest checkpoint
         self._begun = 0  # updates when the last step was whole
+        self._newest: Path | None = None  # that, as this process knows it
         self._told: set[str] = set()  # policies that were said to have skipped a step
         self.watch = Watch()
         if isinstance(self.engine, HFEngine):
@@ -154,7 +155,8 @@ class Trainer:
         """
         check_folder(self.run, resume=resume)
         make_folder(self.run)
-        if resume and (newest := latest_checkpoint(self.run)):
+        self._newest = newest = latest_checkpoint(self.run)
+        if resume and newest:
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
             self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
             self._saved = self.step
@@ -171,13 +173,15 @@ class Trainer:
         """Tell whether the steps or the tokens are used up."""
         return is_over(self.config, self.step, self.tokens)
 
-    def train(self, progress: Progress | None = None) -> dict[str, float]:
+    def train(self, progress: Progress | None = None, *, begin: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Run to the end and return the last step's metrics.
 
         Args:
             progress: gets a bar; by default one of this run's own is shown.
+            begin: called once the run folder is this process's own, to write what else is to lie there.
 
         Raises:
+            InputError: another process is at work in the run folder, or has saved a checkpoint there since it was opened.
             Interrupted: a signal came; the last whole step is saved.
             InputError: a step cannot be played or learnt, or memory ran out in it; the last whole step is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
@@ -185,6 +189,9 @@ class Trainer:
         make_folder(self.run)
         with contextlib.ExitStack() as stack:
             stack.enter_context(locked(self.run))
+            if latest_checkpoint(self.run) != self._newest:
+                raise InputError(f"another process has trained in {self.run} meanwhile: go on with that by --resume")
+            begin()
             stack.enter_context(put_off())
             log = MetricsLog(self.run, self.step, self._say)
             stack.callback(log.close)
@@ -368,7 +375,7 @@ class Trainer:
         folder = save_checkpoint(
             self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
         )
-        self._saved = self.step
+        self._saved, self._newest = self.step, folder
         return folder
 
     def _evaluate(self, log: MetricsLog) -> None:

@@ -332,6 +332,11 @@ def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
+def test_the_command_lines_own_module_is_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "codeduet.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage: codeduet" in ran.stdout
+
+
 def test_bad_input_of_the_real_command_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     ran = process("judge", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out.jsonl")
     assert (ran.returncode, ran.stdout.strip()) == (2, "")
