@@ -34,20 +34,19 @@ and for statements: the first read fewer of the golden answers, the second no mo
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from codeduet.envs.answers.bodies import has_stray_blank, is_body, join_body
-from codeduet.envs.answers.markup import Block, fenced, opened_thought, spoken
+from codeduet.envs.answers.bodies import is_body, join_body, method_of
+from codeduet.envs.answers.fences import Block, fenced
+from codeduet.envs.answers.markup import spoken
 from codeduet.envs.answers.statements import (
     DEFINITION,
     Code,
     Statement,
     bound,
     defines,
-    depth,
     free,
     is_prose,
     is_stub,
@@ -57,7 +56,11 @@ from codeduet.envs.answers.statements import (
     stripped,
     words,
 )
+from codeduet.envs.answers.stretches import straightened, stretches
+from codeduet.envs.answers.thoughts import opened_thought
+from codeduet.envs.answers.turns import turns
 from codeduet.envs.answers.usage import usage_of
+from codeduet.envs.answers.wrapped import unwrapped
 from codeduet.envs.problems import Problem
 
 __all__ = ["extract_helper", "extract_main", "join_body", "opened_thought", "stop_strings", "without_definition"]
@@ -67,35 +70,46 @@ _MOST_LINES = 3_000
 
 _TRANSCRIPT = re.compile(r"[ \t]*(?:>>>|In[ \t]\[\d{1,5}\]:)[ \t](?=(?:async[ \t]+def|def|class|from|import|@)\b)")
 _PROMPTED = re.compile(r"[ \t]*(?:>>>|\.\.\.|In[ \t]\[\d{1,5}\]:|\.\.\.:)(?: |(?=\t)|\Z)")
+_READS = re.compile(r"\b(?:(?:raw_)?input|stdin|open|fileinput)\b|\bos\.read\b")
 _FUTURE = re.compile(r"from[ \t]+__future__[ \t]+import\b")
 
 
-def extract_helper(text: str) -> str:
-    """Return the code in the helper's ``text`` (``""`` where there is none)."""
+def extract_helper(text: str, problem: Problem | None = None) -> str:
+    """Return the code in the helper's ``text`` (``""`` where there is none).
+
+    Args:
+        text: the answer.
+        problem: what the team is to solve; of one that reads its input, what reads some for a function stays.
+    """
+    reads = problem is not None and problem.source.streams
     pieces = _pieces(spoken(text), None)
     defining = [piece for piece in pieces if piece.opens and not piece.example] or pieces[:1]
     apart = set(pieces).difference(defining)
     others = [piece for piece in pieces if piece in apart]
-    return "\n".join(_joined(_without_stubs(defining, None), others, None))
+    return "\n".join(_joined(_without_stubs(defining, None), others, None, reads=reads))
 
 
 def extract_main(text: str, problem: Problem) -> str:
     """Return the code in main's ``text``; a body alone is joined to the signature of ``problem``."""
     name = problem.entry_point
     answer = spoken(text)
-    pieces = _pieces(answer, name)
+    script = problem.source.streams
+    pieces = _pieces(answer, name, script=script)
     if not pieces:
         return answer
     best = max(piece.rank for piece in pieces)
     if best == _Rank.NOTHING:
-        return "\n".join(_used(pieces[0], name))
+        return "\n".join(pieces[0].code.lines if script else _used(pieces[0], name))
     ranked = [piece for piece in pieces if piece.rank == best]
     # Of several bodies the first continues the prompt; of several definitions the last is what the writer settled on.
     winner = ranked[0] if best in (_Rank.BODY, _Rank.CONTINUATION) else ranked[-1]
     others = [piece for piece in pieces if piece is not winner]
     if best in (_Rank.BODY, _Rank.CONTINUATION):
         return join_body("\n".join(_joined([winner], others, name)), problem)
-    return "\n".join(_joined(_without_stubs([winner], name), others, name))
+    if best == _Rank.METHOD:
+        return "\n".join([*_joined([winner], others, name), "", "", f"{name} = {winner.giver}().{name}"])
+    lines = _joined(_without_stubs([winner], name), others, name, script=script)
+    return "\n".join([*lines, *(_calls(winner, pieces) if script else ())])
 
 
 def stop_strings() -> tuple[str, ...]:
@@ -124,9 +138,11 @@ class _Rank(IntEnum):
     STUB = 1
     CUT_OFF = 2
     BODY = 3
-    EXAMPLE = 4
-    WHOLE = 5
-    CONTINUATION = 6  # a body at the text's very beginning, where a base model completes the prompt
+    METHOD = 4
+    EXAMPLE = 5
+    UNCLOSED = 6  # perhaps whole, perhaps not: the text ends in its last line, within a fence
+    WHOLE = 7
+    CONTINUATION = 8  # a body at the text's very beginning, where a base model completes the prompt
 
 
 @dataclass(eq=False)
@@ -136,6 +152,7 @@ class _Piece:
     code: Code
     example: bool
     rank: _Rank = _Rank.NOTHING
+    giver: str = ""  # the class whose method the target is
 
     @property
     def parts(self) -> list[Statement]:
@@ -149,13 +166,22 @@ class _Piece:
         return bool(kinds & {"import", "definition"}) or kinds in ({"assignment"}, {"assignment", "comment"})
 
 
-def _pieces(answer: str, name: str | None) -> list[_Piece]:
-    """Return the pieces of code in what an answer says, in order."""
+def _pieces(answer: str, name: str | None, *, script: bool = False) -> list[_Piece]:
+    """Return the pieces of code in what an answer says, in order; what turns invented behind it hold are examples."""
     lines = answer.split("\n", _MOST_LINES)[:_MOST_LINES]
+    found: list[_Piece] = []
+    for turn in turns("\n".join(lines)):
+        found += _pieces_of_turn(turn.split("\n"), name, script=script, later=bool(found))
+    return found
+
+
+def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: bool) -> list[_Piece]:
     blocks = fenced("\n".join(lines), begins_as_code=_begins_as_code(lines))
     fences = bool(blocks)
     if not fences:
         blocks = [Block("", lines=lines)]
+    for block in blocks:
+        block.lines = unwrapped(block.lines, block.tag)
     if any(_TRANSCRIPT.match(line) for block in blocks for line in block.lines) and not any(
         _has_definition(block.lines, name) for block in blocks
     ):
@@ -163,11 +189,15 @@ def _pieces(answer: str, name: str | None) -> list[_Piece]:
             block.lines = _typed(block.lines)
     found: list[_Piece] = []
     for block in _read(blocks, name):
-        code = _straight(scan(block.lines), name)
-        stretches = [code] if block.closed else _stretches(code, name)
-        for stretch in stretches:
-            cut = not block.closed and stretch is stretches[-1]
-            found.append(_ranked(stretch, name, example=block.example, cut=cut, first=not fences and not found))
+        code = straightened(scan(block.lines or [""]), name)
+        parts = [code] if block.closed else stretches(code, name, script=script)
+        for part in parts:
+            piece = _Piece(part, block.example or later)
+            cut = not block.closed and part is parts[-1]
+            if name is not None:
+                first = not (fences or found or later)
+                _rank(piece, name, script=script, cut=cut, unclosed=cut and fences, first=first)
+            found.append(piece)
     return found
 
 
@@ -181,18 +211,35 @@ def _read(blocks: list[Block], name: str | None) -> list[Block]:
     return own or blocks[:1]
 
 
-def _ranked(code: Code, name: str | None, *, example: bool, cut: bool, first: bool) -> _Piece:
-    piece = _Piece(code, example)
-    if name is None:
-        return piece
+def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, unclosed: bool, first: bool) -> None:
+    """Rank a piece, and find the class whose method the target is.
+
+    Args:
+        piece: changed.
+        name: the target function.
+        script: whether a program that reads its input is an answer.
+        cut: whether the text may break off behind the piece.
+        unclosed: whether it does within a fence.
+        first: whether the text begins with the piece.
+    """
+    code = piece.code
     giving = [part for part in code.statements if defines(code, part, name)]
     if is_body(code, defined=bool(giving)):
         piece.rank = _Rank.CONTINUATION if first else _Rank.BODY
-    elif any(not is_stub(code, part) and is_whole(code, part, cut=cut) for part in giving):
-        piece.rank = _Rank.EXAMPLE if example else _Rank.WHOLE
+        return
+    if script and any(map(_READS.search, code.bare)):
+        giving = giving or code.statements[-1:]
+    method = None if giving else next(filter(None, (method_of(code, part, name) for part in code.statements)), None)
+    if method:
+        piece.giver, code = method
+        giving = code.statements[:1]
+    whole = [part for part in giving if not is_stub(code, part) and is_whole(code, part, cut=cut)]
+    if whole:
+        ends_in_it = unclosed and code.lines[-1].strip() and all(part.end == len(code.lines) for part in whole)
+        piece.rank = _Rank.UNCLOSED if ends_in_it else _Rank.WHOLE
+        piece.rank = _Rank.METHOD if method else _Rank.EXAMPLE if piece.example else piece.rank
     elif giving:
         piece.rank = _Rank.STUB if all(is_stub(code, part) for part in giving) else _Rank.CUT_OFF
-    return piece
 
 
 def _begins_as_code(lines: list[str]) -> bool:
@@ -211,69 +258,6 @@ def _typed(lines: list[str]) -> list[str]:
     """Return what was typed in a transcript of the interpreter."""
     prompts = ((line, _PROMPTED.match(line)) for line in lines)
     return [line[prompt.end() :] for line, prompt in prompts if prompt]
-
-
-def _straight(code: Code, name: str | None) -> Code:
-    """Move a module that is indented as a whole, or in its first line only, to column 0; a body keeps its indentation."""
-    first = next((number for number, line in enumerate(code.lines) if line.strip()), None)
-    if first is None or not depth(code.lines[first]):
-        return code
-    written = (line for line, kind in zip(code.lines, code.kinds, strict=True) if kind in ("code", "comment"))
-    margin = min(map(depth, written), default=0)
-    moved = [code.moved(margin)] if margin else []
-    if has_stray_blank(code, name):
-        moved.append(scan([*code.lines[:first], code.lines[first].lstrip(" \t"), *code.lines[first + 1 :]]))
-    for straight in moved:
-        if any((defines(straight, part, name) if name else part.kind == "definition") for part in straight.statements):
-            return straight
-    return code
-
-
-def _stretches(code: Code, name: str | None) -> list[Code]:
-    """Cut unfenced text at its lines of prose; a stretch begins where code surely does."""
-    top = [
-        number
-        for number, kind in enumerate(code.kinds)
-        if kind in ("code", "comment") and not depth(code.lines[number])
-    ]
-    prose = [n for n, following in itertools.pairwise([*top, -1]) if _is_prose(code, n, following)]
-    found = []
-    for before, end in itertools.pairwise([-1, *prose, len(code.lines)]):
-        piece = _begun(code.part(before + 1, end), name)
-        if piece is not None:
-            found.append(piece)
-    return found
-
-
-def _is_prose(code: Code, number: int, following: int) -> bool:
-    """Tell whether a line of column 0 is prose; ``with that in mind:`` has no block, whose place is before the next."""
-    if code.kinds[number] == "comment":
-        return False
-    bare = code.bare[number].rstrip()
-    if is_prose(bare):
-        return True
-    behind = (n for n in range(number + 1, following) if code.lines[n].strip())
-    return bare.endswith(":") and following > 0 and next(behind, None) is None
-
-
-def _begun(code: Code, name: str | None) -> Code | None:
-    """Return a stretch from where its code begins, straightened, or ``None`` where there is none."""
-    written = [number for number, line in enumerate(code.lines) if line.strip()]
-    if not written:
-        return None
-    code = _straight(code, name)
-    parts = code.statements
-    defined = name is not None and any(defines(code, part, name) for part in parts)
-    if name is not None and is_body(code, defined=defined):
-        start = next(n for n in written if depth(code.lines[n]) or code.kinds[n] == "code")
-        return code.part(start, len(code.lines))
-    # Calls and returns before it may be words: "Answer(s)", "return 0 and nothing else".
-    opening = next((part for part in parts if part.kind in ("import", "definition", "assignment", "block")), None)
-    if opening is None:
-        if all(code.kinds[number] == "comment" for number in written):
-            return code if name is None else None
-        return code.part(written[0], len(code.lines))
-    return code.part(opening.start, len(code.lines))
 
 
 def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:
@@ -300,10 +284,12 @@ def _without(piece: _Piece, gone: list[Statement]) -> _Piece:
     return _Piece(piece.code.without(gone), piece.example, piece.rank)
 
 
-def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> list[str]:
+def _joined(
+    chosen: list[_Piece], others: list[_Piece], name: str | None, *, script: bool = False, reads: bool = False
+) -> list[str]:
     """Return the lines of the chosen pieces, with what they mention out of the other ones before and behind."""
     bodies = bool(chosen) and chosen[0].rank in (_Rank.BODY, _Rank.CONTINUATION)
-    kept = [piece.code.lines if bodies else _used(piece, name) for piece in chosen]
+    kept = [piece.code.lines if bodies or script else _used(piece, name, reads=reads) for piece in chosen]
     lines = [line for part in kept for line in part]
     if not others:
         return _hoisted(lines) if len(chosen) > 1 else lines
@@ -321,8 +307,24 @@ def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> lis
     return _hoisted([*lines, *behind] if bodies else [*behind, *lines]) if taken else lines
 
 
-def _used(piece: _Piece, name: str | None) -> list[str]:
-    usage = usage_of(piece.code, name)
+def _calls(winner: _Piece, pieces: list[_Piece]) -> list[str]:
+    """Return what a script that only defines its functions is started by in another block: ``solve()``."""
+    if any(part.kind not in ("import", "definition", "assignment", "comment") for part in winner.parts):
+        return []
+    names = {part.name for part in winner.parts if part.kind == "definition"}
+    found = (
+        (piece, part)
+        for piece in pieces
+        if piece is not winner and piece.rank == _Rank.NOTHING and not piece.example
+        for part in piece.parts
+        if part.kind in ("other", "guard") and words(piece.code, part) & names
+    )
+    piece, part = next(found, (winner, None))
+    return stripped(piece.code.lines[part.start : part.end]) if part else []
+
+
+def _used(piece: _Piece, name: str | None, *, reads: bool = False) -> list[str]:
+    usage = usage_of(piece.code, name, reads=reads)
     return stripped(piece.code.without(usage).lines) if usage else piece.code.lines
 
 
