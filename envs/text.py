@@ -35,7 +35,7 @@ and for statements: the first read fewer of the golden answers, the second no mo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from codeduet.envs.answers.bodies import is_body, join_body, method_of
@@ -153,6 +153,7 @@ class _Piece:
     example: bool
     rank: _Rank = _Rank.NOTHING
     giver: str = ""  # the class whose method the target is
+    unclosed: bool = False  # whether the text breaks off in it, within a fence
 
     @property
     def parts(self) -> list[Statement]:
@@ -171,8 +172,15 @@ def _pieces(answer: str, name: str | None, *, script: bool = False) -> list[_Pie
     lines = answer.split("\n", _MOST_LINES)[:_MOST_LINES]
     found: list[_Piece] = []
     for turn in turns("\n".join(lines)):
-        found += _pieces_of_turn(turn.split("\n"), name, script=script, later=bool(found))
+        found += _pieces_of_turn(turn.split("\n"), name, script=script, later=any(map(_answers, found)))
     return found
+
+
+def _answers(piece: _Piece) -> bool:
+    """Tell whether a piece is more than a question's stub."""
+    return piece.rank >= _Rank.BODY or any(
+        part.kind == "definition" and not is_stub(piece.code, part) for part in piece.parts
+    )
 
 
 def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: bool) -> list[_Piece]:
@@ -192,11 +200,11 @@ def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: 
         code = straightened(scan(block.lines or [""]), name)
         parts = [code] if block.closed else stretches(code, name, script=script)
         for part in parts:
-            piece = _Piece(part, block.example or later)
             cut = not block.closed and part is parts[-1]
+            piece = _Piece(part, block.example or later, unclosed=cut and fences)
             if name is not None:
                 first = not (fences or found or later)
-                _rank(piece, name, script=script, cut=cut, unclosed=cut and fences, first=first)
+                _rank(piece, name, script=script, cut=cut, first=first)
             found.append(piece)
     return found
 
@@ -211,7 +219,7 @@ def _read(blocks: list[Block], name: str | None) -> list[Block]:
     return own or blocks[:1]
 
 
-def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, unclosed: bool, first: bool) -> None:
+def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, first: bool) -> None:
     """Rank a piece, and find the class whose method the target is.
 
     Args:
@@ -219,7 +227,6 @@ def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, unclosed: bool, 
         name: the target function.
         script: whether a program that reads its input is an answer.
         cut: whether the text may break off behind the piece.
-        unclosed: whether it does within a fence.
         first: whether the text begins with the piece.
     """
     code = piece.code
@@ -235,11 +242,15 @@ def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, unclosed: bool, 
         giving = code.statements[:1]
     whole = [part for part in giving if not is_stub(code, part) and is_whole(code, part, cut=cut)]
     if whole:
-        ends_in_it = unclosed and code.lines[-1].strip() and all(part.end == len(code.lines) for part in whole)
-        piece.rank = _Rank.UNCLOSED if ends_in_it else _Rank.WHOLE
+        piece.rank = _Rank.UNCLOSED if all(_ends_in(piece, code, part) for part in whole) else _Rank.WHOLE
         piece.rank = _Rank.METHOD if method else _Rank.EXAMPLE if piece.example else piece.rank
     elif giving:
         piece.rank = _Rank.STUB if all(is_stub(code, part) for part in giving) else _Rank.CUT_OFF
+
+
+def _ends_in(piece: _Piece, code: Code, part: Statement) -> bool:
+    """Tell whether the text breaks off in a statement's last line: what follows it there nobody knows."""
+    return piece.unclosed and part.end == len(code.lines) and code.lines[-1].strip() != ""
 
 
 def _begins_as_code(lines: list[str]) -> bool:
@@ -270,18 +281,19 @@ def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:
     hollow: list[list[Statement]] = [[] for _ in pieces]
     for found in again.values():
         if len(found) > 1:
-            poor = [(index, part) for index, part in found if _is_poor(pieces[index].code, part)]
+            poor = [(index, part) for index, part in found if _is_poor(pieces[index], part)]
             for index, part in poor if len(poor) < len(found) else []:
                 hollow[index].append(part)
     return [_without(piece, gone) if gone else piece for piece, gone in zip(pieces, hollow, strict=True)]
 
 
-def _is_poor(code: Code, part: Statement) -> bool:
-    return is_stub(code, part) or not is_whole(code, part, cut=False)
+def _is_poor(piece: _Piece, part: Statement) -> bool:
+    code = piece.code
+    return is_stub(code, part) or not is_whole(code, part, cut=False) or _ends_in(piece, code, part)
 
 
 def _without(piece: _Piece, gone: list[Statement]) -> _Piece:
-    return _Piece(piece.code.without(gone), piece.example, piece.rank)
+    return replace(piece, code=piece.code.without(gone))
 
 
 def _joined(

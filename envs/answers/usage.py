@@ -97,35 +97,32 @@ class _Usage:
             waiting += new
 
     def tests(self) -> set[Statement]:
-        """Return imports of test frameworks and of the target, with the definitions that they are for.
+        """Return imports of test frameworks and of what is defined here, with the definitions that they are for.
 
-        They are loaded with the module, and the import fails. What the target may lead to stays.
+        They are loaded with the module, and the import fails. Where all definitions are for tests, none goes.
         """
-        imports = [part for part in self.code.statements if part.kind == "import"]
+        definitions = {part.name: names for part, names in self.mentions.items() if part.kind == "definition"}
+        imports = {part: bound(self.code, part) for part in self.code.statements if part.kind == "import"}
+        own = {
+            part
+            for part, names in imports.items()
+            if names and (names <= definitions.keys() or (self.target in names and self.target in definitions))
+        }
         frameworks = {part for part in imports if _FRAMEWORK.match(self.code.bare[part.start])}
-        defined = {part.name for part in self.mentions if part.kind == "definition"}
-        gone = {part for part in imports if self.target in defined and self.target in bound(self.code, part)}
-        names = {name for part in frameworks for name in bound(self.code, part)}
-        needed = self._led_to() if frameworks else set()
-        if not frameworks or names & needed:
-            return gone
-        for part, mentions in self.mentions.items():
-            if part.kind == "definition" and mentions & names and part.name not in needed:
-                gone.add(part)
-                names.add(part.name)
-        self.unknown |= names
-        return gone | frameworks
-
-    def _led_to(self) -> set[str]:
-        """Return what the target mentions, directly or by way of other definitions; without a target no test is led to."""
-        mentions = {part.name: names for part, names in self.mentions.items() if part.kind == "definition"}
-        waiting = [self.target] if self.target else [name for name in mentions if not _DRIVER.match(name)]
-        found = set(waiting)
+        waiting = [name for part in frameworks for name in imports[part]]
+        users: dict[str, set[str]] = {}
+        for name, mentions in definitions.items() if waiting else ():
+            for mentioned in mentions:
+                users.setdefault(mentioned, set()).add(name)
+        names = set(waiting)
         while waiting:
-            new = mentions.get(waiting.pop(), set()) - found
-            found |= new
+            new = users.get(waiting.pop(), set()) - names
+            names |= new
             waiting += new
-        return found
+        if not frameworks or self.target in names or (definitions and names >= definitions.keys()):
+            return own
+        self.unknown |= names
+        return own | frameworks | {part for part in self.mentions if part.name in names}
 
     def judge(self, part: Statement, behind: bool, tail: bool) -> tuple[bool, bool]:
         """Tell whether a statement goes, and whether the tail begins with it.

@@ -20,7 +20,7 @@ _OPENERS = {
 """Lines that open a block of code in other tongues -> the lines that close it."""
 
 _OTHER_FENCES = [
-    (re.compile(rf"(?m)^[ \t]{{0,8}}{opener}[ \t]{{0,8}}$"), re.compile(rf"(?m)^[ \t]{{0,8}}{closer}[ \t]{{0,8}}$"))
+    (re.compile(rf"(?m)^{opener}[ \t]{{0,8}}$"), re.compile(rf"(?m)^{closer}[ \t]{{0,8}}$"))
     for opener, closer in _OPENERS.items()
 ]
 _TICKED = re.compile(r"(?m)^(?P<ticks>`{1,2})(?=(?:async |def |class |from |import |@\w))([^`]+)(?P=ticks)[ \t]{0,8}$")
@@ -28,6 +28,7 @@ _FIELD = re.compile(r"\"\w{1,30}\"\s{0,20}:\s{0,20}(\"(?:[^\"\\\n]|\\.)*\")")
 _RETURNS = re.compile(r"(?m)^[ \t]+return\b")
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,3}|#x[0-9a-fA-F]{2});")
+_NUMERIC = re.compile(r"&#\w{2,4};")
 _NUMBERED = re.compile(r"[ \t]{0,8}(\d{1,5})[ \t]{0,4}(?:[|:\u2502](?: |(?=\t)|$)|\t)")
 _HUNK = re.compile(r"@@ -\d")
 _NOT_NEW = re.compile(r"-|\+\+\+ |@@ |diff |index |\\ No newline")
@@ -85,7 +86,10 @@ def unwrapped(lines: list[str], tag: str) -> list[str]:
 
 def _unescaped(lines: list[str], tag: str) -> list[str]:
     """HTML: where an entity stands outside of strings, all of them are signs."""
-    if any(map(_ENTITY.search, lines)) and any(map(_ENTITY.search, scan(lines).bare)):
+    if not any(map(_ENTITY.search, lines)):
+        return lines
+    named = [_NUMERIC.sub("&amp;", line) for line in lines]  # of a number the sign before it would begin a comment
+    if any(map(_ENTITY.search, scan(named).bare)):
         return html.unescape("\n".join(lines)).replace("\u00a0", " ").split("\n")
     return lines
 
