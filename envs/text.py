@@ -5,22 +5,31 @@ The rules, in order, each with an example:
 1. Thoughts go: ``<think>maybe ...</think>``, ``<reasoning>``, ``[THINK]``, harmony's channels. Where only the end shows
    (``so be it.</think>``), the template had opened them, and all before it goes. What follows an opening mark without an
    end is no answer: ``<think>def f(x): ...`` is empty. Marks in quotation marks are text.
-2. Control tokens end the answer: ``return x<|im_end|>``. Of answer tags what is inside counts: ``[PYTHON]def f(x): ...
-   [/PYTHON]``, ``<answer>``. Odd blanks before a line are plain ones: no-break spaces.
+2. Control tokens end the answer: ``return x<|im_end|>``; a question in front of it goes: ``[INST] Write f [/INST]``. Of answer
+   tags what is inside counts: ``[PYTHON]def f(x): ...[/PYTHON]``, ``<answer>``. Tokens and tags in strings, docstrings and
+   comments (``# <s> is a tag``) are text, and so is a tag within a sentence: ``Use <code>sorted</code>``. What stands behind
+   a question that the writer invents (``Human: shorter!`` behind code) is an example. Odd blanks before a line are plain ones:
+   no-break spaces.
 3. Where there is a Markdown fence, the code is inside of fences. One opens behind prose too (``Like so: ```python``) and
    closes behind code (``return x``` ``), with a mark of any length; one without an end runs to the end of the text, one
-   within a docstring is text. Where the text begins as code and then meets a bare fence, the prompt had opened it.
+   within a docstring is text. Where the text begins as code and then meets a bare fence, the prompt had opened it. Where there
+   is none, other wrappings are fences: ``'''python``, ``{{{``, ``\\begin{lstlisting}``, ``\\boxed{def f(x): ...}``, single
+   backticks, ``{"code": "def f(x): ..."}``. What is no code on a line goes: ``1 | def f(x):``, ``+def f(x):`` of a diff,
+   ``&lt;`` outside of strings, ``%%time`` and ``!pip install numpy``.
 4. Where there is none, the text is the code, cut into pieces by lines of prose, which go: ``import the list first.``
    A module that is indented as a whole, or in its first line only, moves to column 0. ``>>> def f(x):`` is a transcript, which
    counts where nothing is defined outside of one.
-5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins. One announced
-   as an example (``Example usage:``) comes after those, a stub (``def f(x): pass``) after all; a later stub within the same
-   piece goes. A body that an answer without a fence begins with (rule 7) goes before all. A target may stand under a
-   top-level ``if``. Of the other pieces come the functions, imports and constants
-   that the winner mentions and does not have; ``from __future__`` moves to the top.
+5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins; one in whose last
+   line the text ends, within a fence (``return be``), comes after those. One announced as an example (``Example usage:``) or a
+   mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of that name, which is made a function; a stub
+   (``def f(x): pass``) comes after all; a later stub within the same piece goes. A body that an answer without a fence begins
+   with (rule 7) goes before all. A target may stand under a top-level ``if``. Of the other pieces come the functions, imports
+   and constants that the winner mentions and does not have; ``from __future__`` moves to the top.
 6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``, ``unittest.main()``, calls
-   and asserts that lead to the target; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on,
-   but for tables that a function mentions.
+   and asserts that lead to the target; tests that need ``import pytest``, with it, and ``from solution import f``; and behind the
+   last definition all from ``# Example usage`` or a ``print(f(1))`` on, but for tables that a function mentions. Where a program
+   reads standard input and prints (``Streams``), all of that is the program, and stays: one that reads its input is as good
+   as the target. Of helper's only the reading stays, and only where a function needs it.
 7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature, indented as that
    is. It ends at the first top-level line; functions behind it stay if it mentions them.
 8. Helper's pieces all count that define something, each less its stubs; prose alone is no code at all. Main's prose alone

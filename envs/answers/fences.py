@@ -25,14 +25,17 @@ _EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 _WARNS = re.compile(
-    r"\W*(?:(?:but|and|so|please)\W+)?(?:(?:do[ \t]+not|don['\u2019]?t)(?![ \t]+(?:need|have|worry|forget|use[ \t]+any))|never|avoid|not)\b"
-    r"|.*\b(?:mistakes?|pitfalls?|wrong|incorrect|incorrectly|buggy|broken|faulty|anti-?patterns?"
-    r"|(?:won['\u2019]?t|will[ \t]+not|would[ \t]+not|wouldn['\u2019]?t|doesn['\u2019]?t|does[ \t]+not)[ \t]+work|(?:would|will)[ \t]+fail)\b",
+    r"\W*(?:(?:but|and|so|please|you|one|should|must)\W+){0,3}(?:do[ \t]+not|don['\u2019]?t|never|avoid|not)\b"
+    r"(?:\W*\Z|[ \t]+(?:ever[ \t]+)?(?:do|doing|write|writing|try|like|this|that|these|so|such|it|the[ \t]+following|code"
+    r"|use[ \t]+(?:this|that|the[ \t]+following|it|code))\b)"
+    r"|.*\b(?:mistakes?|pitfalls?|wrong|incorrect|incorrectly|buggy|broken|faulty|anti-?patterns?|(?:would|will)[ \t]+fail"
+    r"|(?:won['\u2019]?t|will[ \t]+not|would[ \t]+not|wouldn['\u2019]?t|doesn['\u2019]?t|does[ \t]+not)[ \t]+work)\b",
     re.IGNORECASE,
 )
 _MENDS = re.compile(
-    r"\b(?:avoid(?:s|ed|ing)|to[ \t]+avoid|without|instead|better|rather|correct(?:s|ed|ing|ion|ly)?|fix\w*|mend\w*|repair\w*|was|were|previous|"
-    r"earlier|above|first|before)\b",
+    r"\b(?:avoid(?:s|ed|ing)|to[ \t]+avoid|without|instead|better|rather|corrects?|corrected|correcting|correction|correctly|fix\w*"
+    r"|mend\w*|repair\w*|was|were|previous|earlier|above|first|before|handl\w+|check\w*|input|now|final|updated?|improved?|new"
+    r"|faster|simpler|cleaner|robust|safe\w*|proper\w*)\b",
     re.IGNORECASE,
 )
 _SOLVES = re.compile(r"\b(?:solution|implementation|implement|function|fixed|correct)\b", re.IGNORECASE)
@@ -131,7 +134,7 @@ class _Reader:
     def _within(self, number: int, line: str, block: Block) -> None:
         text = line[min(self.indent, depth(line)) :]  # a fence in a list item is indented, and its lines with it
         if not any(block.lines) and (nested := _NESTED.match(line)) and self.mark[0] != nested.group(1)[0]:
-            self.blocks.remove(block)  # a fence around the fence
+            self.blocks.pop()  # a fence around the fence
             self._open(nested.group(1), line[nested.end() :].strip(), depth(line))
             return
         if self.mark[0] not in line or self.mark[:3] not in line:

@@ -23,8 +23,12 @@ _OTHER_FENCES = [
     (re.compile(rf"(?m)^{opener}[ \t]{{0,8}}$"), re.compile(rf"(?m)^{closer}[ \t]{{0,8}}$"))
     for opener, closer in _OPENERS.items()
 ]
-_TICKED = re.compile(r"(?m)^(?P<ticks>`{1,2})(?=(?:async |def |class |from |import |@\w))([^`]+)(?P=ticks)[ \t]{0,8}$")
+_TICKED = re.compile(
+    r"(?m)^(?P<ticks>`{1,2})(?=(?:async |def |class |from |import |@\w))([^`\n]+\n[^`]+)(?P=ticks)[ \t]{0,8}$"
+)
 _FIELD = re.compile(r"\"\w{1,30}\"\s{0,20}:\s{0,20}(\"(?:[^\"\\\n]|\\.)*\")")
+_CODES = re.compile(r"\b(?:n?def|n?class|n?import|n?from|return)\b|@")  # a line break's n stands before it
+_QUOTES = re.compile(r"\\\"")
 _RETURNS = re.compile(r"(?m)^[ \t]+return\b")
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,3}|#x[0-9a-fA-F]{2});")
@@ -62,6 +66,8 @@ def _values(text: str, *, any_text: bool = False) -> list[str]:
     """Return the values of fields that hold code, or any that hold JSON in turn (``any_text``)."""
     found = []
     for field in _FIELD.finditer(text):
+        if not (_QUOTES if any_text else _CODES).search(field.group(1)):
+            continue
         try:
             value = json.loads(field.group(1), strict=False)  # one string: nothing nests
         except ValueError:

@@ -121,6 +121,10 @@ WARNED = {
         "corrected": "This corrects the mistake:",
         "without": "Without the wrong answer for empty lists:",
         "a wrong one first": "That would fail; this is better:",
+        "wrong input": "Now with checks for wrong input:",
+        "avoid something": "Avoid the second pass:",
+        "not only": "Not only faster:",
+        "never again": "Never sort twice:",
     }.items()
 }
 
@@ -234,6 +238,7 @@ WRAPPINGS = {
     "org": f"#+BEGIN_SRC python\n{CODE}\n#+END_SRC\nDone.",
     "one backtick": f"`{CODE}`",
     "one backtick, words around": f"Use this:\n\n`{CODE}`\n\nIt counts `runs`.",
+    "an import in backticks": f"We need\n`from itertools import groupby`\nor not:\n\n{CODE}",
     "two backticks": f"``{CODE}``",
 }
 
