@@ -20,8 +20,8 @@ The rules, in order, each with an example:
    A module that is indented as a whole, or in its first line only, moves to column 0. ``>>> def f(x):`` is a transcript, which
    counts where nothing is defined outside of one.
 5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins; one in whose last
-   line the text ends, within a fence (``return be``), comes after those. One announced as an example (``Example usage:``) or a
-   mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of that name, which is made a function; a stub
+   line the text ends, within a fence or a word (``return be``), comes after those. One announced as an example (``Example
+   usage:``) or a mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of that name, which is made a function; a stub
    (``def f(x): pass``) comes after all; a later stub within the same piece goes. A body that an answer without a fence begins
    with (rule 7) goes before all. A target may stand under a top-level ``if``. Of the other pieces come the functions, imports
    and constants that the winner mentions and does not have; ``from __future__`` moves to the top.
@@ -65,7 +65,7 @@ from codeduet.envs.answers.statements import (
     stripped,
     words,
 )
-from codeduet.envs.answers.stretches import straightened, stretches
+from codeduet.envs.answers.stretches import ends_within_a_word, straightened, stretches
 from codeduet.envs.answers.thoughts import opened_thought
 from codeduet.envs.answers.turns import turns
 from codeduet.envs.answers.usage import usage_of
@@ -149,7 +149,7 @@ class _Rank(IntEnum):
     BODY = 3
     METHOD = 4
     EXAMPLE = 5
-    UNCLOSED = 6  # perhaps whole, perhaps not: the text ends in its last line, within a fence
+    UNCLOSED = 6  # perhaps whole, perhaps not: the text ends in its last line, within a fence or a word
     WHOLE = 7
     CONTINUATION = 8  # a body at the text's very beginning, where a base model completes the prompt
 
@@ -162,7 +162,7 @@ class _Piece:
     example: bool
     rank: _Rank = _Rank.NOTHING
     giver: str = ""  # the class whose method the target is
-    unclosed: bool = False  # whether the text breaks off in it, within a fence
+    unclosed: bool = False  # whether the text breaks off in it: within a fence, or a word
 
     @property
     def parts(self) -> list[Statement]:
@@ -210,7 +210,7 @@ def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: 
         parts = [code] if block.closed else stretches(code, name, script=script)
         for part in parts:
             cut = not block.closed and part is parts[-1]
-            piece = _Piece(part, block.example or later, unclosed=cut and fences)
+            piece = _Piece(part, block.example or later, unclosed=cut and (fences or ends_within_a_word(part)))
             if name is not None:
                 first = not (fences or found or later)
                 _rank(piece, name, script=script, cut=cut, first=first)

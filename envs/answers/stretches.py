@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
+import keyword
 import re
 
 from codeduet.envs.answers.bodies import has_stray_blank, is_body
@@ -10,6 +12,18 @@ from codeduet.envs.answers.statements import Code, defines, depth, is_prose, sca
 
 _RUNS = re.compile(r"\[[^\n]{1,200}?[ \t]for[ \t]|\([\w \t,*]{1,80}\)[ \t]*=")
 """Lines that a script may hold at the top level, and words hardly ever: ``[print(x) for x in xs]``."""
+
+_LAST_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*\Z")
+_KNOWN = {*keyword.kwlist, *dir(builtins)}
+
+
+def ends_within_a_word(code: Code) -> bool:
+    """Tell whether the last line ends in a name that nothing before it says: ``return be``, of ``best``."""
+    last = _LAST_NAME.search(code.bare[-1][-200:])
+    if last is None or last.group() in _KNOWN:
+        return False
+    name = re.compile(rf"\b{last.group()}\b")
+    return not any(map(name.search, code.bare[:-1])) and len(name.findall(code.bare[-1])) == 1
 
 
 def straightened(code: Code, name: str | None) -> Code:

@@ -102,11 +102,13 @@ class _Usage:
         They are loaded with the module, and the import fails. Where all definitions are for tests, none goes.
         """
         definitions = {part.name: names for part, names in self.mentions.items() if part.kind == "definition"}
+        begun = {part.name: part.start for part in self.mentions if part.kind == "definition"}
         imports = {part: bound(self.code, part) for part in self.code.statements if part.kind == "import"}
         own = {
             part
             for part, names in imports.items()
-            if names and (names <= definitions.keys() or (self.target in names and self.target in definitions))
+            if (self.target in names and self.target in begun)
+            or (names and all(begun.get(name, part.start) < part.start for name in names))
         }
         frameworks = {part for part in imports if _FRAMEWORK.match(self.code.bare[part.start])}
         waiting = [name for part in frameworks for name in imports[part]]

@@ -9,9 +9,9 @@ import html
 import json
 import textwrap
 
-from tests.envs.odd_answers import BODY, CODE, DRAFT, FENCED, fence, module
+from tests.envs.odd_answers import BODY, CODE, FENCED, fence, module
 
-SAFE = DRAFT.replace("len(xs) if xs else 1", "7")
+WRONG = "def longest_run(xs):\n    n = len(xs)\n    return n + 7"
 LESS = "def longest_run(xs):\n    best = run = 0\n    for i in range(len(xs)):\n        if i < 1 or xs[i - 1] != xs[i]:\n            run = 0\n        run += 1\n        if run > best and xs:\n            best = run\n    return best"
 METHOD = "class Solution:\n" + textwrap.indent(CODE.replace("run(xs)", "run(self, xs)"), "    ")
 
@@ -29,7 +29,7 @@ def remarked(comment: str) -> str:
 
 def doubted(ending: str) -> str:
     """Return the solution, and another that was cut off behind ``ending``."""
-    return f"{FENCED}\nAlternatively:\n```python\ndef longest_run(xs):\n    be = len(xs)\n    best = be\n{ending}"
+    return f"{FENCED}\nAlternatively:\n```python\ndef longest_run(xs):\n    be = len(xs)\n    best = be + 7\n{ending}"
 
 
 INLINE = {
@@ -62,16 +62,23 @@ DOUBTED = {
     "within a call": doubted("    return max(be"),
     "within a block": doubted("    if best:\n        return be"),
     "behind an operator": doubted("    return best +"),
+    "behind a condition": doubted("    return be if be"),
+    "within an error's name": doubted("    raise Val"),
+    "behind a name, by chance": doubted("    return best"),
+    "within a line's only word": f"{FENCED}\nOr:\n```python\ndef longest_run(xs): return xs.cou",
+    "without a fence": f"{CODE}\n\nAlternatively:\n\ndef longest_run(xs):\n    best = len(xs) + 7\n    return be",
+    "without a fence, in an expression": f"{CODE}\n\nOr:\n\ndef longest_run(xs):\n    best = len(xs)\n    return best + bes",
+    "without a fence, the last is whole": f"{WRONG}\n\nBetter:\n\n{CODE}",
     "two of them": doubted("    return be") + "\n```\nOr:\n" + FENCED,
-    "the last is whole, its line ended": f"{fence(SAFE)}\nBetter:\n```python\n{CODE}\n",
-    "the last is whole, words behind": f"{fence(SAFE)}\nBetter:\n```python\n{CODE}\n\nThat is it.",
+    "the last is whole, its line ended": f"{fence(WRONG)}\nBetter:\n```python\n{CODE}\n",
+    "the last is whole, words behind": f"{fence(WRONG)}\nBetter:\n```python\n{CODE}\n\nThat is it.",
     "the only one": f"So:\n```python\n{CODE}",
     "a stub before": f"{fence('def longest_run(xs):' + chr(10) + '    pass')}\nFilled in:\n```python\n{CODE}",
 }
 
 TURNS = {
     f"{name}, {kind}": f"{code}\n\n{turn}"
-    for kind, code, last in (("unfenced", CODE, SAFE), ("fenced", FENCED, fence(SAFE)), ("a body", BODY, SAFE))
+    for kind, code, last in (("unfenced", CODE, WRONG), ("fenced", FENCED, fence(WRONG)), ("a body", BODY, WRONG))
     for name, turn in {
         "human": f"Human: now wrong\n\nAssistant:\n{last}",
         "user": f"User: Now in one line.\nAssistant: Sure!\n\n{last}",
@@ -83,7 +90,7 @@ TURNS = {
         "human, on lines of their own": f"Human:\nand wrong?\n\nAssistant:\n{last}",
     }.items()
 } | {
-    "a fence left open": f"```python\n{CODE}\n\nHuman: now wrong\n\nAssistant:\n{fence(SAFE)}",
+    "a fence left open": f"```python\n{CODE}\n\nHuman: now wrong\n\nAssistant:\n{fence(WRONG)}",
     "the question first": f"### Instruction:\nCount runs.\n\n### Response:\n{FENCED}",
     "a turn named in a comment": fence(
         module("def one():\n    return 1", "### Input:\nZERO = 0", CODE.replace("= 0", "= ZERO"))
@@ -93,7 +100,7 @@ TURNS = {
 }
 
 WARNED = {
-    name: f"```python\n{CODE}```\n{words}\n{fence(SAFE)}"
+    name: f"```python\n{CODE}```\n{words}\n{fence(WRONG)}"
     for name, words in {
         "do not": "Don't do this:",
         "do not, in full": "Do not write:",
@@ -111,7 +118,7 @@ WARNED = {
         "buggy": "A buggy variant:",
     }.items()
 } | {
-    name: f"A try:\n{fence(SAFE)}\n{words}\n{FENCED}"
+    name: f"A try:\n{fence(WRONG)}\n{words}\n{FENCED}"
     for name, words in {
         "mended": "That is wrong. So:",
         "mended in the same sentence": "To avoid this mistake, write:",
@@ -137,10 +144,10 @@ MARKED = {
     "a token in a docstring, unfenced": documented("<|im_end|> token."),
     "a token in a docstring, one at the end": f"{documented('</s> ends it.')}\n<|endoftext|>def other(): pass",
     "a token in a string of lines": fence(f"MARKS = '''\n<s>\n</s>\n'''\n\n\n{CODE}"),
-    "a token ends behind a comment": f"{CODE}\n# done <|im_end|>\n<|im_start|>user\n{SAFE}",
+    "a token ends behind a comment": f"{CODE}\n# done <|im_end|>\n<|im_start|>user\n{WRONG}",
     "the question in marks": f"[INST] Write code [/INST]\nHere you go:\n{FENCED}</s>",
     "the question in marks, unfenced": f"<s>[INST] Write\ndef longest_run(xs):\n[/INST] {CODE}</s>",
-    "the question and a system's words": f"<|im_start|>system\nYou code.<|im_end|>\n<|im_start|>user\nCount runs: {SAFE}<|im_end|>\n<|im_start|>assistant\n{FENCED}<|im_end|>",
+    "the question and a system's words": f"<|im_start|>system\nYou code.<|im_end|>\n<|im_start|>user\nCount runs: {WRONG}<|im_end|>\n<|im_start|>assistant\n{FENCED}<|im_end|>",
     "the question behind headers": f"<|start_header_id|>user<|end_header_id|>\n\nCount runs.<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n{FENCED}<|eot_id|>",
     "the question behind a token": f"<|user|>\nCount runs.<|end|>\n<|assistant|>\n{CODE}<|end|>",
     "the question in wide marks": f"<\uff5cUser\uff5c>Count runs.<\uff5cAssistant\uff5c>{FENCED}",
