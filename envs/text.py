@@ -207,10 +207,12 @@ def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: 
     found: list[_Piece] = []
     for block in _read(blocks, name):
         code = straightened(scan(block.lines or [""]), name)
-        parts = [code] if block.closed else stretches(code, name, script=script)
-        for part in parts:
-            cut = not block.closed and part is parts[-1]
-            piece = _Piece(part, block.example or later, unclosed=cut and (fences or ends_within_a_word(part)))
+        parts = [(code, False)] if block.closed else stretches(code, name, script=script)
+        for part, example in parts:
+            cut = not block.closed and part is parts[-1][0]
+            piece = _Piece(
+                part, block.example or example or later, unclosed=cut and (fences or ends_within_a_word(part))
+            )
             if name is not None:
                 first = not (fences or found or later)
                 _rank(piece, name, script=script, cut=cut, first=first)

@@ -28,7 +28,7 @@ _WARNS = re.compile(
     r"\W*(?:(?:but|and|so|please|you|one|should|must)\W+){0,3}(?:do[ \t]+not|don['\u2019]?t|never|avoid|not)\b"
     r"(?:\W*\Z|[ \t]+(?:ever[ \t]+)?(?:do|doing|write|writing|try|like|this|that|these|so|such|it|the[ \t]+following|code"
     r"|use[ \t]+(?:this|that|the[ \t]+following|it|code))\b)"
-    r"|.*\b(?:mistakes?|pitfalls?|wrong|incorrect|incorrectly|buggy|broken|faulty|anti-?patterns?|(?:would|will)[ \t]+fail"
+    r"|.*(?:[\u274c\u2717\u2718]|\bwhat[ \t]+not[ \t]+to\b)|.*\b(?:mistakes?|pitfalls?|wrong|incorrect|incorrectly|buggy|broken|faulty|anti-?patterns?|(?:would|will)[ \t]+fail"
     r"|(?:won['\u2019]?t|will[ \t]+not|would[ \t]+not|wouldn['\u2019]?t|doesn['\u2019]?t|does[ \t]+not)[ \t]+work)\b",
     re.IGNORECASE,
 )
@@ -125,9 +125,7 @@ class _Reader:
         code = _without_tag(info)
         written = [code] if code and opens(code) else []
         tag = _TAG.match(info)
-        self.inside = Block(
-            "" if written or tag is None else tag.group(1), _announces_example(self.said), lines=written
-        )
+        self.inside = Block("" if written or tag is None else tag.group(1), announces_example(self.said), lines=written)
         self.blocks.append(self.inside)
         self.indent, self.mark, self.quote, self.said = indent, mark, "", ""
 
@@ -216,7 +214,7 @@ def _without_tag(info: str) -> str:
     return rest.strip() if tag and _PYTHON.fullmatch(tag) else info
 
 
-def _announces_example(words: str) -> bool:
+def announces_example(words: str) -> bool:
     """Tell whether words announce an example, or in their last sentence a mistake."""
     words = words[-1000:]
     if _SOLVES.search(words):

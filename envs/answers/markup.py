@@ -11,7 +11,7 @@ from codeduet.envs.answers.wrapped import as_fences
 
 _NAMES = r"answer|final_answer|final|solution|response|code|python|output|result|conclusion|pre"
 _TAGS = (
-    rf"(?P<inside><(?i:{_NAMES})(?:[ \t][^<>\n]{{0,80}})?>|</(?i:{_NAMES})>"
+    rf"(?P<inside><(?i:{_NAMES})(?:[ \t]{{1,8}}[\w-]{{1,20}}=[^<>\n]{{0,80}})?>|</(?i:{_NAMES})>"
     r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\]"
     r"|<!\[CDATA\[|\]\]>(?=[ \t]{0,20}(?:</|\n|\Z)))"
 )

@@ -8,6 +8,7 @@ import keyword
 import re
 
 from codeduet.envs.answers.bodies import has_stray_blank, is_body
+from codeduet.envs.answers.fences import announces_example
 from codeduet.envs.answers.statements import Code, defines, depth, is_prose, scan
 
 _RUNS = re.compile(r"\[[^\n]{1,200}?[ \t]for[ \t]|\([\w \t,*]{1,80}\)[ \t]*=")
@@ -42,8 +43,10 @@ def straightened(code: Code, name: str | None) -> Code:
     return code
 
 
-def stretches(code: Code, name: str | None, *, script: bool = False) -> list[Code]:
+def stretches(code: Code, name: str | None, *, script: bool = False) -> list[tuple[Code, bool]]:
     """Cut unfenced text at its lines of prose; a stretch begins where code surely does.
+
+    Each comes with whether the words before it announce an example.
 
     Args:
         code: the text.
@@ -60,7 +63,7 @@ def stretches(code: Code, name: str | None, *, script: bool = False) -> list[Cod
     for before, end in itertools.pairwise([-1, *prose, len(code.lines)]):
         piece = _begun(code.part(before + 1, end), name, script)
         if piece is not None:
-            found.append(piece)
+            found.append((piece, before >= 0 and announces_example(code.lines[before])))
     return found
 
 

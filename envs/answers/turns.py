@@ -22,7 +22,7 @@ _ASKS = re.compile(
 _GOES_ON = re.compile(r"[ \t]{1,20}[A-Za-z(]|[ \t]{0,20}\n\s{0,80}?[ \t]+\S")
 _INVENTED = (
     r"(?m:^(?P<turn>#{2,6}[ \t]*(?:Instruction|Input|User|Human|Question|Query|Problem|Task)s?\b[ \t\w]{0,20}:?[ \t]*$"
-    r"|(?:\*\*)?(?:Human|User|Instruction|Question|Q|Assistant)(?:[ \t]\d{1,3})?(?:\*\*)?[ \t]?:(?:\*\*)?(?=\s|\Z)))"
+    r"|(?:\*\*)?(?:(?i:human|user|instruction|question|assistant)|Q)(?:[ \t]\d{1,3})?(?:\*\*)?[ \t]?:(?:\*\*)?(?=\s|\Z)))"
 )
 _ANSWERED = re.compile(r"(?m)^[ \t]*(?:(?:async[ \t]+)?def[ \t]+\w|class[ \t]+\w+[ \t]*[(:]|return\b)|```|~~~")
 _FENCE = re.compile(r"(?:`{3,}|~{3,})(?P<info>[^\n`]*)")

@@ -33,7 +33,7 @@ _RETURNS = re.compile(r"(?m)^[ \t]+return\b")
 
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,3}|#x[0-9a-fA-F]{2});")
 _NUMERIC = re.compile(r"&#\w{2,4};")
-_NUMBERED = re.compile(r"[ \t]{0,8}(\d{1,5})[ \t]{0,4}(?:[|:\u2502](?: |(?=\t)|$)|\t)")
+_NUMBERED = re.compile(r"[ \t]{0,8}(\d{1,5})(?:[ \t]{0,4}[|:\u2502](?: |(?=\t)|$)|[ \t]|$)")
 _HUNK = re.compile(r"@@ -\d")
 _NOT_NEW = re.compile(r"-|\+\+\+ |@@ |diff |index |\\ No newline")
 _COMMAND = re.compile(r"[ \t]*(?:%{1,2}[A-Za-z]|![\w./~]|\$[ \t]\w|(?:pip3?|conda|apt-get)[ \t]+install\b)")

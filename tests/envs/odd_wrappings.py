@@ -49,6 +49,7 @@ INLINE = {
     "an answer mark in a comment": fence(remarked("# <answer> goes here")),
     "an answer tag with attributes": f'Well.\n<answer lang="py">\n{CODE}\n</answer>',
     "code on the tag's line": f'<pre><code class="language-python">{CODE}</code></pre>',
+    "what Python prints": f"{CODE}\n\n<code object longest_run at 0x7f, file 'a.py', line 1>",
     "pre": f"<pre>{CODE}</pre>",
     "cdata": f"<![CDATA[\n{CODE}\n]]>",
     "cdata in an answer": f"<answer><![CDATA[{CODE}]]></answer>",
@@ -86,6 +87,7 @@ TURNS = {
         "instruction without a colon": f"### Instruction\nWrite it anew.\n\n### Response\n{last}",
         "input": f"### Input:\n[1, 2]\n\n### Response:\n{last}",
         "question": f"Question: and wrong?\nAnswer:\n{last}",
+        "in capitals": f"USER: and wrong? ASSISTANT:\n{last}",
         "bold": f"**User:** and wrong?\n\n**Assistant:**\n{last}",
         "human, on lines of their own": f"Human:\nand wrong?\n\nAssistant:\n{last}",
     }.items()
@@ -99,41 +101,55 @@ TURNS = {
     "a stub, then a question": f"{fence('def longest_run(xs):' + chr(10) + '    pass')}\n\nQuestion: how?\n\nAnswer:\n{FENCED}",
 }
 
-WARNED = {
-    name: f"```python\n{CODE}```\n{words}\n{fence(WRONG)}"
-    for name, words in {
-        "do not": "Don't do this:",
-        "do not, in full": "Do not write:",
-        "never": "Never do it like this:",
-        "avoid": "Avoid:",
-        "not so": "Not like this:",
-        "a common mistake": "A common mistake would be:",
-        "pitfall": "One pitfall is this:",
-        "that fails": "The following would fail for empty lists:",
-        "that does not work": "Note that this doesn't work:",
-        "wrong": "This is wrong:",
-        "incorrect": "The following is incorrect!",
-        "behind another sentence": "It takes one pass. A typical mistake:",
-        "bold": "**Incorrect version:**",
-        "buggy": "A buggy variant:",
-    }.items()
-} | {
-    name: f"A try:\n{fence(WRONG)}\n{words}\n{FENCED}"
-    for name, words in {
-        "mended": "That is wrong. So:",
-        "mended in the same sentence": "To avoid this mistake, write:",
-        "the previous one was wrong": "The previous code was wrong:",
-        "do not forget": "Don't forget empty lists:",
-        "no need": "We don't need len here:",
-        "corrected": "This corrects the mistake:",
-        "without": "Without the wrong answer for empty lists:",
-        "a wrong one first": "That would fail; this is better:",
-        "wrong input": "Now with checks for wrong input:",
-        "avoid something": "Avoid the second pass:",
-        "not only": "Not only faster:",
-        "never again": "Never sort twice:",
-    }.items()
-}
+WARNED = (
+    {
+        name: f"```python\n{CODE}```\n{words}\n{fence(WRONG)}"
+        for name, words in {
+            "do not": "Don't do this:",
+            "do not, in full": "Do not write:",
+            "never": "Never do it like this:",
+            "avoid": "Avoid:",
+            "not so": "Not like this:",
+            "a common mistake": "A common mistake would be:",
+            "pitfall": "One pitfall is this:",
+            "that fails": "The following would fail for empty lists:",
+            "that does not work": "Note that this doesn't work:",
+            "wrong": "This is wrong:",
+            "incorrect": "The following is incorrect!",
+            "behind another sentence": "It takes one pass. A typical mistake:",
+            "bold": "**Incorrect version:**",
+            "buggy": "A buggy variant:",
+            "what not to do": "Here is what not to do:",
+            "a cross": "\u274c This one:",
+        }.items()
+    }
+    | {
+        f"{name}, unfenced": f"{CODE}\n\n{words}\n\n{WRONG}"
+        for name, words in {
+            "do not": "Don't do this:",
+            "a common mistake": "A common mistake would be:",
+            "wrong": "Wrong:",
+            "an example": "Example of a wrong one:",
+        }.items()
+    }
+    | {
+        name: f"A try:\n{fence(WRONG)}\n{words}\n{FENCED}"
+        for name, words in {
+            "mended": "That is wrong. So:",
+            "mended in the same sentence": "To avoid this mistake, write:",
+            "the previous one was wrong": "The previous code was wrong:",
+            "do not forget": "Don't forget empty lists:",
+            "no need": "We don't need len here:",
+            "corrected": "This corrects the mistake:",
+            "without": "Without the wrong answer for empty lists:",
+            "a wrong one first": "That would fail; this is better:",
+            "wrong input": "Now with checks for wrong input:",
+            "avoid something": "Avoid the second pass:",
+            "not only": "Not only faster:",
+            "never again": "Never sort twice:",
+        }.items()
+    }
+)
 
 MARKED = {
     "a token in a comment": fence(remarked("# <s> is a tag")),
@@ -227,6 +243,9 @@ WRAPPINGS = {
     "numbers and bars": fence("\n".join(f"{i:2} | {line}" for i, line in enumerate(CODE.split("\n"), 1))),
     "numbers and colons": fence("\n".join(f"{i}: {line}" for i, line in enumerate(CODE.split("\n"), 1))),
     "numbers and tabs": fence("\n".join(f"{i}\t{line}" for i, line in enumerate(CODE.split("\n"), 10))),
+    "numbers and blanks": fence(
+        "\n".join(f"{i:2}  {line}".rstrip() for i, line in enumerate(f"{CODE}\n\n\nN = 1".split("\n"), 1))
+    ),
     "numbers, unfenced": "\n".join(f"{i:3} | {line}" for i, line in enumerate(CODE.split("\n"), 1)),
     "numbers of a table": fence(f"SMALL = {{\n1: 1,\n2: 2,\n3: 3,\n}}\n\n\n{CODE}"),
     "three quotes as a fence": f"'''python\n{CODE}\n'''",
