@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ AGENTS = (HELPER, MAIN)
 KS = (1, 3, 5, 10)
 """The k of pass@k that are told of samples, as far as there are as many of every problem."""
 
+_FENCE = re.compile(r"(?m)^[ \t]*(?:```|~~~)")
 _OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error", "structure"}
 """What readers need of a row's outcome."""
 
@@ -195,6 +197,14 @@ def judge_file(
     results = _results(list(judged.values()), source)
     write_whole(results_path(out), json.dumps(results, indent=2) + "\n")
     return sum(of_problem["correct"] for of_problem in results["problems"].values()), len(rows)
+
+
+def unread_answers(judged: Path) -> int:
+    """Return how many rows of a judged file are raw answers: they hold a Markdown fence, and do not parse."""
+    return sum(
+        not row["outcome"]["syntax_ok"] and _FENCE.search(f"{row['helper_code']}\n{row['main_code']}") is not None
+        for row in read_samples(judged)
+    )
 
 
 def results_path(judged: Path) -> Path:

@@ -255,7 +255,7 @@ def judge(
     """Judge saved samples; no model is loaded. FILE.results.json beside the outcomes gets what a bench has."""
     from codeduet.benchmarks.compare import read_results
     from codeduet.benchmarks.results import results_table
-    from codeduet.benchmarks.samples import judge_file, results_path
+    from codeduet.benchmarks.samples import judge_file, results_path, unread_answers
 
     say_problems(problems)
     with Executor(workers=workers, packages=packages or ()) as executor, Progress(console=console) as progress:
@@ -271,6 +271,11 @@ def judge(
     console.print(results_table(results))
     if unjudged := sum(results.get("unjudged", {}).values()):
         say(f"{unjudged} samples could not be judged and count as neither: judge the file again")
+    if unread := unread_answers(out):
+        say(
+            f"{unread} of {total} samples are answers in Markdown fences, which do not parse: code is judged as it stands. "
+            "codeduet.envs.text.extract_main(answer, problem) takes it out of an answer; save that as main_code"
+        )
     say(f"{passed} of {total} samples pass; outcomes in {out}")
     say(f"results in {results_path(out)}")
 

@@ -234,6 +234,21 @@ def test_judge_scores_saved_samples(codeduet: Command, problem_file: Path, tmp_p
     assert [json.loads(line)["passed"] for line in out.read_text().splitlines()] == [True, False]
 
 
+def test_judge_says_that_raw_answers_are_not_read(codeduet: Command, problem_file: Path, tmp_path: Path) -> None:
+    right = "def double(x):\n    return 2 * x"
+    codes = (f"```python\n{right}\n```", f"Here:\n\n~~~\n{right}\n~~~", right, "def double(x:\n")
+    rows = [{"task_id": "Toy/0", "main_code": code} for code in codes]
+    rows += [{"task_id": "Toy/0", "completion": "```python\n    return 2 * x\n```"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("judge", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl", "--problems", problem_file)
+    ran = codeduet(*asked, "--workers", "1")
+    assert (ran.status, ran.err) == (0, "")
+    assert "1 of 5 samples pass" in ran.out
+    assert "3 of 5 samples are answers in Markdown fences" in ran.out
+    (tmp_path / "in.jsonl").write_text(json.dumps(rows[3]) + "\n")
+    assert "Markdown" not in codeduet(*asked, "--workers", "1").out
+
+
 def test_train_resume_evaluate_and_report(
     codeduet: Command, tiny: list[str], tmp_path: Path, other_model: Path
 ) -> None:
