@@ -36,6 +36,7 @@ COMMANDS = {
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
     "qwen2.5-coder-0.5b/multi_agent_vllm*": f"codeduet bench --config multi_agent {_QWEN}",
+    "qwen2.5-coder-0.5b/reread.json": "python -m codeduet.benchmarks.reread SAMPLES --out FILE",
     "qwen2.5-coder-0.5b/h200/speed.json": "make gpu",
     "qwen2.5-coder-0.5b/h200/magrpo_metrics.jsonl": "make gpu (train/metrics.jsonl)",
     "qwen2.5-coder-0.5b/h200/magrpo[._][js][sa]*": "codeduet bench --config multi_agent checkpoint=runs/speed/train",
@@ -243,7 +244,7 @@ def _quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dic
     )
 
 
-def _qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any]) -> str:
+def _qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any], again: dict[str, Any]) -> str:
     tokens = single["config"]["sampling"]["max_new_tokens"]
     rows = [
         [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
@@ -253,8 +254,19 @@ def _qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any])
     return (
         f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
         f"though it may write twice as much. OpenAI's checker, run on all {checked['samples']:,} samples, counts the same on "
-        + ("every problem." if not checked["problems with other counts"] else "most problems.")
+        + ("every problem. " if not checked["problems with other counts"] else "most problems. ")
+        + _reread(again, {"single_vllm": "Single Model", "multi_agent_vllm": "Multi-Agent"})
     )
+
+
+def _reread(again: dict[str, Any], titles: dict[str, str]) -> str:
+    told: list[str] = []
+    for name, title in titles.items():
+        file = again[f"{name}_samples"]
+        of = f" of {file['samples']} samples" if not told else ""
+        told.append(f"{title} passes {file['passed']['now']}{of} where it passed {file['passed']['then']}")
+    command = "`python -m codeduet.benchmarks.reread SAMPLES --out FILE`"
+    return f"The same answers read and judged anew ({command}; the reader of answers is newer than they): {', '.join(told)}."
 
 
 def _gpu_day(
@@ -263,6 +275,7 @@ def _gpu_day(
     trained: dict[str, Any],
     single: dict[str, Any],
     team: dict[str, Any],
+    again: dict[str, Any],
 ) -> str:
     tokens = trained["config"]["sampling"]["max_new_tokens"]
     rows = [
@@ -284,7 +297,8 @@ def _gpu_day(
         f"{less[0]}; less Multi-Agent: {less[1]}. {len(steps)} steps, {steps[-1]['tokens'] / 1e6:.2f} million generated "
         f"tokens, {speed['seconds']['training'] / 60:.1f} minutes on one {speed['device']['device']}. Between the first and the "
         f"last third of them the share of solved episodes went from {solved[0]} to {solved[1]}, and that of programs in which main "
-        f"calls helper from {called[0]} to {called[1]}."
+        f"calls helper from {called[0]} to {called[1]}. "
+        + _reread(again, {"single_team_budget": "Single Model", "multi_agent": "Multi-Agent", "magrpo": "MAGRPO"})
     )
 
 
@@ -447,17 +461,19 @@ PLACES = {
         tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), _quickstart
     ),
     "real model": Place(
-        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker")), _qwen
+        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker", "reread")),
+        _qwen,
     ),
     "a real model on a GPU": Place(
         tuple(
-            f"qwen2.5-coder-0.5b/h200/{name}"
+            f"qwen2.5-coder-0.5b/{name}"
             for name in (
-                "speed.json",
-                "magrpo_metrics.jsonl",
-                "magrpo.json",
-                "single_team_budget.json",
-                "multi_agent.json",
+                "h200/speed.json",
+                "h200/magrpo_metrics.jsonl",
+                "h200/magrpo.json",
+                "h200/single_team_budget.json",
+                "h200/multi_agent.json",
+                "reread.json",
             )
         ),
         _gpu_day,
