@@ -30,9 +30,9 @@ from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.instrument import Check, Findings, classes_of
 from codeduet.envs.execution.jail.program import JOB
 from codeduet.envs.execution.jailer import Conversation, IsolationError, Jail, JailGoneError
-from codeduet.envs.execution.kinds import TooLargeError
+from codeduet.envs.execution.kinds import UNDESCRIBED, TooLargeError
 from codeduet.envs.execution.limits import Limits
-from codeduet.envs.execution.messages import Facts, origin, read_failure, read_loaded, read_parsed, refill
+from codeduet.envs.execution.messages import Facts, has_limit, origin, read_failure, read_loaded, read_parsed, refill
 from codeduet.envs.execution.probe import self_test
 from codeduet.envs.execution.reading import Decoder, MalformedError
 from codeduet.envs.execution.values import Encoder, encode, join
@@ -109,6 +109,8 @@ class Candidate:
     Attributes:
         asked: the calls made so far, encoded.
         ended: the process ended, or broke the protocol, before it had answered all calls.
+        passed_over: errors of this side's, in order: a limit that what it gave passes, or that it cannot be described.
+            They are raised in the tests, but the test fails whatever it makes of them: the program raised none of them.
         forged: it broke the protocol.
         diverged: a call differs from the one that was sent ahead.
     """
@@ -122,6 +124,7 @@ class Candidate:
         self._items_left = limits.result_nodes  # of all iterators together, beside those that came with an answer
         self._early: deque[bytes] = deque()  # answers to calls that were sent ahead, read before they were asked for
         self.asked: list[bytes] = []
+        self.passed_over: list[BaseException] = []
         self.ended = False
         self.forged = False
         self.diverged = False
@@ -134,7 +137,10 @@ class Candidate:
         if self.ended or self.diverged:
             raise EndedError
         kept: list[Any] = []
-        call = self._known.encode((arguments, options), kept)  # raises where an answer that cannot be sent is passed on
+        try:
+            call = self._known.encode((arguments, options), kept)
+        except Exception as error:
+            raise self._looked(error) from None  # an answer that cannot be sent is passed on
         place = len(self.asked)
         self.asked.append(call)
         if place < len(self._ahead) and self._ahead[place] != call:
@@ -157,7 +163,7 @@ class Candidate:
             if message[:1] == b"=":
                 answer = decoder.value()
             else:
-                failure = read_failure(decoder, message[:1])
+                failure = self._read_failure(decoder, message[:1])
             if not decoder.done:
                 refill(decoder, kept)
             return answer, failure
@@ -174,7 +180,7 @@ class Candidate:
                 self._early.append(self._conversation.receive())
             message = self._conversation.receive()
             decoder = self._decoder(message, [])
-            items, end = decoder.chunk() if message[:1] == b"+" else ([], read_failure(decoder, message[:1]))
+            items, end = decoder.chunk() if message[:1] == b"+" else ([], self._read_failure(decoder, message[:1]))
             self._items_left -= len(items)
             if self._items_left < 0:
                 raise TooLargeError("result_nodes")
@@ -185,13 +191,27 @@ class Candidate:
         return items, end
 
     def _decoder(self, message: bytes, kept: list[Any]) -> Decoder:
-        return Decoder(message[1:], self._limits, self._known.names, self._more, known=kept)
+        names = self._known.names
+        return Decoder(message[1:], self._limits, names, self._more, known=kept, looked=self._looked)
+
+    def _read_failure(self, decoder: Decoder, kind: bytes) -> BaseException:
+        error = read_failure(decoder, kind)
+        if has_limit(error):
+            self.passed_over.append(error)
+        return error
+
+    def _looked(self, error: Exception) -> Exception:
+        """Take down that the tests ask for what was not sent; return ``error``, which they are to get."""
+        self.passed_over.append(origin(error, "", UNDESCRIBED))
+        return error
 
     def _fault(self, error: BaseException) -> BaseException:
         """Return what a message that was no answer raises in the tests: the program is to blame for it."""
         if isinstance(error, TooLargeError):
-            return origin(Exception(), "", error.limit)
+            self.passed_over.append(origin(Exception(), "", error.limit))
+            return self.passed_over[-1]
         if isinstance(error, MemoryError):
+            self.passed_over.append(error)
             return error
         if not isinstance(error, wire.ClosedError):
             self.forged = True

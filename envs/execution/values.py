@@ -4,7 +4,7 @@ One byte names the type, what follows is its content, so reading a message build
 sender's. Both sides use this module: the jail sends return values, the trusted side call arguments. ``reading`` reads.
 
 Sent by content, and read as the type they were: None, ``...``, NotImplemented, bool, int, float, complex, str, bytes,
-bytearray, memoryview, list, tuple, namedtuples, set, frozenset, dict and its views, range, Fraction, Decimal, the wrappers
+bytearray, memoryview, list, tuple, namedtuples, set, frozenset, dict and its views, range, slice, Fraction, Decimal, the wrappers
 of ``collections`` (UserList, UserDict, UserString, ChainMap, deque, Counter, OrderedDict, defaultdict), mappingproxy,
 array, members of enumerations, dates and times, exceptions, built-in classes, numpy's arrays and scalars, and instances
 of classes that the prompt defines. A subclass is reduced to the type it is derived from, so that its own ``__eq__`` stays
@@ -20,6 +20,7 @@ from __future__ import annotations
 import collections
 import enum
 import sys
+import time
 import types
 from collections.abc import Callable
 from decimal import Decimal
@@ -118,6 +119,8 @@ _WRITERS: dict[type, Writer] = {
     types.GeneratorType: Encoder.put_stream,
     **dict.fromkeys(VIEWS, Encoder.put_view),
     range: Encoder.put_range,
+    slice: Encoder.put_slice,
+    time.struct_time: Encoder.put_struct_time,
     Fraction: Encoder.put_fraction,
     Decimal: Encoder.put_decimal,
     type: Encoder.put_class,
