@@ -194,7 +194,9 @@ class Check:
     def run(self, candidate: Callable[..., Any]) -> Findings:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
-        recorder = _Recorder(findings, lambda: getattr(candidate, "ended", False), getattr(candidate, "passed_over", []))
+        recorder = _Recorder(
+            findings, lambda: getattr(candidate, "ended", False), getattr(candidate, "passed_over", [])
+        )
         namespace = self.names = module_named("tests")
         try:
             exec(self._preamble, namespace)
@@ -231,9 +233,7 @@ class _Recorder:
             that happened outside any test, and went no further, all that come later: something hangs on it.
     """
 
-    def __init__(
-        self, findings: Findings, gone: Callable[[], bool], passed_over: Sequence[BaseException] = ()
-    ) -> None:
+    def __init__(self, findings: Findings, gone: Callable[[], bool], passed_over: Sequence[BaseException] = ()) -> None:
         self.findings = findings
         self.gone = gone
         self.passed_over = passed_over

@@ -9,11 +9,8 @@ import collections
 import enum
 import importlib
 import struct
-import time
 import types
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution import arrays, kinds, stand_ins
@@ -25,6 +22,12 @@ if TYPE_CHECKING:
 
 DEEPEST = 250
 """How deep a message nests at most, where no limit says less: reading it takes three calls a level, of a thousand."""
+
+
+Reader = Callable[["Decoder", int], Any]
+
+READERS: list[Reader | None] = [None] * 256
+"""Who reads what stands behind a tag, by the tag's number; ``values`` fills it."""
 
 
 class MalformedError(Exception):
@@ -162,7 +165,7 @@ class Decoder:
             raise TooLargeError("result_depth")
         tag = self.raw[self.at]
         self.at += 1
-        reader = _BY_NUMBER[tag]
+        reader = READERS[tag]
         if reader is None:
             raise MalformedError(f"unknown tag {tag}")
         return reader(self, depth)
@@ -361,81 +364,3 @@ class Decoder:
         value = self.take(depth - 1)
         self.expect(type(value) is kind)
         return value
-
-
-_Reader = Callable[[Decoder, int], Any]
-
-
-def _float(decoder: Decoder, _depth: int) -> float:
-    (number,) = kinds.FLOAT.unpack_from(decoder.raw, decoder.at)
-    decoder.at += kinds.FLOAT.size
-    return float(number)
-
-
-def _complex(decoder: Decoder, _depth: int) -> complex:
-    parts = kinds.COMPLEX.unpack_from(decoder.raw, decoder.at)
-    decoder.at += kinds.COMPLEX.size
-    return complex(*parts)
-
-
-def _named(decoder: Decoder, _depth: int) -> Any:
-    name = decoder.word()
-    if decoder.kept is not None and name in kinds.FUNCTIONS:  # in the jail
-        return kinds.FUNCTIONS[name]
-    return kinds.CLASSES[name] if name in kinds.CLASSES else kinds.SINGLES[name]
-
-
-def _view(decoder: Decoder, depth: int) -> Any:
-    name = decoder.word()
-    decoder.expect(name in ("keys", "values", "items"))
-    return getattr(decoder.plain(dict, depth), name)()
-
-
-_READERS: dict[bytes, _Reader] = {
-    b"N": lambda _decoder, _depth: None,
-    b"T": lambda _decoder, _depth: True,
-    b"F": lambda _decoder, _depth: False,
-    b"i": lambda decoder, _depth: int.from_bytes(decoder.text(), "little", signed=True),
-    b"d": _float,
-    b"c": _complex,
-    b"s": lambda decoder, _depth: decoder.text().decode("utf-8", "surrogatepass"),
-    b"b": lambda decoder, _depth: decoder.text(),
-    b"B": lambda decoder, _depth: decoder.keep(bytearray(decoder.text())),
-    b"V": lambda decoder, _depth: memoryview(decoder.text()),
-    b"D": lambda decoder, _depth: Decimal(decoder.text().decode("ascii")),
-    b"@": lambda decoder, _depth: decoder.containers[decoder.number()],
-    b"[": Decoder.take_list,
-    b"(": lambda decoder, depth: tuple(decoder.items(depth)),
-    b"n": Decoder.take_record,
-    b"<": Decoder.take_set,
-    b">": Decoder.take_frozenset,
-    b"{": Decoder.take_dict,
-    b"K": lambda decoder, depth: decoder.take_dict(depth, collections.Counter),
-    b"O": lambda decoder, depth: decoder.take_dict(depth, collections.OrderedDict),
-    b"E": Decoder.take_defaultdict,
-    b"Q": Decoder.take_deque,
-    b"H": lambda decoder, depth: collections.ChainMap(*decoder.mappings(depth)),
-    b"L": lambda decoder, depth: decoder.wrapped(collections.UserList, list, depth),
-    b"M": lambda decoder, depth: decoder.wrapped(collections.UserDict, dict, depth),
-    b"S": lambda decoder, depth: collections.UserString(decoder.plain(str, depth)),
-    b"P": lambda decoder, depth: types.MappingProxyType(decoder.plain(dict, depth)),
-    b"v": _view,
-    b"r": lambda decoder, depth: range(*decoder.whole_numbers(depth, 3)),
-    b"q": lambda decoder, depth: Fraction(*decoder.whole_numbers(depth, 2)),
-    b"C": _named,
-    b"e": Decoder.take_member,
-    b"t": Decoder.take_moment,
-    b"X": Decoder.take_exception,
-    b"I": Decoder.take_instance,
-    b"J": lambda decoder, depth: decoder.take_instance(depth, later=True),
-    b"j": lambda decoder, _depth: decoder.instances[decoder.number()],
-    b"l": lambda decoder, depth: slice(*decoder.items(depth)),
-    b"w": lambda decoder, depth: time.struct_time(decoder.items(depth)),
-    b"A": Decoder.take_array,
-    b"a": Decoder.take_numbers,
-    b"g": lambda decoder, depth: decoder.take_stream(depth, generator=True),
-    b"y": Decoder.take_stream,
-    b"o": Decoder.take_opaque,
-    b"z": lambda decoder, depth: Opaque(decoder.byte() == b"1", decoder.items(depth), decoder.looked),
-}
-_BY_NUMBER = [_READERS.get(bytes([number])) for number in range(256)]

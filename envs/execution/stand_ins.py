@@ -12,7 +12,6 @@ from typing import Any
 
 from codeduet.envs.execution.kinds import CLASSES
 
-
 Looked = Callable[[Exception], Exception]
 """Is told that the tests look into what was not sent, so that they fail whatever they make of it; gives what to raise."""
 
@@ -75,11 +74,55 @@ def _ask(self: Opaque, *_: object) -> Any:
     raise self._looked(TypeError("what the object the program returned does is not known"))
 
 
-for _name in (
-    "getitem setitem delitem reversed lt le gt ge neg pos abs invert int float complex index round enter exit "
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow matmul rmatmul "
-    "and rand or ror xor rxor lshift rlshift rshift rrshift"
-).split():
+for _name in [
+    "getitem",
+    "setitem",
+    "delitem",
+    "reversed",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "neg",
+    "pos",
+    "abs",
+    "invert",
+    "int",
+    "float",
+    "complex",
+    "index",
+    "round",
+    "enter",
+    "exit",
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "floordiv",
+    "rfloordiv",
+    "mod",
+    "rmod",
+    "divmod",
+    "rdivmod",
+    "pow",
+    "rpow",
+    "matmul",
+    "rmatmul",
+    "and",
+    "rand",
+    "or",
+    "ror",
+    "xor",
+    "rxor",
+    "lshift",
+    "rlshift",
+    "rshift",
+    "rrshift",
+]:
     setattr(Opaque, f"__{_name}__", _ask)
 
 

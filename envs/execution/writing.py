@@ -5,11 +5,8 @@ from __future__ import annotations
 import collections
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from codeduet.envs.execution.arrays import array_parts
 from codeduet.envs.execution.kinds import (
     CLASSES,
     COMPLEX,
@@ -21,13 +18,11 @@ from codeduet.envs.execution.kinds import (
     MOST_ITEMS,
     SINGLES,
     UNBOUNDED,
-    VIEWS,
     OpaqueError,
     TooLargeError,
     attributes_of,
     exception_parts,
     member_parts,
-    moment_parts,
 )
 from codeduet.envs.execution.stand_ins import Opaque
 
@@ -79,9 +74,10 @@ class Encoder:
         self.kept: list[Any] | None = None
         self.comparing = False
         self._places: dict[int, int] = {}
-        self._instances: dict[int, tuple[int, Any, bool]] = {}  # of the prompt's classes: number, itself, content to come
-        self._count = 0  # of them
-        self._later: list[Any] = []  # those whose content is yet to come
+        # Instances of the prompt's classes: their number, themselves, and whether their content is yet to come.
+        self._instances: dict[int, tuple[int, Any, bool]] = {}
+        self._count = 0
+        self._later: list[Any] = []  # those of them whose content is yet to come
         self._hashing = 0  # above 0 in what a set or dict is hashed by, which has to be whole when it is read
         self._opened: Any = None  # the container whose content is being written
         self._factory: Any = None  # of the defaultdict whose missing value is being written
@@ -258,30 +254,6 @@ class Encoder:
             deque = collections.deque
             self.put_items(b"Q" + short(str(value.maxlen)), deque.__iter__(value), deque.__len__(value), depth)
 
-    def put_chain(self, value: Any, depth: int) -> None:
-        maps = [each if isinstance(each, dict) else dict(each) for each in value.maps]
-        self.put_items(b"H", maps, len(maps), depth)
-
-    def put_view(self, value: Any, depth: int) -> None:
-        self.write(b"v" + short(VIEWS[type(value)]))
-        self.put(dict(value.mapping), depth - 1)
-
-    def put_range(self, value: range, depth: int) -> None:
-        self.put_items(b"r", (value.start, value.stop, value.step), 3, depth)
-
-    def put_slice(self, value: slice, depth: int) -> None:
-        self.put_items(b"l", (value.start, value.stop, value.step), 3, depth)
-
-    def put_struct_time(self, value: Any, depth: int) -> None:
-        fields = (*tuple(value), value.tm_zone, value.tm_gmtoff)
-        self.put_items(b"w", fields, len(fields), depth)
-
-    def put_fraction(self, value: Fraction, depth: int) -> None:
-        self.put_items(b"q", Fraction.as_integer_ratio(value), 2, depth)
-
-    def put_decimal(self, value: Decimal, _depth: int) -> None:
-        self.put_text(b"D", Decimal.__str__(value).encode("ascii"))
-
     def put_name(self, name: str) -> None:
         self.put_text(b"s", str(name).encode("utf-8", "surrogatepass"))
 
@@ -312,30 +284,11 @@ class Encoder:
         self.put(value, depth - 1)
         self.put(content, depth - 1)
 
-    def put_moment(self, value: Any, depth: int) -> None:
-        """A date, a time, both, a span or a fixed time zone."""
-        kind, fields = moment_parts(value)
-        self.write(b"t" + short(kind))
-        self.put(fields, depth - 1)
-
     def put_exception(self, value: BaseException, depth: int) -> None:
         """An exception, with what it carries."""
         self.write(b"X")
         for part in exception_parts(value, self.own, self.names):
             self.put(part, depth - 1)
-
-    def put_array(self, value: Any, depth: int) -> None:
-        """A numpy array, or one of its scalars."""
-        if value.dtype.kind == "O":
-            self.put(value.tolist(), depth)
-            return
-        word, content = array_parts(value)
-        if word[-1] != "," or not self.known(value):
-            self.put_text(b"A" + short(word), content)
-
-    def put_numbers(self, value: Any, _depth: int) -> None:
-        """An ``array.array``."""
-        self.put_text(b"a" + short(value.typecode), value.tobytes())
 
     def put_stream(self, value: Iterator[Any], depth: int) -> None:
         """An iterator: its first items, and a number by which to ask for others."""

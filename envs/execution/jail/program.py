@@ -276,9 +276,10 @@ def _limit_of(problem: BaseException) -> LimitName:
     trace = problem.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if isinstance(problem, MemoryError | OSError) and trace is not None:
-        if trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE:
-            return ""
+    limit: LimitName = ""
     if isinstance(problem, MemoryError):
-        return "memory"
-    return "open_files" if isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE) else ""
+        limit = "memory"
+    elif isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
+        limit = "open_files"
+    own = limit and trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE
+    return "" if own else limit

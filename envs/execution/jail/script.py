@@ -130,7 +130,7 @@ class Script:
 
     def _settle(self, module: types.ModuleType) -> None:
         """Wait for the script's threads, run what is to run at its end, and have all it printed arrive."""
-        pools = sys.modules.get("concurrent.futures.thread")
+        pools: Any = sys.modules.get("concurrent.futures.thread")
         if pools is not None:
             pools._python_exit()
             pools._shutdown = False  # for the next text
@@ -199,7 +199,7 @@ def _flush(file: Any) -> None:
     try:
         file.flush()
     except BaseException:  # closed, detached, or of a class of the script's own
-        pass
+        return
 
 
 def _names(code: types.CodeType) -> set[str]:
