@@ -44,6 +44,8 @@ def as_array(kind: str, char: str, shape: tuple[int, ...], content: bytes) -> An
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         dtype = numpy.dtype(kind)
+        if not shape and not dtype.itemsize:  # an empty text, which says nonetheless that it has content
+            return numpy.zeros((), dtype)
         if len(content) != math.prod(shape) * dtype.itemsize:
             raise ValueError("another shape")
         return numpy.ndarray(shape, dtype, content).copy()

@@ -63,7 +63,7 @@ NO_ERROR = {
     "an attribute of its own": Gives("return type('T', (), {'a': 1})()", "ValueNotSent", "candidate(1).a"),
     "a sum of its own": Gives("return type('T', (), {'__add__': lambda s, o: 1})()", "ValueNotSent", "candidate(1) + 1"),
     "an item of its own": Gives(
-        "return type('T', (), {'__getitem__': lambda s, i: 1})()", "ValueNotSent", "candidate(1)['a']"
+        "return type('T', (), {'__getitem__': lambda s, i: {'a': 1}[i]})()", "ValueNotSent", "candidate(1)['a']"
     ),
     "a length of its own": Gives("return type('T', (), {'__len__': lambda s: 1})()", "ValueNotSent", "len(candidate(1))"),
     "a function": Gives("return lambda y: y", "ValueNotSent", "candidate(1)(2)"),

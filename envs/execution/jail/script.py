@@ -76,13 +76,13 @@ class Script:
             try:
                 for code in self._units:
                     exec(code, module.__dict__)
-                self._settle(module)
+                self._settle(module, output)
                 if not self._printed and callable(target := module.__dict__.get(self._entry_point)):
                     target()
             except SystemExit as problem:  # a script's usual end
                 if problem.code not in (None, 0):
                     raise
-            self._settle(module)
+            self._settle(module, output)
             module.__dict__.clear()  # a file on a number is written to its end, and closed, when nobody holds it
             if self._by_number:
                 gc.collect()  # nor may one close the number that the next text comes by
@@ -93,8 +93,8 @@ class Script:
         finally:
             _flush(output)
             raw.close()  # or what it could not write would stand in the next text's output
-            os.dup2(self._null, 0)
-            os.dup2(self._null, 1)
+            for number in (0, 1, 2):  # whatever the script did to them
+                os.dup2(self._null, number)
 
     def write(self, data: memoryview) -> int:
         """Write some of ``data``: as much as can be without waiting for a reader, since that is the same thread."""
@@ -121,14 +121,16 @@ class Script:
         self._printed.clear()
         os.dup2(self._writing, 1)
         _provide(text.encode("utf-8", "surrogatepass"))
-        stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
-        raw = _Output(self)
-        stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="surrogatepass")
+        source, raw = io.FileIO(0, closefd=False), _Output(self)
+        source.name, raw.name = "<stdin>", "<stdout>"
+        stdin: Any = io.TextIOWrapper(io.BufferedReader(source), encoding="utf-8")
+        stdout: Any = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="surrogatepass")
+        stdin.mode, stdout.mode = "r", "w"
         sys.stdin = sys.__stdin__ = stdin  # type: ignore[misc]
         sys.stdout = sys.__stdout__ = stdout  # type: ignore[misc]
         return stdout, raw
 
-    def _settle(self, module: types.ModuleType) -> None:
+    def _settle(self, module: types.ModuleType, output: io.TextIOWrapper) -> None:
         """Wait for the script's threads, run what is to run at its end, and have all it printed arrive."""
         pools: Any = sys.modules.get("concurrent.futures.thread")
         if pools is not None:
@@ -141,9 +143,9 @@ class Script:
                 for each in others:
                     each.join()
         atexit._run_exitfuncs()
-        for each in (*module.__dict__.values(), sys.stdout):
-            if isinstance(each, io.IOBase) or each is sys.stdout:
-                _flush(each)
+        files = [each for each in module.__dict__.values() if isinstance(each, io.IOBase)]
+        for each in (*files, sys.stdout, output):
+            _flush(each)
         self.drain()
 
     def _keep_flowing(self) -> None:
