@@ -356,7 +356,8 @@ class Encoder:
         kind = type(value)
         if isinstance(value, Opaque):
             raise OpaqueError("an object that was not sent cannot be sent back")
-        if kind.__name__ in self.own and self.names.get(kind.__name__) is kind:
+        is_own = kind.__name__ in self.own and self.names.get(kind.__name__) is kind
+        if is_own and (hasattr(value, "__dict__") or "__slots__" in vars(kind)):  # and not a library's by another name
             self.put_instance(value, depth)
             return
         if isinstance(value, Iterator):

@@ -37,7 +37,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codeduet.envs.execution import wire
-from codeduet.envs.execution.jail import program
+from codeduet.envs.execution.jail import program, script
 from codeduet.envs.execution.reading import decode
 from codeduet.envs.execution.values import encode, join
 
@@ -172,6 +172,11 @@ def _rehearse(limits: Limits) -> None:
             program.run(theirs.fileno(), limits)
         except wire.ClosedError:
             pass
+    streams = sys.stdin, sys.stdout, sys.__stdin__, sys.__stdout__
+    reading = script.Script([compile("print(input())", "", "exec")], "f", limits)
+    for _ in range(_REHEARSED):
+        reading.run("text")
+    sys.stdin, sys.stdout, sys.__stdin__, sys.__stdout__ = streams  # type: ignore[misc]
     for name in sys.modules.keys() - modules.keys():
         del sys.modules[name]
     sys.modules.update(modules)
