@@ -41,9 +41,10 @@ Not covered:
   chained at any length. Outside are tests that pass functions of their own to the target, call a function that it returns,
   look into an object of the program's own class (its attributes, its ``==``, its ``str``), send values into a generator,
   expect an argument to change after its call has returned or to be the same object in two calls, expect a rest in an
-  iterator that they pass (it is read to its end before the call), or read the program's source, its output or its module;
-  numpy's masked arrays and those whose items have fields. Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the
-  problems whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
+  iterator that they pass (it is read to its end before the call), are given one of numpy's masked arrays or one whose
+  items have fields, or read the program's source, its output or its module. Such a test fails for every program;
+  ``codeduet doctor --problems FILE`` finds the problems whose own reference is not solved. Calls that hang on earlier
+  answers may cost a program its limits twice.
 * When an iterator is asked: its first items are made as the call returns, the others when the tests want them. A
   defaultdict's own factory is called once as it is returned, and stands for itself by what it made.
 * Scripts that need more than standard input and output, by name or by number: a path such as ``/dev/stdin``, a file, a
