@@ -202,7 +202,8 @@ class _Pipes:
     def write(self, data: memoryview) -> int:
         """Write some of ``data``: as much as can be without waiting for a reader, since that is the same thread."""
         self._drain()
-        _bounded(self._printed, self._most)
+        if len(self._printed) > self._most:
+            raise TooLargeError("result_bytes")
         return os.write(1, data[:_AT_ONCE])
 
     def _drain(self) -> None:
@@ -279,7 +280,7 @@ def _start(function: Any, *arguments: Any) -> None:
     _thread.stack_size(before)
 
 
-def _bounded(printed: Any, most: int) -> Any:
+def _bounded(printed: bytes, most: int) -> bytes:
     if len(printed) > most:
         raise TooLargeError("result_bytes")
     return printed
