@@ -322,9 +322,11 @@ class Decoder:
         return array.array(self.word(), self.text())
 
     def take_stream(self, depth: int, generator: bool = False) -> Any:
-        truth, number = self.byte() == b"1", self.number()
+        kind, number = int(self.byte()), self.number()
         source = stand_ins.stream(*self.take_chunk(depth), number, self.more)
-        return source if generator else stand_ins.Stream(truth, source, self.looked)
+        if generator:
+            return source
+        return stand_ins.Stream(bool(kind & 1), source, self.looked if kind & 2 else None)
 
     def take_chunk(self, depth: int) -> tuple[list[Any], Any]:
         items = [self.take_apart(depth - 1) for _ in range(self.number())] if self.names else self.items(depth)

@@ -61,9 +61,9 @@ class Opaque:
         return item in self._items
 
     def __getattr__(self, name: str) -> Any:
-        error = AttributeError(name)
         # What a library tries on every object (copying, making an array of it) says nothing.
-        raise error if name.startswith("__") or "_looked" not in self.__dict__ else self._looked(error)
+        looked = None if name.startswith("__") else self.__dict__.get("_looked")
+        raise looked(AttributeError(name)) if looked else AttributeError(name)
 
     def __repr__(self) -> str:
         self._looked(TypeError("how the object the program returned shows itself is not known"))
@@ -240,17 +240,17 @@ class Stream:
     Args:
         truth: ``bool()`` of the iterator.
         source: its items.
-        looked: is told where the tests ask for more than that.
+        looked: is told where the tests ask for more than that; None where there is no more to it, as with a ``map``.
     """
 
-    def __init__(self, truth: bool, source: Iterator[Any], looked: Looked = _unnoticed) -> None:
+    def __init__(self, truth: bool, source: Iterator[Any], looked: Looked | None = None) -> None:
         self._truth = truth
         self._source = source
         self._looked = looked
 
     def __getattr__(self, name: str) -> Any:
-        error = AttributeError(name)
-        raise error if name.startswith("__") or "_looked" not in self.__dict__ else self._looked(error)
+        looked = None if name.startswith("__") else self.__dict__.get("_looked")
+        raise looked(AttributeError(name)) if looked else AttributeError(name)
 
     def __iter__(self) -> Stream:  # Self is newer than Python 3.10
         return self

@@ -301,7 +301,8 @@ class Encoder:
         if self.streams is not None:
             number = len(self.streams)
             self.streams.append(value)
-        self.write((b"g" if generator else b"y") + (b"1" if truth else b"0") + LENGTH.pack(number))
+        own = type(value).__module__ == self.names.get("__name__")
+        self.write((b"g" if generator else b"y") + b"%d" % (truth + 2 * own) + LENGTH.pack(number))
         self.put_chunk(value, depth)
 
     def put_chunk(self, source: Iterator[Any], depth: int) -> None:

@@ -73,6 +73,7 @@ IDIOMS = {
     "open(0, 'rb')": "d = open(0, 'rb').read().split()\nprint(sum(map(int, d[1:])))",
     "sys.stdin": "import sys\nnext(sys.stdin)\nfor line in sys.stdin:\n    print(sum(map(int, line.split())))",
     "sys.stdin.buffer": "import sys\nd = sys.stdin.buffer.read().split()\nprint(sum(map(int, d[1:])))",
+    "peek": "import sys\nassert sys.stdin.buffer.peek()\n" + SUM + "print(s)",
     "the number of sys.stdin": "import os, sys\nd = os.read(sys.stdin.fileno(), 999).split()\nprint(sum(map(int, d[1:])))",
     "fileinput": "import fileinput\nd = ' '.join(fileinput.input()).split()\nprint(sum(map(int, d[1:])))",
     "os.read": "import os\nd = os.read(0, 9999).split()\nprint(sum(map(int, d[1:])))",

@@ -136,6 +136,10 @@ RETURNED: dict[str, tuple[str, str]] = {
             "assert candidate and got == [1, 'error']"
         ),
     ),
+    "an iterator has no other methods": (
+        "map(str, [1])",
+        "got = candidate()\nassert not hasattr(got, 'tolist') and list(got) == ['1']",
+    ),
     "keys are a set": ("{1: 2}.keys()", "assert candidate() == {1} and 1 in candidate()"),
     "items are a set": ("{1: 2}.items()", "assert candidate() == {(1, 2)}"),
     "values are a sequence": ("{1: 2}.values()", "assert list(candidate()) == [2] and candidate() != [2]"),

@@ -740,7 +740,9 @@ _ENDS = (
         _strlen("raise ExceptionGroup('x', [KeyError('y')])"),
         "ExceptionGroup",
     ),
-    _case("exception-of-ten-megabytes", "leaves by exception", _strlen("raise ValueError('x' * 10**7)"), "result_bytes"),
+    _case(
+        "exception-of-ten-megabytes", "leaves by exception", _strlen("raise ValueError('x' * 10**7)"), "result_bytes"
+    ),
     _case(
         "exception-of-long-chain",
         "leaves by exception",
@@ -934,9 +936,7 @@ _ARGUMENTS = (
     _argument("argument-made-very-deep", "exec('for _ in range(100_000): l[:] = [l[:]]')", "result_depth"),
     _argument("argument-in-itself", "l.append(l)", "solved"),
     _argument("argument-of-endless-iterator", "l.append(iter(int, 1))", "solved"),
-    _argument(
-        "argument-of-hostile-object", "l.append(type('T', (), {'__iter__': lambda s: 1 / 0})())", "ValueNotSent"
-    ),
+    _argument("argument-of-hostile-object", "l.append(type('T', (), {'__iter__': lambda s: 1 / 0})())", "ValueNotSent"),
 )
 _WRAPPERS = (
     _of(

@@ -111,7 +111,7 @@ class _Memory:
     def begin(self, data: bytes) -> None:
         """Put them in their places; input gives ``data``."""
         self._kept = _Kept(self._most)
-        self._output = _place(io.BytesIO(data), self._kept)
+        self._output = _place(io.BufferedReader(io.BytesIO(data)), self._kept)
 
     def printed(self, _scope: dict[str, Any]) -> bool:
         """Tell whether anything was printed; ``_scope`` holds the script's global names."""
