@@ -18,6 +18,10 @@ STRICT = ConfigDict(extra="forbid")
 """Pydantic's setting for every config: an unknown key is an error, never ignored."""
 
 
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that every generator of random numbers takes."""
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TeamConfig:
     """Who acts.
@@ -71,7 +75,7 @@ class TeamConfig:
     tokenizer: str = ""
     context: int = Field(default=0, ge=0)
     gpu_share: float = Field(default=0.5, gt=0, lt=1)
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
 
     @property
     def agents(self) -> tuple[str, ...]:
@@ -194,7 +198,7 @@ class TrainConfig:
 
     out: str = "runs/train"
     init_from: str = ""
-    seed: int = 0
+    seed: Seed = 0
     algorithm: str = "magrpo"
     options: dict[str, Any] = Field(default_factory=dict)
     team: TeamConfig = TeamConfig()

@@ -10,6 +10,7 @@ import contextlib
 import math
 import resource
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +22,7 @@ from rich.progress import Progress
 
 from codeduet.agents import Engine, Formatter, MessageFormatter, PromptFormatter, derive_seed
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.out_of_memory import ERRORS, is_out_of_memory
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.algorithm import Algorithm, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
@@ -52,7 +54,7 @@ from codeduet.algorithms.show import (
     step_line,
     time_left,
 )
-from codeduet.envs import env, load_problems, raw_env, shared_executor
+from codeduet.envs import InputError, env, load_problems, raw_env, shared_executor
 from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
@@ -134,6 +136,8 @@ class Trainer:
         self.step = 0
         self.tokens = 0
         self._saved = 0  # the step of the newest checkpoint
+        self._begun = 0  # updates when the last step was whole
+        self._newest: Path | None = None  # that, as this process knows it
         self._told: set[str] = set()  # policies that were said to have skipped a step
         self.watch = Watch()
         if isinstance(self.engine, HFEngine):
@@ -151,7 +155,8 @@ class Trainer:
         """
         check_folder(self.run, resume=resume)
         make_folder(self.run)
-        if resume and (newest := latest_checkpoint(self.run)):
+        self._newest = newest = latest_checkpoint(self.run)
+        if resume and newest:
             optimizers = {name: learner.optimizer for name, learner in self.learners.items()}
             self.step, self.tokens = load_checkpoint(newest, self.team, optimizers)
             self._saved = self.step
@@ -168,19 +173,25 @@ class Trainer:
         """Tell whether the steps or the tokens are used up."""
         return is_over(self.config, self.step, self.tokens)
 
-    def train(self, progress: Progress | None = None) -> dict[str, float]:
+    def train(self, progress: Progress | None = None, *, begin: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Run to the end and return the last step's metrics.
 
         Args:
             progress: gets a bar; by default one of this run's own is shown.
+            begin: called once the run folder is this process's own, to write what else is to lie there.
 
         Raises:
+            InputError: another process is at work in the run folder, or has saved a checkpoint there since it was opened.
             Interrupted: a signal came; the last whole step is saved.
+            InputError: a step cannot be played or learnt, or memory ran out in it; the last whole step is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
         """
         make_folder(self.run)
         with contextlib.ExitStack() as stack:
             stack.enter_context(locked(self.run))
+            if latest_checkpoint(self.run) != self._newest:
+                raise InputError(f"another process has trained in {self.run} meanwhile: go on with that by --resume")
+            begin()
             stack.enter_context(put_off())
             log = MetricsLog(self.run, self.step, self._say)
             stack.callback(log.close)
@@ -196,6 +207,33 @@ class Trainer:
                         self.save()
                     stop.place = f"at step {self.step}, which is saved"
                 raise
+            except (InputError, FloatingPointError, *ERRORS) as error:
+                if not isinstance(error, InputError | FloatingPointError) and not is_out_of_memory(error):
+                    raise
+                traceback.clear_frames(error.__traceback__)  # of what they hold, memory is full
+                told = self._broke_off(error)
+            raise told
+
+    def _broke_off(self, error: Exception) -> Exception:
+        """Save the last whole step where weights are still as it left them, and return what there is to say."""
+        text = " ".join(str(error).split())
+        if is_out_of_memory(error):
+            text = f"out of memory: a smaller team.batch_size or sampling.max_new_tokens takes less ({text[:120]})"
+        kind = FloatingPointError if isinstance(error, FloatingPointError) else InputError
+        if self.step == self._saved:
+            return kind(text)
+        if self._begun != self._updates():
+            return kind(
+                f"{text}; step {self.step + 1} had begun to change weights: --resume goes on from the last saved step"
+            )
+        try:
+            self.save()
+        except FloatingPointError as worse:
+            return worse
+        return kind(f"{text}; stopped at step {self.step}, which is saved")
+
+    def _updates(self) -> int:
+        return sum(learner.begun for learner in self.learners.values())
 
     def _train(self, log: MetricsLog, progress: Progress) -> dict[str, float]:
         metrics: dict[str, float] = {}
@@ -277,6 +315,7 @@ class Trainer:
             "peak_memory_mib": peak_memory_mib(),
         }
         self.step += 1
+        self._begun = self._updates()
         return metrics, groups
 
     def evaluate(self) -> dict[str, float]:
@@ -336,7 +375,7 @@ class Trainer:
         folder = save_checkpoint(
             self.run, self.step, self.team, optimizers, keep=self.config.keep_checkpoints, tokens=self.tokens
         )
-        self._saved = self.step
+        self._saved, self._newest = self.step, folder
         return folder
 
     def _evaluate(self, log: MetricsLog) -> None:

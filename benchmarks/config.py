@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import types
 import typing
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from codeduet.envs import InputError
 from codeduet.envs.errors import nearest
+from codeduet.envs.files import write_whole
 
 T = TypeVar("T")
 
@@ -25,6 +27,12 @@ _MARKS = {
     "split": "bench",
 }  # fmt: skip
 """Keys that only one command's configs have."""
+
+_FIRST, _LAST = "# whole with its last line\n", "# end\n"
+"""What a run folder's config stands between, so that one that was cut off is known."""
+
+_ENDED = {"train": "show_every", "bench": "k", "reproduce": "k"}
+"""The key that every run folder's config of before has, of those without such lines: a later one may be missing."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -80,26 +88,29 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
         kind: its dataclass.
         source: the name of a packaged config, the path of a YAML file, or None for the defaults.
         overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
-            quotes around it aside.
+            quotes around it aside. A section's value changes the keys in it and leaves the others.
         base: what holds where neither says anything; by default the dataclass's defaults.
 
     Raises:
-        InputError: no such file, an unknown key (with the nearest name), or a value that does not fit.
+        InputError: no such file, one that was cut off, an unknown key (with the nearest name), or a value that does not fit.
     """
     tree = plain(base) if base is not None else {}
     if source is not None:
-        tree = _merged(tree, read_yaml(source))
+        tree = _merged(tree, read_yaml(source, kind))
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         # Quoted text is that within the quotes; any other is nothing but itself.
         verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
-        _set(tree, key.split("."), value if verbatim else _parsed(value, override), override)
+        changed = value if verbatim else _parsed(value, override)
+        _set(
+            tree, key.split("."), changed, override, within=dataclasses.is_dataclass(_annotation(kind, key.split(".")))
+        )
     try:
         config = TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
+        where = ".".join(_named(kind, error.errors()[0]["loc"]))
         overridden = any(f"{where}.".startswith(f"{override.partition('=')[0]}.") for override in overrides)
         raise InputError(_one_line(kind, error, None if overridden else source)) from None
     out = getattr(config, "out", "")
@@ -117,21 +128,55 @@ def _parsed(value: str, override: str) -> Any:
 
 def _is_text(kind: Any, keys: Sequence[str]) -> bool:
     """Tell whether a dotted key holds text, by the annotations of a config."""
+    kind = _annotation(kind, keys)
+    if typing.get_origin(kind) is typing.Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(kind))
+    return kind is str
+
+
+def _annotation(kind: Any, keys: Sequence[str]) -> Any:
+    """Return the type that a dotted key's value has by the annotations of a config, None where they do not say."""
     for key in keys:
         if dataclasses.is_dataclass(kind):
             kind = typing.get_type_hints(kind).get(key)
         elif typing.get_origin(kind) is dict:
             kind = typing.get_args(kind)[1]
         else:
-            return False
-    if typing.get_origin(kind) is typing.Literal:
-        return all(isinstance(choice, str) for choice in typing.get_args(kind))
-    return kind is str
+            return None
+    return kind
 
 
 def to_yaml(config: Any) -> str:
     """Return a config as the YAML that :func:`load_config` reads."""
     return str(yaml.dump(plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def write_config(run: Path, config: Any) -> None:
+    """Write the config of a run into its folder, whose lock the caller holds."""
+    write_whole(run / "config.yaml", f"{_FIRST}{to_yaml(config)}{_LAST}")
+
+
+def read_config(kind: type[T], run: Path) -> T:
+    """Read the config of a run folder.
+
+    Raises:
+        InputError: there is none, it was cut off, or a key or value of it does not fit.
+    """
+    source = str(run / "config.yaml")
+    tree = read_yaml(source, kind)
+    # A file of an earlier version has fewer keys and no last line: it is whole if it has the key that was the last.
+    ended = _ENDED.get(_command(_keys(kind)) or "")
+    if ended and ended not in tree:
+        raise InputError(_cut_off(source, tree, kind))
+    return load_config(kind, source)
+
+
+def _cut_off(source: str, tree: Iterable[str], kind: Any) -> str:
+    missing = ", ".join(name for name in (_keys(kind) if kind else ()) if name not in set(tree))
+    return (
+        f"{source} was cut off{f', without {missing}' if missing else ''}: put these back as they were, or begin anew with "
+        "another out="
+    )
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -161,21 +206,33 @@ def command_of(run: Path) -> str | None:
     return _command(read_yaml(str(saved))) if saved.is_file() else None
 
 
-def difference(before: Any, after: Any) -> str:
-    """Return the first key in which two configs of one kind differ, with both values; ``""`` where none does."""
-    return _difference(plain(before), plain(after))
+def difference(before: Any, after: Any, same: Callable[[str, Any, Any], bool] = lambda key, one, other: False) -> str:
+    """Return the first key in which two configs of one kind differ, with both values; ``""`` where none does.
+
+    Args:
+        before: one.
+        after: the other.
+        same: tells of a dotted key whether two values that differ mean the same.
+    """
+    return _difference(plain(before), plain(after), same)
 
 
-def _difference(before: dict[str, Any], after: dict[str, Any], path: str = "") -> str:
+def _difference(
+    before: dict[str, Any], after: dict[str, Any], same: Callable[[str, Any, Any], bool], path: str = ""
+) -> str:
     for key, value in before.items():
         other, name = after.get(key), f"{path}{key}"
         if isinstance(value, dict) and isinstance(other, dict):
-            if found := _difference(value, other, f"{name}."):
+            if found := _difference(value, other, same, f"{name}."):
                 return found
-        elif value != other:
+        elif value != other and not same(name, value, other):
             return f"{name} is {value!r} there and {other!r} here"
     added = next((key for key in after if key not in before), None)
     return f"{path}{added} is {after[added]!r} here only" if added else ""
+
+
+def _keys(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def _command(keys: Iterable[str]) -> str | None:
@@ -183,11 +240,16 @@ def _command(keys: Iterable[str]) -> str | None:
     return next((command for key, command in _MARKS.items() if key in known), None)
 
 
-def read_yaml(source: str) -> dict[str, Any]:
+def read_yaml(source: str, kind: Any = None) -> dict[str, Any]:
     """Read keys and values from a YAML file, or from a packaged config by its name.
 
+    Args:
+        source: which.
+        kind: the dataclass of the config that it is to be as a whole; without one what is left of a file is read, if it
+            still tells whose config it is.
+
     Raises:
-        InputError: there is none, or it is not YAML.
+        InputError: there is none, it is not YAML, or it was cut off.
     """
     path = Path(source)
     if not path.is_file():
@@ -206,16 +268,23 @@ def read_yaml(source: str) -> dict[str, Any]:
         raise InputError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{source} must hold keys and values")
+    cut = text.startswith(_FIRST.encode()) and _LAST.encode() not in text
+    if cut and (kind or not _command(tree)):
+        raise InputError(_cut_off(source, tree, kind))
     return tree
 
 
-def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str, *, within: bool) -> None:
+    """Set a dotted key; ``within`` the section that it is, if keys and values are given."""
     for key in keys[:-1]:
         child = tree.setdefault(key, {})
         if not isinstance(child, dict):
             raise InputError(f"{override!r}: {key} is a value and holds no keys")
         tree = child
-    tree[keys[-1]] = value
+    before = tree.get(keys[-1])
+    tree[keys[-1]] = (
+        _merged(before, value) if within and isinstance(before, dict) and isinstance(value, dict) else value
+    )
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -229,17 +298,46 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path = _named(kind, first["loc"])
     where = f" in {source}" if source else ""
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         owner = kind
         for key in path[:-1]:
             owner = typing.get_type_hints(owner).get(key, owner)
-        known = [field.name for field in dataclasses.fields(owner)]
+        known = _keys(owner)
         unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == first["type"]]
-        mine, theirs = _command(field.name for field in dataclasses.fields(kind)), _command(unknown)
+        mine, theirs = _command(_keys(kind)), _command(unknown)
         if source and theirs not in (None, mine):
             return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
-        return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"config key {'.'.join(path)!r}{where}: {message}, not {first['input']!r}"
+        elsewhere = [key for key in _dotted(kind) if key.rpartition(".")[2] == path[-1]]
+        meant = f"; did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else nearest(path[-1], known)
+        return f"unknown config key {'.'.join(path)!r}{where}{meant}"
+    # A value that may be of several types has an error for each.
+    messages = dict.fromkeys(
+        e["msg"][0].lower() + e["msg"][1:] for e in error.errors() if _named(kind, e["loc"]) == path
+    )
+    return f"config key {'.'.join(path)!r}{where}: {' or '.join(messages)}, not {first['input']!r}"
+
+
+def _named(kind: Any, place: Iterable[int | str]) -> list[str]:
+    """Return the keys in an error's place: of a value that may be of several types, the type tried stands behind them."""
+    names = []
+    for part in place:
+        if kind is None or not (dataclasses.is_dataclass(kind) or typing.get_origin(kind) in (dict, list)):
+            break
+        names.append(str(part))
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(str(part))
+            if types.NoneType in typing.get_args(kind) and len(typing.get_args(kind)) == 2:
+                kind = typing.get_args(kind)[0]
+        else:
+            kind = typing.get_args(kind)[-1]
+    return names
+
+
+def _dotted(kind: Any, path: str = "") -> Iterator[str]:
+    for key, value in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(value):
+            yield from _dotted(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"

@@ -32,7 +32,7 @@ from codeduet.agents.team import (
 )
 from codeduet.algorithms.checkpoint import find_checkpoint, read_state
 from codeduet.algorithms.config import TeamConfig, TrainConfig
-from codeduet.benchmarks.config import command_of, load_config
+from codeduet.benchmarks.config import command_of, read_config
 from codeduet.benchmarks.model_card import Exported, card
 from codeduet.benchmarks.serving import Kind, Served, write_bench
 from codeduet.envs import InputError
@@ -120,7 +120,7 @@ def _read(run: Path) -> _Source:
         inside = f"; of the trainings in it name one, such as {trainings[0]}" if trainings else ""
         raise InputError(f"{run} is no training run: {held}{inside}")
     checkpoint = checkpoint or find_checkpoint(run)
-    return _Source(run, load_config(TrainConfig, str(run / "config.yaml")), checkpoint, read_state(checkpoint))
+    return _Source(run, read_config(TrainConfig, run), checkpoint, read_state(checkpoint))
 
 
 def _check_weights(source: _Source, agent: str) -> None:

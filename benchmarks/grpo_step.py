@@ -4,9 +4,10 @@
     python -m codeduet.benchmarks.grpo_step --model FOLDER --problems 2 --against "OTHER COMMAND"
 
 bfloat16, adapters of rank 16 on every linear layer, prompts of 250 tokens, 128 new tokens each whatever the model would
-say, a trivial reward. ``--against`` runs another command in turn with this one, A B A B, each ``--rounds`` times; that
-command prints a JSON line with ``step_s_median`` and ``peak_memory_mib`` last: TRL's is ``benchmarks/peers/trl_step.py``,
-for an environment that has TRL. Printed are each round's seconds and memory, and the median of the rounds' ratios.
+say, a trivial reward. ``--against`` has another command step in turn with this one, A B A B, ``--rounds`` times after one to
+warm up: one that takes a step for every line it reads and answers with ``step_s`` and ``peak_memory_mib``, as this one does
+with ``--on-demand``. TRL's is ``benchmarks/peers/trl_step.py``, for an environment that has TRL. Printed are each round's
+seconds and memory, and the median of the rounds' ratios.
 """
 
 from __future__ import annotations
@@ -14,13 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-
-import torch
 
 from codeduet import libraries
 from codeduet.agents import Request, Sampling
@@ -39,17 +37,19 @@ from codeduet.benchmarks.speed.generation import Load, endless
 def main(arguments: Sequence[str] | None = None) -> None:
     """Time steps, or compare with another command."""
     options = _parse(arguments)
-    if not options.against:
-        print(json.dumps(time_steps(options)))
+    if options.against:
+        mine = [sys.executable, "-m", "codeduet.benchmarks.grpo_step", "--on-demand", "--model", options.model]
+        for name in ("problems", "group", "prompt_tokens", "new_tokens", "micro_batch_tokens"):
+            mine += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+        print(json.dumps(beside.compare_steps(mine, shlex.split(options.against), options.rounds)))
         return
-    mine = [sys.executable, "-m", "codeduet.benchmarks.grpo_step", "--model", options.model]
-    for name in ("problems", "group", "prompt_tokens", "new_tokens", "steps", "micro_batch_tokens"):
-        mine += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    print(json.dumps(beside.compare(mine, shlex.split(options.against), options.rounds)))
+    lines = sys.stdin if options.on_demand else range(options.rounds + 1)
+    for row in time_steps(options, lines):
+        print(json.dumps(row), flush=True)
 
 
-def time_steps(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the median seconds of a step in this process, the first left out, and its peak of memory."""
+def time_steps(options: argparse.Namespace, asked: Iterable[object]) -> Iterator[dict[str, Any]]:
+    """Take a step for each that is ``asked``: its seconds and the process's peak of memory so far."""
     libraries.quieten()
     team = endless(load_team(options.model, agents=("main",), dtype="bfloat16"))
     engine = HFEngine(team, batch_size=options.problems * options.group)
@@ -57,16 +57,10 @@ def time_steps(options: argparse.Namespace) -> dict[str, Any]:
     prompts = Load(options.problems, options.group, options.prompt_tokens, options.new_tokens).prompts(
         vocabulary(team["main"].activate())
     )
-    seconds = []
-    for step in range(options.steps):
+    for step, _ in enumerate(asked):
         began = time.perf_counter()
         _step(engine, learner, prompts, step, options)
-        seconds.append(time.perf_counter() - began)
-    return {
-        "step_s_median": round(statistics.median(seconds[1:] or seconds), 3),
-        "peak_memory_mib": round(peak_memory_mib(), 1),
-        "torch": torch.__version__,
-    }
+        yield {"step_s": round(time.perf_counter() - began, 3), "peak_memory_mib": round(peak_memory_mib(), 1)}
 
 
 def _step(
@@ -98,10 +92,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", required=True, help="a transformers folder")
     for name, default in (
-        ("problems", 2), ("group", 4), ("prompt-tokens", 250), ("new-tokens", 128), ("steps", 3), ("rounds", 3),
+        ("problems", 2), ("group", 4), ("prompt-tokens", 250), ("new-tokens", 128), ("rounds", 3),
         ("micro-batch-tokens", 2048),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--on-demand", action="store_true", help="a step for every line of input")
     parser.add_argument("--against", default="", help="a command to compare with")
     return parser.parse_args(arguments)
 

@@ -31,11 +31,12 @@ from codeduet.algorithms import Trainer
 from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.checks import check_training, is_over, mains_of
-from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, TeamConfig, TrainConfig
+from codeduet.algorithms.config import STRICT, EnvConfig, OptimConfig, SamplingConfig, Seed, TeamConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
+from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.show import WITHIN, make_progress
 from codeduet.algorithms.trainer import task_ids
-from codeduet.benchmarks.config import check_free, difference, load_config, to_yaml
+from codeduet.benchmarks.config import check_free, difference, read_config, write_config
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, Row, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench, choose_problems, versions
@@ -91,7 +92,7 @@ class ReproduceConfig:
     """
 
     out: str = "runs/reproduce"
-    seed: int = 0
+    seed: Seed = 0
     protocol: Protocol = "sound"
     rows: list[RowName] = Field(default_factory=lambda: list(get_args(RowName)), min_length=1)
     note: str = ""
@@ -263,23 +264,25 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     """
     console = console or Console(markup=False)
     parts = plan(config)
-    config = open_run(config)
     rows: dict[RowName, dict[str, Any]] = {}
-    with locked(Path(config.out)), make_progress(console, PlanProgress) as progress:
-        for line in memory_plans(config, progress.console):
-            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        progress.begin(parts)
-        for number, part in enumerate(parts):
-            progress.start_part(number)
-            _do(config, part, rows.setdefault(part.row.name, {}), progress)
-        progress.start_part(len(parts))
-    results = summarise(config, rows)
-    write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
+    make_folder(Path(config.out))
+    with locked(Path(config.out)):
+        config = open_run(config)
+        with make_progress(console, PlanProgress) as progress:
+            for line in memory_plans(config, progress.console):
+                progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            progress.begin(parts)
+            for number, part in enumerate(parts):
+                progress.start_part(number)
+                _do(config, part, rows.setdefault(part.row.name, {}), progress)
+            progress.start_part(len(parts))
+        results = summarise(config, rows)
+        write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 
 def open_run(config: ReproduceConfig) -> ReproduceConfig:
-    """Make the run folder, or go on in it; return the config with the folder's name as it was at the start.
+    """Begin in the run folder, whose lock the caller holds, or go on; return the config with its name as it was at the start.
 
     Raises:
         InputError: the folder holds samples or checkpoints of another config, or was begun elsewhere.
@@ -289,15 +292,15 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
     check_free(run, "reproduce")
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
-        before = load_config(ReproduceConfig, str(saved))
-        if changed := difference(_as_free_as(before, config), config):
+        before = read_config(ReproduceConfig, run)
+        if changed := difference(_as_free_as(before, config), config, same_place):
             raise InputError(f"{run} holds a run of another config ({changed}): choose another --out, or delete it")
         if Path(before.out).resolve() != run.resolve():
             raise InputError(
                 f"{run} was begun as {before.out}: a run goes on only where it was begun{_where(before, run)}"
             )
         config = replace(config, out=before.out)
-    write_whole(saved, to_yaml(config))
+    write_config(run, config)
     return config
 
 
@@ -372,16 +375,16 @@ def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
             f"{run / 'checkpoints'} is gone, whose team wrote the samples beside it: put it back, or delete {run.parent}, "
             "to train and sample again"
         )
-    if not done:  # cut off before its first checkpoint, if at all: from the start
-        for name in ("metrics.jsonl", "completions.jsonl"):
-            (run / name).unlink(missing_ok=True)
+    if not done and run.is_dir():  # cut off before its first checkpoint: from the start
+        with locked(run):
+            for name in ("metrics.jsonl", "completions.jsonl"):
+                (run / name).unlink(missing_ok=True)
     if not _is_done(config):
         trainer = Trainer(config)
         with contextlib.closing(trainer.engine):
             progress.console.print(trainer.plan.line(), markup=False, highlight=False, soft_wrap=True)
             trainer.open(resume=bool(done))
-            write_whole(run / "config.yaml", to_yaml(config))
-            trainer.train(progress)
+            trainer.train(progress, begin=lambda: write_config(run, config))
     return trained(run)
 
 

@@ -194,8 +194,8 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
         super().__init__()  # type: ignore[no-untyped-call]
         if tuple(agents) not in ((HELPER, MAIN), (MAIN,)):
             raise InputError(f"agents must be ({HELPER!r}, {MAIN!r}) or ({MAIN!r},), not {tuple(agents)}")
-        if max_turns < 1:
-            raise InputError(f"max_turns must be at least 1, not {max_turns}")
+        if isinstance(max_turns, bool) or not isinstance(max_turns, int) or max_turns < 1:
+            raise InputError(f"max_turns must be a whole number from 1 on, not {max_turns!r}")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"unknown render_mode {render_mode!r}: choose human, ansi or None")
         if feedback not in get_args(Feedback):

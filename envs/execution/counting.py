@@ -27,6 +27,7 @@ UNIT = "__codeduet_unit__"
 GUARD = "__codeduet_guard__"
 PART = "__codeduet_part__"
 METHOD = "__codeduet_method__"
+TEST = "__codeduet_test__"
 CASES = "__codeduet_cases__"
 _CASE = "__codeduet_case_"
 
@@ -85,11 +86,6 @@ class Counter:
         function.body = self.block(function.body, scope)
         self._displays = around
 
-    def method(self, owner: str, name: str) -> ast.stmt:
-        """Return a statement that runs the method of a test class, as a unit."""
-        run = ast.Expr(_call(METHOD, ast.Name(id=owner, ctx=ast.Load()), ast.Constant(name)))
-        return self._unit(run, _Loops())
-
     def _unit(self, statement: ast.stmt, loops: _Loops) -> ast.stmt:
         index: ast.expr = ast.Constant(0)
         size = 1
@@ -109,7 +105,7 @@ class Counter:
                 return (self._unit(ast.Assert(test, None), loops) if scope.at(test) else statement), ""
             case ast.Expr(value=ast.Call() as call):
                 return self._call(statement, call, scope, loops)
-            case ast.Assign() | ast.AnnAssign() | ast.Return():
+            case ast.Assign() | ast.AnnAssign() | ast.Return() | ast.Expr():
                 if scope.at(statement) and self._asserting(statement):
                     return self._unit(statement, loops), ""
             case ast.For():
@@ -141,6 +137,8 @@ class Counter:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if not scope.at(statement):
             return statement, ""
+        if name in (TEST, METHOD):
+            return self._unit(statement, loops), ""
         function = self._functions.get(name)
         if isinstance(function, ast.FunctionDef) and self._expands(function, loops):
             inner = Scope(scope.looks | _parameters_that_look(function, call, scope))
@@ -149,7 +147,10 @@ class Counter:
             self.function(function, inner)
             if self.total > seen:
                 return statement, PART
-        if _called(call).lower().startswith("assert") or (function is not None and self._fails(function)):
+        if isinstance(function, ast.AsyncFunctionDef):  # nothing waits for it, so that it would always hold
+            return statement, ""
+        is_test = function is not None and (name.startswith("test") or self._fails(function))
+        if is_test or _called(call).lower().startswith("assert") or self._asserting(statement):
             return self._unit(statement, loops), ""
         return statement, ""
 
@@ -164,7 +165,7 @@ class Counter:
 
     def _fails(self, function: _Function, seen: frozenset[str] = frozenset()) -> bool:
         """Tell whether a function asserts or raises, or calls one that does."""
-        if any(isinstance(part, ast.Assert | ast.Raise) for part in ast.walk(function)):
+        if _fails_by_itself([function]):
             return True
         return any(
             isinstance(part, ast.Call)
@@ -177,11 +178,15 @@ class Counter:
 
     def _asserting(self, statement: ast.stmt) -> bool:
         """Tell whether a statement calls a function of the tests that asserts."""
-        calls = [_called(part) for part in ast.walk(statement) if isinstance(part, ast.Call)]
-        return any(
-            name in self._functions and any(isinstance(part, ast.Assert) for part in ast.walk(self._functions[name]))
-            for name in calls
-        )
+        waiting: list[ast.AST] = [statement]
+        while waiting:
+            node = waiting.pop()
+            function = self._functions.get(_called(node)) if isinstance(node, ast.Call) else None
+            if function is not None and any(isinstance(part, ast.Assert) for part in ast.walk(function)):
+                return True
+            if not isinstance(node, ast.Lambda):  # which may be called later, or never
+                waiting += ast.iter_child_nodes(node)
+        return False
 
     def _loop(self, statement: ast.For, scope: Scope, loops: _Loops) -> tuple[ast.stmt, str]:
         rounds = None if loops.open else self._displays.length(statement.iter)
@@ -260,7 +265,18 @@ def _counts(body: Sequence[ast.stmt], scope: Scope) -> bool:
 
 
 def _fails_by_itself(body: Sequence[ast.stmt]) -> bool:
-    return any(isinstance(part, ast.Assert | ast.Raise) for node in body for part in ast.walk(node))
+    return any(isinstance(part, ast.Assert | ast.Raise) or _gives_up(part) for node in body for part in ast.walk(node))
+
+
+def _gives_up(node: ast.AST) -> bool:
+    """Tell whether a part of the tests leaves them with an error: ``sys.exit(1)``."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="sys"), attr="exit") | ast.Name(id="exit" | "quit"),
+            args=[ast.Constant(value=status)],
+        ):
+            return bool(status)
+    return False
 
 
 def _catches_assertions(handler: ast.ExceptHandler) -> bool:

@@ -21,7 +21,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codeduet.envs.errors import InputError
-from codeduet.envs.execution.counting import CASES, GUARD, METHOD, PART, UNIT, Counter, methods_of_classes
+from codeduet.envs.execution.collecting import (
+    NOT_PLAIN,
+    beside_check,
+    calls_of_tests,
+    hidden_test,
+    statements_of,
+)
+from codeduet.envs.execution.counting import CASES, GUARD, METHOD, PART, TEST, UNIT, Counter
+from codeduet.envs.execution.running import left_out, run_method, run_test
 from codeduet.envs.execution.scope import Scope, names_in
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
@@ -104,10 +112,16 @@ def _instrumented(source: Source, entry_point: str) -> tuple[ast.Module, Counted
     checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
     by_name = not checks or not checks[-1].args.args
     if by_name:
+        if any(isinstance(node, ast.AsyncFunctionDef) and node.name == "check" for node in tree.body):
+            raise InputError("its check(candidate) is async, and nothing would wait for it: make it a plain function")
         total = _count_top_level(tree, entry_point)
         if not total:
+            if hidden := hidden_test(tree):
+                raise InputError(NOT_PLAIN.format(hidden))
             raise InputError(f"its tests define no function check(candidate), and none of them calls {entry_point}")
     else:
+        if beside := beside_check(tree, "check", entry_point):
+            raise InputError(f"its test {beside} stands beside check(candidate), which alone is run: call it there")
         total = _count_check(tree, checks[-1])
         if not total:
             raise InputError("no assert in check(candidate) looks at the candidate")
@@ -135,33 +149,17 @@ def _count_check(tree: ast.Module, check: ast.FunctionDef) -> int:
 
 def _count_top_level(tree: ast.Module, entry_point: str) -> int:
     """Instrument tests that call the target by its name, and have test functions and test classes run."""
-    body: list[ast.stmt] = []
-    for node in tree.body:  # a main block runs too, but for the call of a test runner: that is us
-        main = isinstance(node, ast.If) and "__name__" in names_in(node.test)
-        body += [part for part in (node.body if isinstance(node, ast.If) and main else [node]) if not _runs_tests(part)]
-    called = frozenset().union(*map(names_in, body))
-    for node in list(body):
-        plain = isinstance(node, ast.FunctionDef) and not node.args.args and not node.decorator_list
-        if isinstance(node, ast.FunctionDef) and plain and node.name.startswith("test") and node.name not in called:
-            body.append(ast.Expr(ast.Call(ast.Name(node.name, ast.Load()), [], [])))
-    tree.body = body
+    body = statements_of(tree)
     scope = Scope({entry_point})
     scope.grow(body)
+    tree.body = [*body, *calls_of_tests(body, scope)]
     counter = Counter(tree)
-    tree.body = counter.block(body, scope)
-    tree.body += [counter.method(owner, name) for owner, name in methods_of_classes(tree) if owner in scope.looks]
+    tree.body = counter.block(tree.body, scope)
     return counter.total
 
 
 def _calls(node: ast.AST, names: set[str]) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-
-
-def _runs_tests(node: ast.stmt) -> bool:
-    match node:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="unittest" | "pytest"), attr="main"))):
-            return True
-    return False
 
 
 class Check:
@@ -180,6 +178,7 @@ class Check:
         self.total = counted.total
         self._entry_point = problem.entry_point
         self._by_name = counted.by_name
+        self._text = problem.source.text
         try:
             self._preamble = compile(problem.preamble, "<prompt>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError) as error:
@@ -202,7 +201,7 @@ class Check:
             exec(self._preamble, namespace)
             namespace[self._entry_point] = self._reference or candidate
             namespace |= {UNIT: recorder.unit, GUARD: recorder.guard, PART: recorder.part}
-            namespace |= {METHOD: _run_method, CASES: _numbered}
+            namespace |= {METHOD: run_method, TEST: run_test, CASES: _numbered}
             random.seed(self._seed)
             exec(self._tests, namespace)
             if not self._by_name:
@@ -215,6 +214,10 @@ class Check:
         if recorder.swallowed and findings.broken is None:
             recorder.broken(recorder.swallowed[0])
         return findings
+
+    def left_out(self) -> str:
+        """Return the name of a test that the last run made and did not run, as its text does not show it; or ``""``."""
+        return left_out(self.names, self._text, "<tests>") if self._by_name else ""
 
 
 def _numbered(cases: Iterable[Any], rounds: int) -> Iterator[tuple[int, Any]]:
@@ -327,33 +330,6 @@ class _Guard:
             for index in self.asked:  # a loop that was cut short has not shown that its asserts hold every time
                 self.recorder.findings.passed[index] = False
         return True
-
-
-def _run_method(kind: type, name: str) -> None:
-    """Run the test method ``name`` of a class; raises what it raised, or AssertionError if it was skipped."""
-    import unittest  # here, as few tests need it
-
-    class Result(unittest.TestResult):
-        raised: BaseException | None = None
-
-        def addError(self, test: object, err: Any) -> None:  # noqa: N802  # unittest's own names
-            self.raised = self.raised or err[1]
-
-        addFailure = addError  # noqa: N815
-
-        def addSubTest(self, test: object, subtest: object, err: Any) -> None:  # noqa: N802
-            if err is not None:
-                self.raised = self.raised or err[1]
-
-    if not issubclass(kind, unittest.TestCase):  # pytest's kind of class
-        getattr(kind(), name)()
-        return
-    result = Result()
-    unittest.TestSuite([kind(name)]).run(result)  # as a suite, for the fixtures of the class
-    if result.raised is not None:
-        raise result.raised
-    if result.skipped or not result.testsRun:
-        raise AssertionError("it was not run")
 
 
 def _load_reference(problem: Problem) -> Callable[..., Any] | None:

@@ -17,11 +17,13 @@ from typing import Any, TypeAlias
 from codeduet.envs.errors import InputError
 from codeduet.envs.execution import imports, wire
 from codeduet.envs.execution.candidate import Known
+from codeduet.envs.execution.collecting import NOT_PLAIN
 from codeduet.envs.execution.evaluator import Evaluator, open_jail
 from codeduet.envs.execution.instrument import Check, classes_of, parse_trusted
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
+from codeduet.envs.execution.running import UnrunnableError
 from codeduet.envs.problems import Problem
 from codeduet.envs.tests import Source
 
@@ -155,6 +157,9 @@ def _try(problem: Problem, _job: dict[str, Any], _evaluator: _Evaluators) -> dic
 
         errors += known.check.run(dummy).errors
     refused = imports.missing(errors)
+    unrunnable = next((str(error) for error in errors if isinstance(error, UnrunnableError)), "")
+    if not refused and (unrunnable or (name := known.check.left_out())):
+        refused = unrunnable or NOT_PLAIN.format(name)
     if not refused and errors and (undefined := _undefined(errors[0], problem)):
         if undefined in _defined(
             problem.canonical_solution

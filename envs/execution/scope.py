@@ -44,7 +44,8 @@ class Scope:
                 case ast.For(target=target, iter=source, body=inner, orelse=orelse):
                     looks = under or self.at(source)
                     self._assign([target], looks)
-                    self._follow([*inner, *orelse], under=looks)
+                    self._follow(inner, under=looks)
+                    self._follow(orelse, under=looks or self._left_by_looking(inner))
                 case ast.While(test=test, body=inner, orelse=orelse) | ast.If(test=test, body=inner, orelse=orelse):
                     self._follow([*inner, *orelse], under=under or self.at(test))
                 case ast.With(items=items, body=inner):
@@ -69,6 +70,13 @@ class Scope:
                     self._follow(statement.body, under=under)  # it may append to a list of the function around it
                 case _:
                     pass
+
+    def _left_by_looking(self, body: Iterable[ast.stmt]) -> bool:
+        """Tell whether a loop is left, past its ``else``, under a condition that looks at the candidate."""
+        conditions = [part for node in body for part in ast.walk(node) if isinstance(part, ast.If)]
+        return any(
+            self.at(part.test) and any(isinstance(inner, ast.Break) for inner in ast.walk(part)) for part in conditions
+        )
 
     def _assign(self, targets: Iterable[ast.expr], looks: bool) -> None:
         if looks:

@@ -48,6 +48,7 @@ class ProblemSet:
         problems: in file order.
         form: the name of its format.
         left_out: task id -> why its tests can be put to no program.
+        unmet: task id -> of its tests, how many its own reference passes, and how many there are; they differ.
         contradicted: examples that prompts show and their references do not pass, as (task id, assert line); they stay out
             of ``Problem.examples``.
     """
@@ -56,6 +57,7 @@ class ProblemSet:
     form: str
     left_out: tuple[tuple[str, str], ...] = ()
     contradicted: tuple[tuple[str, str], ...] = ()
+    unmet: tuple[tuple[str, int, int], ...] = ()
 
     def line(self) -> str:
         """Return what was loaded, in one line."""
@@ -66,6 +68,13 @@ class ProblemSet:
             said += f"; left out {len(self.left_out)} whose tests no program can be put to: {ids}{more}"
         if self.contradicted:
             said += f"; {len(self.contradicted)} examples of theirs are contradicted by the reference and not used"
+        if self.unmet:
+            each = ", ".join(f"{task_id} ({passed} of {total} pass)" for task_id, passed, total in self.unmet[:5])
+            more = ", ..." if len(self.unmet) > 5 else ""
+            said += (
+                f"; the references of {len(self.unmet)} fail tests of their own, so that no program may solve them: "
+            )
+            said += each + more
         return said
 
 
@@ -153,7 +162,8 @@ def from_rows(rows: Iterable[tuple[int, Row]], origin: str, *, tried: bool = Tru
     if not kept:
         raise InputError(f"{origin}: {next(iter(left_out.values()))}")
     confirmed, contradicted = _confirm(kept)
-    return ProblemSet(tuple(confirmed), form.NAME, tuple(left_out.items()), tuple(contradicted))
+    unmet = () if form.__name__.endswith("evalplus") else _unmet(kept)  # there its values are what the tests expect
+    return ProblemSet(tuple(confirmed), form.NAME, tuple(left_out.items()), tuple(contradicted), unmet)
 
 
 def with_examples(problem: Problem) -> Problem:
@@ -189,6 +199,22 @@ def _confirm(problems: list[Problem]) -> tuple[list[Problem], list[tuple[str, st
     return confirmed, contradicted
 
 
+def _unmet(problems: list[Problem]) -> tuple[tuple[str, int, int], ...]:
+    """Have the references run the tests; return the task id of each that fails one, how many it passes, and of how many.
+
+    A test may be one that nothing passes: one that is not reached, since it stands behind ``continue``, say.
+    """
+    from codeduet.envs.execution.rehearsal import rehearse
+
+    asked = [problem for problem in problems if problem.canonical_solution]
+    answers = rehearse([{"do": "pass", "problem": problem.to_wire()} for problem in asked])
+    return tuple(
+        (problem.task_id, sum(answer["passed"]), len(answer["passed"]))
+        for problem, answer in zip(asked, answers, strict=True)
+        if not all(answer["passed"])
+    )
+
+
 def format_of(row: Row, where: str) -> ModuleType:
     """Return the module of the format that a row has, or comes nearest to.
 
@@ -199,7 +225,10 @@ def format_of(row: Row, where: str) -> ModuleType:
     for module in modules:
         if row.keys() >= set(module.KEYS):
             return module
-    best = max(modules, key=lambda module: len(row.keys() & set(module.KEYS)) / len(module.KEYS))
+    # The inputs are EvalPlus's mark: its other keys are HumanEval's.
+    inputs = bool({"base_input", "plus_input"} & row.keys())
+    likely = [module for module in modules if inputs or not module.__name__.endswith("evalplus")]
+    best = max(likely, key=lambda module: len(row.keys() & set(module.KEYS)) / len(module.KEYS))
     if len(row.keys() & set(best.KEYS)) >= _LEAST_SHARED_KEYS:
         return best
     if "task_id" in row:  # all have that, and what is missing is said best of the oldest

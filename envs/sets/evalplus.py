@@ -60,9 +60,7 @@ def read(row: Row, where: str) -> tuple[Problem, Callable[[list[Any]], Problem]]
         if not functions:
             raise InputError(f"{where}: field 'canonical_solution' does not define {name}")
         prompt = stub(name, _docstring(prompt), signature_line(program, functions[-1]))
-    atol = row.get("atol") or 0.0
-    if isinstance(atol, bool) or not isinstance(atol, int | float):
-        raise InputError(f"{where}: field 'atol' must be a number, not {atol!r}")
+    atol = fields.tolerance(row, where)
     mbpp = task_id.startswith("Mbpp/")
     compare: Compare = "set" if mbpp and name in _SETS else "none" if mbpp and name in _MATCHES else "equal"
     if name == "find_zero":
@@ -71,7 +69,7 @@ def read(row: Row, where: str) -> tuple[Problem, Callable[[list[Any]], Problem]]
     check_prompt(asked, where)
 
     def finish(given: list[Any]) -> Problem:
-        return Problem(task_id, prompt, name, code, Cases(given, float(atol), compare), split=fields.split(row, where))
+        return Problem(task_id, prompt, name, code, Cases(given, atol, compare), split=fields.split(row, where))
 
     return asked, finish
 

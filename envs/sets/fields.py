@@ -69,6 +69,18 @@ def function_name(row: Row, where: str, name: str = "entry_point") -> str:
     return value
 
 
+def tolerance(row: Row, where: str) -> float:
+    """Return how far numbers may be from the expected ones, field ``atol``; 0 where it is missing or null.
+
+    Raises:
+        InputError: it is no finite number from 0 on.
+    """
+    value = row.get("atol") or 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise InputError(f"{where}: field 'atol' must be a number from 0 on, not {value!r}")
+    return float(value)
+
+
 def split(row: Row, where: str) -> Any:
     """Return the split a row says it belongs to: ``"train"``, ``"test"``, or ``""`` where it says nothing.
 

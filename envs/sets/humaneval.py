@@ -20,13 +20,17 @@ CONTRADICTED = (
 )
 """Examples in HumanEval's prompts that its own references contradict (47, 116 twice, 130 twice, 148): shown, but no tests."""
 
+_ASKS_BEHIND = "(candidate(*inp), ref_func(*inp)"
+_ASKS_OF_A_COPY = "(candidate(*__import__('copy').deepcopy(inp)), ref_func(*inp)"
+
 
 def read(row: Row, where: str) -> Problem:
     """Return the problem in a row; raises InputError where it is malformed."""
     task_id = fields.identity(row, where)
     prompt, entry_point = fields.text(row, "prompt", where), fields.text(row, "entry_point", where)
     solution = fields.text(row, "canonical_solution", where, required=False)
-    tests = fields.text(row, "test", where)
+    # HumanEval+ asks its own reference behind the program, of which a program must not change the arguments.
+    tests = fields.text(row, "test", where).replace(_ASKS_BEHIND, _ASKS_OF_A_COPY)
     entry_point = fields.function_name(row, where)
     problem = Problem(task_id, prompt, entry_point, solution, tests, split=fields.split(row, where))
     check_prompt(problem, where)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from codeduet import libraries
 from codeduet.envs import Executor, InputError, load_problems
 from codeduet.envs.errors import nearest
-from codeduet.envs.files import write_whole
 from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
@@ -80,7 +79,7 @@ def train(
     from codeduet.algorithms.checkpoint import find_checkpoint
     from codeduet.algorithms.resume import check_folder
     from codeduet.algorithms.trainer import Trainer
-    from codeduet.benchmarks.config import check_free, to_yaml
+    from codeduet.benchmarks.config import check_free, write_config
 
     libraries.quieten()
     resolved = training_config(overrides or [], config, resume=resume)
@@ -105,11 +104,10 @@ def train(
         say(trainer.team.ways)
         say(trainer.plan.line())
         trainer.open(resume=resume)
-        write_whole(run / "config.yaml", to_yaml(resolved))
         if resume and not trainer.step:
             say(f"{run} was cut off before its first checkpoint: from the start")
         with goes_on(resume_command(run)):
-            metrics = trainer.train()
+            metrics = trainer.train(begin=lambda: write_config(run, resolved))
     reward = f"reward {metrics['reward']:.3f}; " if metrics else ""
     say_signs(trainer.run)
     say(f"trained {trainer.step} steps: {reward}run folder {trainer.run}")
@@ -201,13 +199,13 @@ def evaluate(
     """Measure a trained run: bench with the team, game and sampling it was trained with."""
     from codeduet.algorithms.config import TrainConfig
     from codeduet.benchmarks import pass_at_k
-    from codeduet.benchmarks.config import command_of, load_config
+    from codeduet.benchmarks.config import command_of, load_config, read_config
 
     libraries.quieten()
     if (owner := command_of(run)) != "train":
         held = f"it holds a run of codeduet {owner}" if owner else "config.yaml is missing"
         raise InputError(f"{run} is no training run: {held}")
-    trained = load_config(TrainConfig, str(run / "config.yaml"))
+    trained = read_config(TrainConfig, run)
     base = pass_at_k.BenchConfig(
         out=str(out or run / "eval"),
         seed=trained.seed,
@@ -375,7 +373,7 @@ def training_config(words: list[str], source: str | None, *, resume: bool) -> Tr
     from dataclasses import replace
 
     from codeduet.algorithms.config import TrainConfig
-    from codeduet.benchmarks.config import command_of, load_config
+    from codeduet.benchmarks.config import command_of, load_config, read_config
 
     if not (resume and words and "=" not in words[0]):
         return load_config(TrainConfig, source or "magrpo", words)
@@ -384,7 +382,7 @@ def training_config(words: list[str], source: str | None, *, resume: bool) -> Tr
         held = f"{run} holds a run of codeduet {owner}" if owner else f"{Path(run) / 'config.yaml'} is missing"
         raise InputError(f"nothing to resume: {held}")
     # In the folder it was found in: it may have been moved since it was begun.
-    base = replace(load_config(TrainConfig, str(Path(run) / "config.yaml")), out=run)
+    base = replace(read_config(TrainConfig, Path(run)), out=run)
     config = load_config(TrainConfig, source, overrides, base=base)
     if Path(config.out).resolve() != Path(run).resolve():
         raise InputError(
@@ -401,11 +399,11 @@ def check_resumed(config: TrainConfig) -> None:
     """
     from codeduet.algorithms.config import TrainConfig
     from codeduet.algorithms.resume import check_same_run
-    from codeduet.benchmarks.config import load_config
+    from codeduet.benchmarks.config import read_config
 
     saved = Path(config.out) / "config.yaml"
     if saved.is_file():
-        check_same_run(load_config(TrainConfig, str(saved)), config, saved)
+        check_same_run(read_config(TrainConfig, saved.parent), config, saved)
 
 
 def resume_command(run: Path) -> str:
@@ -513,9 +511,19 @@ def main(arguments: list[str] | None = None) -> None:
         if not (told := explain(error)):
             raise
         status = _complain(told)
+    except (RuntimeError, MemoryError) as error:
+        from codeduet.agents.out_of_memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        status = _complain(f"out of memory: take a smaller model, batch or answer ({str(error)[:200]})")
     sys.exit(status)
 
 
 def _complain(message: str) -> int:
     print(f"codeduet: {' '.join(message.split())}", file=sys.stderr)
     return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -295,6 +295,21 @@ def test_a_run_folder_is_one_process_at_a_time(config: TrainConfig) -> None:
     assert trainer.step == 4
 
 
+def test_what_another_process_has_trained_meanwhile_is_not_trained_over(config: TrainConfig) -> None:
+    trainer, other = Trainer(config), Trainer(config)
+    trainer.open()
+    other.open()
+    other.train()
+    before = {path: path.read_bytes() for path in trainer.run.rglob("*") if path.is_file()}
+    begun: list[bool] = []
+    with pytest.raises(
+        InputError, match=r"another process has trained in .*run meanwhile: go on with that by --resume"
+    ):
+        trainer.train(begin=lambda: begun.append(True))
+    assert {path: path.read_bytes() for path in trainer.run.rglob("*") if path.is_file()} == before
+    assert not begun
+
+
 def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
     def group(*returns: float) -> Group:
         made = []

@@ -332,6 +332,11 @@ def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
+def test_the_command_lines_own_module_is_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "codeduet.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage: codeduet" in ran.stdout
+
+
 def test_bad_input_of_the_real_command_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     ran = process("judge", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out.jsonl")
     assert (ran.returncode, ran.stdout.strip()) == (2, "")
@@ -425,3 +430,18 @@ def test_a_full_or_read_only_disk_is_one_line(
 def test_a_run_folder_that_cannot_be_made_is_one_line(codeduet: Command, tiny: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_refused(codeduet(*tiny, f"out={tmp_path / 'file'}"), "cannot make the folder")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")])
+def test_memory_that_runs_out_anywhere_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("codeduet.cli.app", app)
+    with pytest.raises(SystemExit) as ended:
+        main(["train"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("codeduet: out of memory: take a smaller model, batch or answer (")

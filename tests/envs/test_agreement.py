@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import mmap
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -129,3 +134,39 @@ def test_the_checkers_memory_is_limited_in_a_large_process_too() -> None:
             "passed",
             "failed: ",
         ]
+
+
+def test_checking_ends_with_the_process_that_asked(tmp_path: Path) -> None:
+    script = tmp_path / "ask.py"  # a spawned process imports its parent's file
+    script.write_text(
+        "from codeduet.benchmarks.verdict.checker import check_completions\n"
+        "from codeduet.envs import load_problems\n"
+        "if __name__ == '__main__':\n"
+        "    check_completions([(load_problems()[0], '    while True: pass\\n')] * 100, 1)\n"
+    )
+    asking = subprocess.Popen([sys.executable, script], start_new_session=True)
+    try:
+        assert wait_until(lambda: len(alive(asking.pid)) > 3)  # it, what tracks its resources, the checking, a program
+    finally:
+        asking.kill()
+        asking.wait()
+    assert wait_until(lambda: not alive(asking.pid))
+
+
+def alive(session: int) -> list[str]:
+    """Processes of a session that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(stat.parent.name)
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Whether it came true in time."""
+    until = time.monotonic() + seconds
+    while not (held := true()) and time.monotonic() < until:
+        time.sleep(0.1)
+    return held

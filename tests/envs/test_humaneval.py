@@ -254,7 +254,8 @@ def test_a_pickled_environment_replays_the_episode(executor: Executor) -> None:
     ("arguments", "message"),
     [
         ({"agents": ("main_0", "helper_0")}, "agents must be"),
-        ({"max_turns": 0}, "max_turns must be at least 1, not 0"),
+        ({"max_turns": 0}, "max_turns must be a whole number from 1 on, not 0"),
+        ({"max_turns": "2"}, "max_turns must be a whole number from 1 on, not '2'"),
         ({"render_mode": "rgb_array"}, "unknown render_mode 'rgb_array'"),
         ({"reward": "magrpoo"}, "unknown reward 'magrpoo'"),
         ({"split": "tset"}, "unknown split 'tset'"),

@@ -107,6 +107,10 @@ def test_tests_that_call_the_prompts_functions_count(executor: Executor, number:
             "def check(candidate):\n    assert True\n",
             r"Count/1: no assert in check\(candidate\) looks at the candidate",
         ),
+        (  # nothing waits for it, so that every program would pass
+            "def check(candidate):\n    async def wait():\n        assert candidate(2) == 4\n\n    wait()\n",
+            r"Count/1: no assert in check\(candidate\) looks at the candidate",
+        ),
     ],
 )
 def test_malformed_tests_are_the_callers_error(executor: Executor, tests: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from pathlib import Path
 from typing import NamedTuple
@@ -380,6 +381,64 @@ KINDS = {
     "asserts with :=": Kind(
         "def check(candidate):\n    assert (y := candidate(1)) == 2\n    assert y == 2\n", (True, True)
     ),
+    "a flag by else": Kind(
+        """
+        def check(candidate):
+            fine = None
+            for x in (1, 2):
+                if candidate(x) != x + 1:
+                    break
+            else:
+                fine = True
+            assert fine
+        """,
+        (False,),
+    ),
+    "an exit": Kind(
+        """
+        import sys
+
+
+        def check(candidate):
+            if candidate(1) != 2:
+                sys.exit("one")
+            if candidate(2) != 3:
+                sys.exit(1)
+        """,
+        (True, False),
+    ),
+    "a function that compares, called in lists and by asyncio": Kind(
+        """
+        import asyncio
+
+
+        def check(candidate):
+            def same(x):
+                assert candidate(x) == x + 1
+
+            async def wait(x):
+                assert candidate(x) == x + 1
+
+            [same(x) for x in (1, 2)]
+            list(same(x) for x in (1, 3))
+            asyncio.run(wait(2))
+        """,
+        (False, True, False),
+    ),
+    "functions that are called later": Kind(
+        """
+        def check(candidate):
+            def same(x):
+                assert candidate(x) == x + 1
+
+            tests = []
+            tests.append(lambda: same(2))
+            for each in tests:
+                each()
+            assert candidate(1) == 2
+        """,
+        (False,),
+    ),
     "one of two branches": Kind(
         """
         def check(candidate):
@@ -459,6 +518,14 @@ def test_random_inputs_are_alike_and_unknown_to_programs() -> None:
         (lambda: Asserts([]), "there is no assert"),
         (lambda: Asserts("assert f(1)"), "asserts are a list of lines"),
         (lambda: Cases([]), "there is no case"),
+        (
+            lambda: Cases([([1], 2)], atol=float("inf")),
+            "the tolerance of its cases must be a number from 0 on, not inf",
+        ),
+        (
+            lambda: Cases([([1], 2)], atol=float("nan")),
+            "the tolerance of its cases must be a number from 0 on, not nan",
+        ),
         (lambda: Streams([]), "there is no pair"),
         (lambda: Streams([("1", 2)]), "what a program reads or prints is text, not 2"),  # type: ignore[list-item]
     ],
@@ -500,6 +567,40 @@ def test_cases_compare_within_their_tolerance(executor: Executor) -> None:
     assert solved(Cases([([0], (0, 1))], compare="none"), "'a match'")
     assert not solved(Cases([([0], None)], compare="none"), "'a match'")
     assert solved(Cases([([[-4, 2]], 2.0)], compare="root"), "2.00001")
+
+
+@pytest.mark.parametrize("atol", [0.0, 1e-6, 0.5])
+def test_an_infinite_or_no_number_is_met_by_itself_alone(executor: Executor, atol: float) -> None:
+    inf, nan = math.inf, math.nan
+    expected = [inf, -inf, nan, [1.0, inf], {"a": nan}, [[nan], 1], complex(inf, 0), complex(nan, 0)]
+    for value in expected:
+        made = problem(Cases([([0], value)], atol=atol))
+        same = executor.judge(made, main_code=f"from math import inf, nan\n\ndef f(x):\n    return {value!r}\n")
+        assert same.solved, value
+        others = [5.0, 0, [1.0, 5.0], {"a": 1.0}, 1e308, None, "inf", [[1.0], 1], complex(5, 0)]
+        others += [other for other in (inf, -inf, nan) if repr(other) != repr(value) and not isinstance(value, complex)]
+        for other in others:
+            outcome = executor.judge(made, main_code=f"from math import inf, nan\n\ndef f(x):\n    return {other!r}\n")
+            assert not outcome.passed, (value, other)
+    made = problem(Cases([([0], 5.0)], atol=atol))
+    assert not executor.judge(made, main_code="def f(x):\n    return float('inf')\n").passed
+    assert not executor.judge(made, main_code="def f(x):\n    return float('nan')\n").passed
+
+
+def test_values_in_dicts_are_compared_within_the_tolerance(executor: Executor) -> None:
+    made = problem(Cases([([0], {"a": 1.0, "b": [2.0]})], atol=0.01))
+    programs = {"{'b': [2.001], 'a': 1.0}": True, "{'a': 1.0, 'b': [2.1]}": False, "{'a': 1.0}": False}
+    for value, solved in programs.items():
+        assert executor.judge(made, main_code=f"def f(x):\n    return {value}\n").solved is solved
+
+
+@pytest.mark.parametrize(
+    "change", ["x.clear()", "x[:] = [0]", "del x[0]", "x[0] = x[1] = 0", "x.extend([0]); x.clear()"]
+)
+def test_a_root_is_measured_by_the_coefficients_that_were_asked(executor: Executor, change: str) -> None:
+    made = problem(Cases([([[1.0, 2.0]], -0.5)], compare="root"))
+    assert not executor.judge(made, main_code=f"def f(x):\n    {change}\n    return 7\n").passed
+    assert executor.judge(made, main_code=f"def f(x):\n    {change}\n    return -0.5\n").solved
 
 
 NUMPY = """

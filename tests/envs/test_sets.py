@@ -19,7 +19,9 @@ from codeduet.envs import MAIN, Executor, InputError, Problem, Program, load_pro
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.problems import read_rows, stub
 from codeduet.envs.sets import _from_hub, load_set
-from codeduet.envs.tests import Asserts
+from codeduet.envs.tests import Asserts, Cases, Streams
+
+STDIN = {"input": "3\n1 2 3\n", "output": "6\n"}
 
 SAID = {
     "HumanEval": "HumanEval",
@@ -293,6 +295,30 @@ MALFORMED: dict[str, tuple[Any, str]] = {
         "every input of HumanEval/0 breaks its contract",
     ),
     "own tests of no kind": ({**own()[0], "tests": [1]}, "field 'tests' must be text, or a list of assert lines"),
+    "no test": (
+        {key: value for key, value in humaneval()[0].items() if key != "test"},
+        "field 'test' is missing",
+    ),
+    "a tolerance without end": (
+        {**FORMATS["EvalPlus, MBPP"]()[0], "atol": float("inf")},
+        "field 'atol' must be a number",
+    ),
+    "texts that may be either": (
+        {**own()[0], "code": None, "text": "x", "prompt": "x", "tests": [STDIN]},
+        "field 'tests': its texts",
+    ),
+    "a test of another type": (
+        {**own()[0], "tests": [{**STDIN, "testtype": "x"}]},
+        "field 'tests': testtype 'x' is none",
+    ),
+    "tests of two types": (
+        {**own()[0], "tests": [{**STDIN, "testtype": "stdin"}, {**STDIN, "testtype": "functional"}]},
+        "field 'tests': some of its tests are streams",
+    ),
+    "a functional test that is no JSON": (
+        {**own()[0], "tests": [{"input": "1", "output": "x y", "testtype": "functional"}]},
+        "field 'tests': a functional test holds a JSON value a line, not 'x y'",
+    ),
     "own tolerance": ({**own()[0], "atol": -1}, "field 'atol' must be a number from 0 on, not -1"),
 }
 
@@ -316,6 +342,65 @@ def test_an_input_that_gives_more_than_a_program_may_return_is_no_test(executor:
     row |= {"canonical_solution": "    return text * 100\n", "base_input": [["ab"]], "plus_input": [["a" * 20_000]]}
     (problem,) = load_problems(write(tmp_path / "mine.jsonl", [row]))
     assert executor.judge(problem, main_code=problem.reference).tests == (True,)
+
+
+def test_an_infinite_value_of_a_reference_is_no_free_pass(executor: Executor, tmp_path: Path) -> None:
+    row = FORMATS["EvalPlus, HumanEval"]()[0]
+    row |= {"canonical_solution": "    return price * 1e300 * rate\n", "base_input": [[1e300, 2.0]], "plus_input": []}
+    (problem,) = load_problems(write(tmp_path / "mine.jsonl", [row]))
+    assert executor.judge(problem, main_code=problem.reference).solved
+    assert not executor.judge(problem, main_code=f"def {problem.entry_point}(price, rate):\n    return 5.0\n").passed
+
+
+def test_a_reference_in_the_tests_is_not_asked_what_the_program_made_of_the_arguments(
+    executor: Executor, tmp_path: Path
+) -> None:
+    problem = load_problems(write(tmp_path / "plus.jsonl", FORMATS["HumanEval+"]()))[-1]
+    assert "ref_func" in problem.source.text
+    assert executor.judge(problem, main_code=problem.reference).solved
+    forged = "def chunks(items, size):\n    items.clear()\n    return []\n"
+    assert not executor.judge(problem, main_code=forged).passed
+
+
+SCRIPT = "n = int(input())\nprint(sum(map(int, input().split())))\n"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"tests": [{**STDIN, "testtype": "stdin"}], "code": SCRIPT},
+        {"tests": [{**STDIN, "type": "stdin_stdout"}]},
+        {"tests": [STDIN], "code": SCRIPT},
+        {"tests": [STDIN], "code": f"def solve():\n    {SCRIPT.replace(chr(10), '; ')}\n\nsolve()\n"},
+        {"tests": json.dumps([{**STDIN, "testtype": "stdin"}]), "code": SCRIPT},
+        {"tests": [STDIN], "text": "def main():\n    'Sum.'\n"},
+        {"tests": [STDIN], "code": "def main():\n    input()\n    print(sum(map(int, input().split())))\n"},
+    ],
+)
+def test_rows_of_streams_by_other_names_are_streams(executor: Executor, tmp_path: Path, row: dict[str, Any]) -> None:
+    path = write(tmp_path / "own.jsonl", [{"id": "S/0", "name": "main", "text": "Sum.", **row}])
+    loaded = load_set(path)
+    assert (loaded.line(), type(loaded.problems[0].tests)) == ("loaded 1 problems, own format", Streams)
+    assert executor.judge(loaded.problems[0], main_code=SCRIPT).solved
+    assert not executor.judge(loaded.problems[0], main_code="print(7)").passed
+
+
+def test_functional_rows_and_functions_of_texts_are_calls(executor: Executor, tmp_path: Path) -> None:
+    tests = [{"input": '[1, 2]\n"a"\n', "output": '["a", 1, 2]', "testtype": "functional"}]
+    code = "def f(x, y):\n    return [y, *x]\n"
+    rows: list[dict[str, Any]] = [{"id": "C/0", "name": "f", "text": "Put y first.", "code": code, "tests": tests}]
+    code = "def f(text):\n    return text[::-1]\n"
+    tests = [{"input": "a\nb", "output": "b\na"}]
+    rows.append({"id": "C/1", "name": "f", "text": "Reverse.", "code": code, "tests": tests})
+    problems = load_problems(write(tmp_path / "own.jsonl", rows))
+    assert [type(problem.tests) for problem in problems] == [Cases, Cases]
+    assert [executor.judge(problem, main_code=problem.reference).solved for problem in problems] == [True, True]
+
+
+def test_a_table_is_told_to_be_none_of_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("task_id,prompt\n1,x\n")
+    refused(path, f"{path}: csv is not read: rows must be JSON objects, one a line, as in .jsonl")
 
 
 def test_types_that_json_has_not_are_those_of_mbppplus(executor: Executor, tmp_path: Path) -> None:
