@@ -1,4 +1,4 @@
-"""LoRA layers that compute as one operation: y = W x + b + s B A x.
+"""Which layers have an adapter, and LoRA layers that compute as one operation: y = W x + b + s B A x.
 
 PEFT computes the adapter in the precision of its weights, float32, on a copy of the input in float32, which autograd keeps
 beside the input itself: seven copies a layer, most of what learning holds, and four more kernels a layer and pass. Here the
@@ -15,6 +15,46 @@ import torch
 import torch.nn.functional as F
 from peft.tuners.lora.layer import Linear as LoraLinear
 from torch import nn
+
+from codeduet.agents.network import FAILURES, decoder_of
+from codeduet.agents.quantised import method_of
+
+
+def adapter_settings(model: Any) -> dict[str, Any]:
+    """Return the settings of a LoRA config that put an adapter on every linear layer that can have one.
+
+    Not on the towers that see or hear, which text never passes, nor where PEFT refuses one: the model reads that layer's
+    weight and does not call it. Nor on a layer that is linear by its class and computes something else, as routers of
+    experts do, which give back a choice: an adapter stands for a change of the weight in ``W x + b``.
+    """
+    inside = dict(model.named_modules())
+    decoder = next((name for name, module in inside.items() if module is decoder_of(model)), "")
+    outside = {
+        name
+        for name, module in inside.items()
+        if decoder and isinstance(module, nn.Linear) and not name.startswith(f"{decoder}.")
+    }
+    if not method_of(model.config):  # packed weights are a quantiser's, whose layers PEFT knows
+        outside |= {name for name, module in inside.items() if isinstance(module, nn.Linear) and not _linear(module)}
+    if model.config.model_type in {"mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h"}:
+        outside |= {name for name in inside if name.endswith(".out_proj")}
+    outside -= {name for name, module in inside.items() if module is model.get_output_embeddings()}
+    return {"target_modules": "all-linear"} | ({"exclude_modules": sorted(outside)} if outside else {})
+
+
+def _linear(layer: nn.Linear) -> bool:
+    """Tell whether a layer computes ``W x + b``: one with a forward pass of its own is tried."""
+    if type(layer).forward is nn.Linear.forward:
+        return True
+    weight = layer.weight
+    x = torch.arange(2 * layer.in_features, device=weight.device).view(2, -1).cos().to(weight.dtype)
+    try:
+        with torch.no_grad():
+            found, right = layer(x), F.linear(x, weight, layer.bias)
+    except FAILURES:
+        return False
+    same_shape = isinstance(found, torch.Tensor) and found.shape == right.shape
+    return same_shape and float((found - right).norm()) <= 0.05 * float(right.norm())  # half precision rounds by .004
 
 
 def quicken(model: nn.Module) -> nn.Module:

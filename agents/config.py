@@ -68,7 +68,7 @@ class TeamConfig:
     tokenizer: str = ""
     context: int = Field(default=0, ge=0)
     gpu_share: float = Field(default=0.5, gt=0, lt=1)
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
 
     @property
     def agents(self) -> tuple[str, ...]:

@@ -11,12 +11,19 @@ from typing import Any
 import torch
 
 from codeduet.agents.embedded import MODEL_DIR
-from codeduet.agents.network import adapter_settings, contiguous_head
+from codeduet.agents.network import contiguous_head
 from codeduet.agents.policy import brief
 from codeduet.agents.quantised import check_quantised, method_of
+from codeduet.agents.self_test import check_adapted
 from codeduet.agents.template import ChatTemplate, Style, resolve_style
 from codeduet.agents.tokenizers import check_ids
 from codeduet.errors import InputError
+
+ADAPTER_CONFIG = "adapter_config.json"
+"""PEFT's name for an adapter's settings."""
+
+_TWO_MODELS = f"a model and an adapter on it ({ADAPTER_CONFIG}): merge it first (PEFT's merge_and_unload), or move the adapter out"
+"""What would be played by either, as a library sees fit."""
 
 _SHORT = {"bf16": "bfloat16", "fp16": "float16", "half": "float16", "fp32": "float32", "float": "float32"}
 """Other names of precisions."""
@@ -88,7 +95,7 @@ def model_path(model: str) -> str:
     """Return where the weights of ``model`` are: the embedded folder, a folder, or a hub name as it is.
 
     Raises:
-        InputError: it looks like a folder and is not there.
+        InputError: it looks like a folder and is not there, or the folder holds a model and an adapter on it.
     """
     if model == "embedded":
         return str(MODEL_DIR)
@@ -96,6 +103,8 @@ def model_path(model: str) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is no model folder: config.json is missing")
+        if (path / ADAPTER_CONFIG).is_file():
+            raise InputError(f"{path} holds {_TWO_MODELS}")
         return str(path)
     if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
         raise InputError(f"no model folder {model}: give 'embedded', a transformers folder, or a hub name owner/name")
@@ -119,6 +128,8 @@ def load_model(model: str, device: torch.device, dtype: torch.dtype, *, train: b
         network = AutoModelForCausalLM.from_pretrained(model_path(model), dtype=dtype, **place)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"model {model!r} cannot be loaded: {brief(error)}") from None
+    if getattr(network, "_hf_peft_config_loaded", False):  # a hub's: transformers has put it on
+        raise InputError(f"model {model!r} holds {_TWO_MODELS}")
     contiguous_head(network)
     if device.type == "cuda":
         # Its backward pass makes NaN of finite numbers where a mask is given and keys end half way a tile (pytorch #196678):
@@ -160,7 +171,7 @@ def load_tokenizer(model: str) -> Any:
 def adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called: str) -> Any:
     from peft import LoraConfig, get_peft_model
 
-    from codeduet.agents.adapters import quicken
+    from codeduet.agents.adapters import adapter_settings, quicken
 
     base.requires_grad_(False)
     # Dropout would make the learner's log-probabilities differ from the sampled ones.
@@ -180,4 +191,6 @@ def adapt(base: Any, names: list[str], rank: int, alpha: int, seed: int, called:
             adapted.add_adapter(name, config)
     for made in adapted.peft_config.values():
         made.base_model_name_or_path = called  # and not where it lies on this machine
-    return quicken(adapted).eval()
+    quicken(adapted).eval()
+    check_adapted(adapted, called)
+    return adapted

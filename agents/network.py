@@ -21,6 +21,9 @@ from codeduet.agents.graphs import Recorded
 from codeduet.agents.kv_cache import FixedCache, PromptCache, roomy_cache
 from codeduet.agents.padding import Side, pad, positions
 
+FAILURES = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ImportError)
+"""What models and layers raise of a cache, a keyword or a shape that they do not know."""
+
 Prompts = Literal["right", "left", "repeated"]
 """How prompts are computed: once each, padded right or left, and continued; or anew before each of their completions."""
 
@@ -140,25 +143,6 @@ def layers_of(model: Any) -> list[Any]:
     number = text_config(model).num_hidden_layers
     lists = (part for part in decoder_of(model).children() if isinstance(part, torch.nn.ModuleList))
     return next((list(found) for found in lists if len(found) == number), [])
-
-
-def adapter_settings(model: Any) -> dict[str, Any]:
-    """Return the settings of a LoRA config that put an adapter on every linear layer that can have one.
-
-    Not on the towers that see or hear, which text never passes, nor where PEFT refuses one: the model reads that layer's
-    weight and does not call it.
-    """
-    inside = dict(model.named_modules())
-    decoder = next((name for name, module in inside.items() if module is decoder_of(model)), "")
-    outside = {
-        name
-        for name, module in inside.items()
-        if decoder and isinstance(module, torch.nn.Linear) and not name.startswith(f"{decoder}.")
-    }
-    if model.config.model_type in {"mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h"}:
-        outside |= {name for name in inside if name.endswith(".out_proj")}
-    outside -= {name for name, module in inside.items() if module is model.get_output_embeddings()}
-    return {"target_modules": "all-linear"} | ({"exclude_modules": sorted(outside)} if outside else {})
 
 
 def forward(

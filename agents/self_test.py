@@ -7,6 +7,7 @@ agrees is taken, and a model by which none agrees is refused.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ import torch
 
 from codeduet.agents.attention import group_queries, ungroup_queries
 from codeduet.agents.network import (
+    FAILURES,
     PADDED,
     Decoder,
     Decoding,
@@ -32,6 +34,7 @@ from codeduet.agents.network import (
     vocabulary,
     windows,
 )
+from codeduet.agents.out_of_memory import is_out_of_memory
 from codeduet.envs import InputError
 
 T = TypeVar("T")
@@ -52,20 +55,30 @@ DECODING: tuple[Decoding, ...] = ("fixed", "roomy", "own", "none")
 TOLERANCE = {torch.float64: 2e-4, torch.float32: 2e-4, torch.bfloat16: 0.25, torch.float16: 0.03}
 """Nats by which a way of computing may differ from the model's own forward pass, averaged over a prompt's completions.
 
-Measured, where both are right: at most 1.1e-5 in float32 and .059 in bfloat16 on 24 layers of Qwen2.5-0.5B's sizes, random,
+In float32 the largest difference decides (:data:`_LARGEST`). Measured, where both are right: at most 1.1e-5 in float32 and .059 in bfloat16 on 24 layers of Qwen2.5-0.5B's sizes, random,
 with logits that spread over 13 nats; 3e-6 and .009 on the tiny models of ``benchmarks/architectures.py``. There a wrong one
 was .4 or more off for windows and caches, and .04 for a head without its softcap, for which :data:`_HEAD_TOLERANCE` is.
 Half precision of 10 bits rounds eight times finer than one of 7.
 """
 
-_FAILURES = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ImportError)
-"""What models raise of a cache, a keyword or a shape that they do not know: such a way is none for them."""
+_LARGEST, _LARGEST_OF_STATES = 5e-5, 2.5e-5
+"""Nats by which any token may differ in float32 and finer, so that none does by 1e-4 when a model is used.
+
+Measured where both are right: 1.0e-5 on Qwen2.5-0.5B, and on 60 tiny models 3.6e-5 at most. What a model keeps in a cache of
+its own is a state, as a rule, which rounds anew with each token: it is tried on longer completions, within half of that. There
+caches that are used were at 2.2e-5 (Qwen3.5 and Granite 4, whose tokens then differed by up to 5.4e-5), those of Nemotron-H and
+Zamba 2 at 3.2e-5 and more, and by 2.4e-4 when used.
+"""
+
+_TIMES_ROUNDING = 4
+"""A model may differ by so many times what its own forward pass does between a batch and a sequence alone: random models of 24
+layers whose logits spread over 13 nats differ so by 4.3e-5, and by 7.5e-5 with any cache."""
 
 _HEAD_TOLERANCE = 1e-3
 """Nats between the head's logits and the model's own at the same states, which no rounding parts: even in half precision
 a slight factor shows that would drown in the rounding of the layers."""
 
-_PROBE_TOKENS, _PROBE_LENGTH = 252, 8
+_PROBE_TOKENS, _PROBE_LENGTH, _PROBE_LENGTH_OF_STATES = 252, 8, 48
 _REMEMBERED = "_codeduet_paths"
 
 
@@ -88,6 +101,29 @@ def remember(model: Any, chosen: Paths) -> None:
     setattr(model, _REMEMBERED, chosen)
 
 
+def check_adapted(model: Any, called: str) -> None:
+    """Refuse adapters with which a model's forward pass fails, before anything is generated.
+
+    Args:
+        model: a PEFT model.
+        called: its base's name, for the message.
+
+    Raises:
+        InputError: it does.
+    """
+    base = model.get_base_model()
+    try:
+        with torch.no_grad():
+            forward(base, torch.ones(1, 2, dtype=torch.long, device=next(base.parameters()).device))
+    except FAILURES as error:
+        if is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"no adapters can be put on {called!r}: its forward pass fails with them ({_told(error)}); use "
+            "team.sharing=separate, or another model"
+        ) from None
+
+
 @dataclass(frozen=True)
 class _Probe:
     """Completions ``[N, L]``, two for each of three prompts, and their log-probabilities by the model's own forward pass."""
@@ -100,9 +136,9 @@ class _Probe:
 def _tried(model: Any) -> Paths:
     try:
         probe = _probe(model)
-    except torch.OutOfMemoryError:
-        raise
-    except _FAILURES as error:
+    except FAILURES as error:
+        if is_out_of_memory(error):
+            raise
         raise InputError(f"{type(model).__name__} cannot be used: its forward pass fails ({_told(error)})") from None
     if not torch.isfinite(probe.alone).all():
         raise InputError(f"{type(model).__name__} cannot be used: its logits are not finite")
@@ -116,45 +152,82 @@ def _tried(model: Any) -> Paths:
 
 
 def _chosen_ways(model: Any, probe: _Probe) -> Paths:
-    limit = TOLERANCE.get(model.dtype, TOLERANCE[torch.float32])
+    exact = torch.finfo(model.dtype).eps <= torch.finfo(torch.float32).eps
+    long = functools.cache(lambda: _probe(model, _PROBE_LENGTH_OF_STATES) if exact else probe)
+    rounding = functools.cache(lambda: _rounding(model, probe))
+
+    def first(ways: Sequence[T], compute: Callable[[T], torch.Tensor]) -> T:
+        return _first(ways, compute, model, rounding if exact else None)
+
     # Padding on the right stands between the places of a prompt and its completion. A window counts it, and so does a model
     # that is not told positions (ALiBi); a window longer than the probe, or half precision, would not show it.
     counts = windows(model) or not takes(decoder_of(model), "position_ids")
     scoring = [way for way in SCORING if way[0] != "right" or not counts]
-    prompts, head = _first(scoring, lambda way: _scored(model, probe, *way), probe, limit, model)
+    prompts, head = first(scoring, lambda way: _scored(model, probe, *way) - probe.alone)
     on_gpu = next(model.parameters()).device.type == "cuda"
     # A mask for a fixed cache is handed over ready made, without the windows that the model would put into it.
     ways = [way for way in DECODING if way != "fixed" or (on_gpu and not windows(model))]
-    decoding = _first(ways, lambda way: _decoded(model, probe, way), probe, limit, model)
-    return Paths(prompts, head, decoding)
+
+    def decoded(way: Decoding) -> torch.Tensor:
+        tried = long() if way == "own" else probe
+        return _decoded(model, tried, way) - tried.alone
+
+    return Paths(prompts, head, first(ways, decoded))
 
 
-def _first(ways: Sequence[T], compute: Callable[[T], torch.Tensor], probe: _Probe, limit: float, model: Any) -> T:
-    """Return the first way that agrees."""
-    told = ""
+def _first(
+    ways: Sequence[T], compute: Callable[[T], torch.Tensor], model: Any, rounding: Callable[[], float] | None
+) -> T:
+    """Return the first way by which every token agrees; of those that agree on average, if none does, the nearest.
+
+    Args:
+        ways: fastest first.
+        compute: gives the differences ``[N, L]`` in nats of a way.
+        model: whose.
+        rounding: gives what the model differs from itself by; None in half precision, where the average alone counts.
+    """
+    limit = TOLERANCE.get(model.dtype, TOLERANCE[torch.float32])
+    told, near = "", []
     for way in ways:
         try:
-            # A mean over each prompt's tokens: one expert that is chosen otherwise in half precision is no fault.
-            gap = (compute(way) - probe.alone).abs().view(3, -1).mean(1).max().item()
-        except torch.OutOfMemoryError:
-            raise
-        except _FAILURES as error:
+            gaps = compute(way).abs()
+        except FAILURES as error:
+            if is_out_of_memory(error):
+                raise
             told = _told(error)
             continue
-        if gap <= limit:  # not so of NaN
+        # A mean over each prompt's tokens: one expert that is chosen otherwise in half precision is no fault.
+        gap, largest = gaps.view(3, -1).mean(1).max().item(), gaps.max().item()
+        if not gap <= limit:  # so of NaN
+            told = f"{gap:.2g} nats apart, {limit:g} allowed"
+            continue
+        allowed = _LARGEST_OF_STATES if way == "own" else _LARGEST
+        if rounding is None or largest <= allowed or largest <= _TIMES_ROUNDING * rounding():
             return way
-        told = f"{gap:.2g} nats apart, {limit:g} allowed"
+        near.append((largest, way))
+    if near:
+        return min(near, key=lambda pair: pair[0])[1]
     raise InputError(
         f"{type(model).__name__} cannot be used: its log-probabilities in a batch are not those of a sequence alone ({told})"
     )
+
+
+def _rounding(model: Any, probe: _Probe) -> float:
+    """Return by how many nats a model's own forward pass differs between a batch and a sequence alone."""
+    try:
+        return float((_scored(model, probe, "repeated", "whole") - probe.alone).abs().max())
+    except FAILURES as error:
+        if is_out_of_memory(error):
+            raise
+        return 0.0
 
 
 def _told(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:120]
 
 
-def _probe(model: Any) -> _Probe:
-    longest, length = context(model), _PROBE_LENGTH
+def _probe(model: Any, length: int = _PROBE_LENGTH) -> _Probe:
+    longest = context(model)
     if longest is not None:
         length = max(1, min(length, longest // 2))
     sizes = _probe_sizes(windows(model), None if longest is None else longest - length)
@@ -214,7 +287,7 @@ def _scored(model: Any, probe: _Probe, prompts: Prompts, head: Head) -> torch.Te
     fused = _chosen(model.get_output_embeddings()(hidden[None])[0], ids)
     try:
         own = _chosen(own_logits(model, hidden), ids)
-    except _FAILURES:  # a model whose decoder cannot be stood in for; it is compared as a whole below
+    except FAILURES:  # a model whose decoder cannot be stood in for; it is compared as a whole below
         own = fused
     if not (own - fused).abs().mean() <= _HEAD_TOLERANCE:
         raise ValueError("the model's logits are not its head's")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -31,8 +32,13 @@ def resolve_style(style: Style, tokenizer: Any) -> Style:
     return style if style != "auto" else ("chat" if templated else "base")
 
 
+TODAY = datetime(2024, 7, 26)
+"""The date for templates that print today's, always the same: else a run that goes on, or is repeated, on another day would
+read other prompts. It is the one that Llama 3.2's template prints where it cannot ask for today's."""
+
+
 class ChatTemplate:
-    """Puts a user's message into a tokenizer's chat template.
+    """Puts a user's message into a tokenizer's chat template; one that prints today's date prints :data:`TODAY`.
 
     Args:
         tokenizer: a transformers tokenizer that has a chat template.
@@ -89,6 +95,11 @@ class ChatTemplate:
                 return frozenset({self.controls[found[1]]})
         return frozenset()
 
+    @cached_property
+    def _dated(self) -> dict[str, Any]:
+        source = self._source()
+        return {"chat_template": _dating() + source} if "strftime_now" in source else {}
+
     def _said(self, role: str, content: str) -> dict[str, Any]:
         return {"role": role, "content": [{"type": "text", "text": content}] if self._in_parts else content}
 
@@ -104,7 +115,7 @@ class ChatTemplate:
 
     def _apply(self, turns: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = False) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **self.arguments
+            list(turns), tokenize=False, add_generation_prompt=add_generation_prompt, **(self.arguments | self._dated)
         )
         return text
 
@@ -142,6 +153,19 @@ class ChatTemplate:
             named = self.tokenizer.chat_template
             source = named.get(self.arguments.get("chat_template", "default"), source)
         return source if isinstance(source, str) else ""
+
+
+def _dating() -> str:
+    """Return the beginning of a template in which ``strftime_now``, by which transformers tells today's date, tells :data:`TODAY`.
+
+    A macro, since transformers passes on no function.
+    """
+    filled = "".join(
+        f'|replace("%{flag}{sign}", "{TODAY.strftime(f"%{flag}{sign}")}")'
+        for flag in ("-", "")
+        for sign in "aAbBdHIjmMpSuwyY"
+    )
+    return f"{{% macro strftime_now(format) %}}{{{{ format{filled} }}}}{{% endmacro +%}}"
 
 
 def _literals(source: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -60,6 +61,8 @@ def save_checkpoint(
             "identity": team.identity,
             "versions": {policy.name: policy.version for policy in team.policies},
             **({"callbacks": dict(callbacks)} if callbacks else {}),
+            "moments": {name: len(optimizer.state) for name, optimizer in optimizers.items()},
+            "precision": _precision(team),
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
         _remove(final)
@@ -122,7 +125,10 @@ def load_checkpoint(
     for key, mine in team.identity.items():
         theirs = state["identity"].get(key)
         if not team.fits(key, theirs):
-            raise InputError(f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here")
+            other = f"{folder} is a checkpoint of another model: {key} is {theirs} there and {mine} here"
+            raise InputError(
+                other + (_rounded(state.get("precision"), _precision(team)) if key == "base_weights" else "")
+            )
     for policy in team.policies:
         for path in sorted((folder / policy.name).glob("*.safetensors")):
             try:
@@ -130,11 +136,29 @@ def load_checkpoint(
                     pass  # its head says how long the file must be
             except (OSError, SafetensorError) as error:
                 raise _damaged(folder, path, error) from None
-        policy.load(folder / policy.name)
+        _load_weights(folder, policy)
         policy.version = versions.get(policy.name, step)
         if optimizers and policy.name in optimizers:
-            _load_optimizer(folder / f"{policy.name}.optimizer.pt", policy, optimizers[policy.name])
+            # Before their number was written down, it was known that there are some once a policy has learnt.
+            count = state.get("moments", {}).get(policy.name)
+            _load_optimizer(folder / f"{policy.name}.optimizer.pt", policy, optimizers[policy.name], count)
     return step, tokens
+
+
+def _precision(team: Team) -> str:
+    """Return the precision that a team's models are loaded in; empty where they are elsewhere."""
+    models = [policy.activate() for policy in team.policies if policy.model is not None]
+    return str(next(models[0].parameters()).dtype).removeprefix("torch.") if models else ""
+
+
+def _rounded(there: str | None, here: str) -> str:
+    """Return why one base may have two hashes: in float16, which has no weights under 6e-8, it is another."""
+    if there == here or "float16" not in (there, here):
+        return ""
+    return (
+        f"; it may be the same one, whose weights differ in {there or 'another precision'} there and {here} here: use the "
+        "training's team.dtype"
+    )
 
 
 def find_checkpoint(folder: Path) -> Path:
@@ -151,17 +175,54 @@ def find_checkpoint(folder: Path) -> Path:
     return newest
 
 
-def _load_optimizer(path: Path, policy: Policy, optimizer: torch.optim.Optimizer) -> None:
-    if not path.is_file():
+def _load_weights(folder: Path, policy: Policy) -> None:
+    place = folder / policy.name
+    try:
+        policy.load(place)
+        if not all(bool(torch.isfinite(weights).all()) for weights in policy.parameters):
+            raise ValueError("weights that are not finite")
+    except (InputError, ValueError) as error:
+        # The team is the one that was saved: it is the files that are not.
+        reason = str(error).removeprefix(f"{place} does not fit policy {policy.name!r}: ")
+        raise _damaged(folder, place, ValueError(reason)) from None
+
+
+def _load_optimizer(path: Path, policy: Policy, optimizer: torch.optim.Optimizer, count: int | None) -> None:
+    if not path.is_file() and count is None:
         raise InputError(f"{path} is missing: the run that saved it did not train {policy.name!r}")
     try:
         optimizer.load_state_dict(torch.load(path, map_location=policy.device, weights_only=True))
-        for parameter, moments in optimizer.state.items():
-            odd = [tuple(m.shape) for m in moments.values() if m.ndim and m.shape != parameter.shape]
-            if odd:
-                raise ValueError(f"moments of shape {odd[0]} for weights of shape {tuple(parameter.shape)}")
+        check_moments(optimizer)
+        held = len(optimizer.state)
+        if held != count and (count is not None or (policy.version and not held)):
+            raise ValueError(f"moments of {held} weights, not of {count or 'any'}")
     except Exception as error:  # noqa: BLE001  # damaged bytes make the reader raise anything
         raise _damaged(path.parent, path, error) from None
+
+
+def check_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Check that what was loaded into AdamW fits its weights.
+
+    Raises:
+        ValueError: a setting is missing, or a moment is, or has another shape, or is none that AdamW makes.
+    """
+    for group in optimizer.param_groups:
+        if lacking := [name for name in optimizer.defaults if name not in group]:
+            raise ValueError(f"its settings lack {lacking[0]!r}")
+        settings = (*group["betas"], group["eps"], group["weight_decay"], group["lr"])
+        if not all(math.isfinite(float(value)) for value in settings):
+            raise ValueError("settings that are not finite")
+    for parameter, moments in optimizer.state.items():
+        if set(moments) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"moments {', '.join(map(repr, moments))}")
+        first, second = moments["exp_avg"], moments["exp_avg_sq"]
+        odd = [tuple(moment.shape) for moment in (first, second) if moment.shape != parameter.shape]
+        if odd:
+            raise ValueError(f"moments of shape {odd[0]} for weights of shape {tuple(parameter.shape)}")
+        if not all(bool(torch.isfinite(moment).all()) for moment in (moments["step"], first, second)):
+            raise ValueError("moments that are not finite")
+        if float(moments["step"]) < 1 or bool((second < 0).any()):
+            raise ValueError("moments that no step makes")
 
 
 def _damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
@@ -181,12 +242,15 @@ def read_state(folder: Path) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if int(state["step"]) < 0:
+            raise ValueError(f"step {state['step']}")
         return state | {
             "step": int(state["step"]),
             "tokens": int(state.get("tokens", 0)),
             "versions": {str(name): int(version) for name, version in state["versions"].items()},
             "identity": dict(state.get("identity", {})),
             "callbacks": dict(state.get("callbacks", {})),
+            "moments": {str(name): int(count) for name, count in state.get("moments", {}).items()},
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise _damaged(folder, folder / "state.json", error) from None

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms.schedule import Schedule
-from codeduet.config import STRICT
+from codeduet.config import STRICT, Seed
 from codeduet.envs.config import EnvConfig
 
 
@@ -79,7 +79,7 @@ class TrainConfig:
 
     out: str = "runs/train"
     init_from: str = ""
-    seed: int = 0
+    seed: Seed = 0
     algorithm: str = "magrpo"
     options: dict[str, Any] = Field(default_factory=dict)
     team: TeamConfig = TeamConfig()

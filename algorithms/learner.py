@@ -8,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from codeduet.agents.out_of_memory import ERRORS, is_out_of_memory
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import TOLERANCE, paths
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
 from codeduet.envs import InputError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Learner:
     Attributes:
         skipped: steps in a row, up to the last that had anything to learn from, that ended by a loss or gradient that is
             not finite.
+        begun: optimiser steps so far, one that broke off counted too: as long as it stays, no weight has changed.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Learner:
         self.updates = updates
         self.lr = lr
         self.skipped = 0
+        self.begun = 0
         self.optimizer = torch.optim.AdamW(policy.parameters, lr=lr, weight_decay=weight_decay)
 
     def step(
@@ -97,6 +102,9 @@ class Learner:
             lr_factor: of the learning rate, by the schedule.
             pause: called before each micro-batch as long as nothing is changed; what it raises drops the step.
             heard: called behind each micro-batch with the completions' tokens that were learnt from.
+
+        Raises:
+            InputError: memory ran out for a single completion, or for the update.
         """
         live = [sample for sample in samples if sample.advantage != 0.0 and sample.completion_ids]
         metrics = {"live_samples": float(len(live)), "updates": 0.0, "skipped_updates": 0.0}
@@ -108,51 +116,36 @@ class Learner:
         old: dict[int, torch.Tensor] = {}  # of each sample, by its place in ``live``
         if self.updates > 1:
             with torch.no_grad():
-                for indices in self._micro_batches(live):
-                    scored, _ = self._score([live[i] for i in indices])
+                for indices, scored in self._each(live, lambda of: self._score([live[i] for i in of])[0], metrics):
                     old |= {i: row[: len(live[i].completion_ids)] for i, row in zip(indices, scored, strict=True)}
+
+        def learn(indices: list[int]) -> _Learnt:
+            batch = [live[i] for i in indices]
+            logprobs, mask = self._score(batch)
+            before = pad_sequence([old[i] for i in indices], batch_first=True) if old else logprobs.detach()
+            advantages = torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype)
+            value = loss(LossBatch(logprobs, before, mask, advantages, sequences, tokens))
+            if math.isfinite(number := float(value.detach())):
+                self._add_gradient(value)
+            return _Learnt(number, logprobs.detach(), mask)
+
         for update in range(self.updates):
             self.optimizer.zero_grad(set_to_none=True)
             total = 0.0
             stats = _Stats(TOLERANCE.get(self.policy.activate().dtype, TOLERANCE[torch.float32]))
-            left = list(self._micro_batches(live))
-            while left:
-                if update == 0:
-                    pause()
-                indices = left.pop(0)
+            for indices, learnt in self._each(live, learn, metrics, pause if update == 0 else lambda: None):
                 batch = [live[i] for i in indices]
-                try:
-                    logprobs, mask = self._score(batch)
-                    value = loss(
-                        LossBatch(
-                            logprobs=logprobs,
-                            old_logprobs=pad_sequence([old[i] for i in indices], batch_first=True)
-                            if old
-                            else logprobs.detach(),
-                            mask=mask,
-                            advantages=torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype),
-                            sequences=sequences,
-                            tokens=tokens,
-                        )
-                    )
-                    finite = math.isfinite(total + float(value.detach()))
-                    if finite:
-                        self._add_gradient(value)
-                except torch.OutOfMemoryError:
-                    left = [*self._halves(indices, live), *left]
-                    metrics["out_of_memory"] = metrics.get("out_of_memory", 0.0) + 1.0
-                    continue
-                total += float(value.detach())
+                total += learnt.loss
                 heard(sum(len(sample.completion_ids) for sample in batch))
-                if not finite:
+                if not math.isfinite(total):
                     break
                 if update == 0:
-                    stats.add(batch, logprobs.detach(), mask)
+                    stats.add(batch, learnt.logprobs, learnt.mask)
             norm = float(self._clip()) if math.isfinite(total) else math.nan
             if not math.isfinite(norm):
                 metrics["skipped_updates"] = 1.0
                 break
-            self.optimizer.step()
+            self._update()
             metrics["updates"] += 1.0
             if update == 0:
                 metrics |= {"loss": total, "grad_norm": norm, **stats.result()}
@@ -161,6 +154,52 @@ class Learner:
         if metrics["updates"]:
             self.policy.version += 1
         return metrics
+
+    def _each(
+        self,
+        live: Sequence[Sample],
+        compute: Callable[[list[int]], T],
+        metrics: dict[str, float],
+        pause: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[list[int], T]]:
+        """Yield micro-batches, by their samples' places, with what is computed of each; halve those that memory runs out for."""
+        left = list(self._micro_batches(live))
+        while left:
+            pause()
+            indices = left.pop(0)
+            try:
+                found = compute(indices)
+            except ERRORS as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                yield indices, found
+                continue
+            # Not in the handler: as long as there is an error, what its frames hold takes memory.
+            left = [*self._halves(indices, live), *left]
+            metrics["out_of_memory"] = metrics.get("out_of_memory", 0.0) + 1.0
+
+    def _update(self) -> None:
+        """Let the optimiser change the weights.
+
+        Raises:
+            InputError: memory ran out.
+        """
+        try:
+            # Asked for first, since half an update could not be saved: AdamW's moments, and what it computes on the way.
+            room = [
+                torch.empty_like(p) for p in self.policy.parameters for _ in range(1 if self.optimizer.state else 3)
+            ]
+            del room
+            self.begun += 1
+            self.optimizer.step()
+        except ERRORS as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"out of memory for the optimiser of policy {self.policy.name!r}: set team.sharing=adapter or a "
+                "smaller team.lora_rank"
+            ) from None
 
     def _add_gradient(self, value: torch.Tensor) -> None:
         """Add a micro-batch's gradient, all of it or, where memory runs out on the way, nothing."""
@@ -230,6 +269,14 @@ def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
     prompts = {sample.prompt_ids for sample in batch}
     count = len(prompts) if shared else len(batch)
     return count * max(map(len, prompts)) + len(batch) * max(len(s.completion_ids) for s in batch)
+
+
+class _Learnt(NamedTuple):
+    """What is known of a micro-batch behind its backward pass: its loss, and ``[N, L]`` log-probabilities and mask."""
+
+    loss: float
+    logprobs: torch.Tensor
+    mask: torch.Tensor
 
 
 class _Stats:

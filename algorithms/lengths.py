@@ -14,6 +14,9 @@ from codeduet.envs.feedback import longest_example
 _CODE = "#"
 """Stands for an answer in a prompt, whose tokens are added apart: a prompt with code in it is another one."""
 
+_MOVED, _LINES = ("a()\n", "    a()\n"), 32
+"""Of the shortest lines that do something, with and without indentation: what that adds to an answer of many, at most."""
+
 _FEEDBACK = "99 of 99 tests passed.\nYour code raised ValueError: " + 20 * "longest xx "
 
 
@@ -112,7 +115,7 @@ def _longest(
         shown = {key: "" if key in blank else value for key, value in observation.items()}
         return len(formatter.encode(agent, shown))
 
-    answers = 1  # its own
+    answers, indentation = 1, 0  # its own
     longest: dict[str, Any] = {}
     reads = agent == MAIN and HELPER in game.possible_agents and HELPER not in blank and "helper_code" not in blank
     if reads and not game.simultaneous:
@@ -122,5 +125,10 @@ def _longest(
         longest |= {"feedback": _FEEDBACK + longest_example(problem), "turn": game.max_turns - 1}
         without = tokens(**longest)
         longest["previous_code"] = _CODE
-        answers += tokens(**longest) > without  # a base model does not read its last answer
-    return tokens(**longest) + answers * max_new_tokens
+        if tokens(**longest) > without:  # a base model does not read its last answer
+            answers += 1
+            if agent == MAIN and game.extract:  # a body alone is joined to its signature and docstring, and indented
+                bare, moved = (tokens(**longest | {"previous_code": line * _LINES}) - without for line in _MOVED)
+                indentation = -(-max_new_tokens * (moved - bare) // bare)
+                longest["previous_code"] = f"{problem.signature.rstrip()}\n{_CODE}"
+    return tokens(**longest) + answers * max_new_tokens + indentation

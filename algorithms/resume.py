@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from codeduet.agents.models import model_path
 from codeduet.algorithms.checkpoint import find_checkpoint, latest_checkpoint
 from codeduet.algorithms.config import TrainConfig
 from codeduet.config import load_config
 from codeduet.errors import InputError
+from codeduet.files import locked
 from codeduet.runs import check_free, command_of, read_config
 
 FREE = frozenset(
@@ -27,6 +30,11 @@ FREE = frozenset(
     }
 )  # fmt: skip
 """Keys that may change when a run is resumed; how long it runs may grow."""
+
+_PLACES = frozenset(
+    {"team.model", "team.tokenizer", "env.problems", "env.test_problems", "problems", "init_from", "checkpoint"}
+)
+"""Keys that may name a file or folder, each in more than one way."""
 
 
 def check_run(config: TrainConfig, *, resume: bool) -> None:
@@ -99,7 +107,7 @@ def check_same_run(before: TrainConfig, after: TrainConfig, saved: Path) -> None
     for key in dict.fromkeys([*old, *new]):
         if key in FREE or key in ("steps", "token_budget"):
             continue
-        if (key in old, old.get(key)) != (key in new, new.get(key)):
+        if (key in old, old.get(key)) != (key in new, new.get(key)) and not same_place(key, old.get(key), new.get(key)):
             values = (f"{kept[key]!r}" if key in kept else "not set" for kept in (old, new))
             raise InputError(
                 f"{saved} has another {key}: {next(values)} there and {next(values)} here: --resume goes on with the "
@@ -111,13 +119,31 @@ def check_folder(run: Path, *, resume: bool) -> None:
     """Check that a run folder is free, or holds a run to go on with.
 
     Raises:
-        InputError: it holds a run and ``resume`` is off, or it is on and there is none.
+        InputError: it holds a run and ``resume`` is off, or it is on and there is none, or another process is at work there.
     """
+    if run.is_dir():
+        with locked(run):  # whoever trains there takes it again: this tells before a model is loaded
+            pass
     begun = (run / "metrics.jsonl").exists()
     if resume and not begun and latest_checkpoint(run) is None and not (run / "config.yaml").is_file():
         raise InputError(f"nothing to resume: no run in {run}")
     if begun and not resume:
         raise InputError(f"{run} holds a run already: continue it with --resume, or choose another out=")
+
+
+def same_place(key: str, one: object, other: object) -> bool:
+    """Tell of a config's dotted key whether two values of it name one folder or file."""
+    if key not in _PLACES or not one or not other:
+        return False
+    places = [_place(str(value), key) for value in (one, other)]
+    return places[0].exists() and places[0] == places[1]
+
+
+def _place(value: str, key: str) -> Path:
+    if key in ("team.model", "team.tokenizer"):
+        with contextlib.suppress(InputError):  # whoever loads it says so
+            value = model_path(value)
+    return Path(value).expanduser().resolve()
 
 
 def _limit(value: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,17 +10,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from codeduet.agents.out_of_memory import is_out_of_memory
 from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, read_state, save_checkpoint
 from codeduet.algorithms.resume import check_run
+from codeduet.errors import InputError
 from codeduet.files import make_folder
 
 if TYPE_CHECKING:
     from codeduet.algorithms.trainer import Trainer
 
 
-def load_state(trainer: Trainer, *, resume: bool) -> None:
-    """Begin in the run folder, or go on with what is in it.
+def load_state(trainer: Trainer, *, resume: bool) -> Path | None:
+    """Begin in the run folder, or go on with what is in it; return the newest checkpoint that is there.
 
     Args:
         trainer: gets weights, optimisers, steps, and its callbacks their states.
@@ -31,7 +34,8 @@ def load_state(trainer: Trainer, *, resume: bool) -> None:
     """
     check_run(trainer.config, resume=resume)
     make_folder(trainer.run)
-    if resume and (newest := latest_checkpoint(trainer.run)):
+    newest = latest_checkpoint(trainer.run)
+    if resume and newest:
         optimizers = {name: learner.optimizer for name, learner in trainer.learners.items()}
         trainer.step, trainer.tokens = load_checkpoint(newest, trainer.team, optimizers)
         states = read_state(newest)["callbacks"]
@@ -42,12 +46,23 @@ def load_state(trainer: Trainer, *, resume: bool) -> None:
         if resume:
             trainer.say(f"{trainer.run} was cut off before its first checkpoint: from the start")
         if not trainer.config.init_from:
-            return
+            return newest
         load_checkpoint(Path(trainer.config.init_from), trainer.team)
         for policy in trainer.team.policies:
             policy.version = 0
     for policy in trainer.team.policies:
         trainer.engine.sync(policy, policy.version)
+    return newest
+
+
+def check_not_trained_meanwhile(trainer: Trainer) -> None:
+    """Check that the run folder, whose lock is held now, is as it was when it was opened.
+
+    Raises:
+        InputError: another process has saved a checkpoint there since.
+    """
+    if latest_checkpoint(trainer.run) != trainer.newest:
+        raise InputError(f"another process has trained in {trainer.run} meanwhile: go on with that by --resume")
 
 
 def save_state(trainer: Trainer) -> Path:
@@ -72,6 +87,46 @@ def save_state(trainer: Trainer) -> Path:
         tokens=trainer.tokens,
         callbacks={name: state for name, state in states.items() if state},
     )
+
+
+def keep_step(trainer: Trainer) -> str:
+    """Save the last whole step unless it is; return where a training that is interrupted now stopped."""
+    if not trainer.step:
+        return "before the first step was whole"
+    if trainer.saved != trainer.step:
+        trainer.save()
+    return f"at step {trainer.step}, which is saved"
+
+
+def broken_off(trainer: Trainer, error: Exception) -> Exception:
+    """Save the last whole step where weights are still as it left them, and return what there is to say of what broke it off.
+
+    Raises:
+        Exception: the error itself, where it is neither bad input nor numbers that are not finite nor memory that ran out.
+    """
+    if not isinstance(error, InputError | FloatingPointError) and not is_out_of_memory(error):
+        raise error
+    traceback.clear_frames(error.__traceback__)  # of what they hold, memory is full
+    text = " ".join(str(error).split())
+    if is_out_of_memory(error):
+        text = f"out of memory: a smaller team.batch_size or sampling.max_new_tokens takes less ({text[:120]})"
+    kind = FloatingPointError if isinstance(error, FloatingPointError) else InputError
+    if trainer.step == trainer.saved:
+        return kind(text)
+    if trainer.updates != updates(trainer):
+        return kind(
+            f"{text}; step {trainer.step + 1} had begun to change weights: --resume goes on from the last saved step"
+        )
+    try:
+        trainer.save()
+    except FloatingPointError as worse:
+        return worse
+    return kind(f"{text}; stopped at step {trainer.step}, which is saved")
+
+
+def updates(trainer: Trainer) -> int:
+    """Return how many updates of weights a trainer's learners have begun."""
+    return sum(learner.begun for learner in trainer.learners.values())
 
 
 def by_name(callbacks: Iterable[Callback]) -> dict[str, Callback]:

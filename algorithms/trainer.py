@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
 from rich.console import Console
 
-from codeduet.agents import Engine, Formatter, derive_seed
+from codeduet.agents import Engine, Formatter
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.out_of_memory import ERRORS
 from codeduet.agents.team import Team
+from codeduet.algorithms import state
 from codeduet.algorithms.algorithm import Advantages, Algorithm
 from codeduet.algorithms.callbacks import Callback, Tracker
 from codeduet.algorithms.checks import is_over, mains_of
@@ -26,10 +27,11 @@ from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.learning import check_learns, judged, learn
 from codeduet.algorithms.memory import MemoryPlan
 from codeduet.algorithms.metrics import generated_tokens, peak_memory_mib, step_metrics
+from codeduet.algorithms.order import batch_of
 from codeduet.algorithms.rollout import Group, rollout
 from codeduet.algorithms.show import Watch
-from codeduet.algorithms.state import load_state, save_state
 from codeduet.envs.humaneval import Env
+from codeduet.errors import InputError
 from codeduet.files import locked
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 from codeduet.runs import write_config
@@ -59,6 +61,9 @@ class Trainer:
         stop: set by a callback, the training ends behind this step.
         told: policies that were said to have skipped a step.
         watch: sees a step from within.
+        updates: of weights, when the last step was whole.
+        newest: the newest checkpoint, as this process knows it.
+        saved: the step of it.
     """
 
     config: TrainConfig
@@ -80,8 +85,10 @@ class Trainer:
     stop: bool = field(default=False, init=False)
     told: set[str] = field(default_factory=set, init=False)
     watch: Watch = field(default_factory=Watch, init=False)
+    updates: int = field(default=0, init=False)
+    newest: Path | None = field(default=None, init=False)
+    saved: int = field(default=0, init=False)
     _opened: bool = field(default=False, init=False)
-    _saved: int = field(default=0, init=False)  # the step of the newest checkpoint
 
     def __post_init__(self) -> None:
         self.run = Path(self.config.out)
@@ -90,8 +97,8 @@ class Trainer:
 
     def open(self, *, resume: bool = False) -> None:
         """Begin in the run folder, or go on with what is in it; see :func:`~codeduet.algorithms.state.load_state`."""
-        load_state(self, resume=resume)
-        self._opened, self._saved = True, self.step
+        self.newest = state.load_state(self, resume=resume)
+        self._opened, self.saved = True, self.step
 
     def over(self) -> bool:
         """Tell whether steps or tokens are used up, or a callback stopped the training."""
@@ -102,12 +109,14 @@ class Trainer:
 
         Raises:
             Interrupted: a signal came; the last whole step is saved.
+            InputError: the run folder is another process's, or was meanwhile; or a step broke off, and the one before is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
         """
         if not self._opened:
             self.open()
         with contextlib.ExitStack() as stack:
             stack.enter_context(locked(self.run))
+            state.check_not_trained_meanwhile(self)
             write_config(self.run, self.config)
             stack.enter_context(put_off())
             try:
@@ -116,12 +125,11 @@ class Trainer:
                     stack.callback(callback.end, self)
                 return self._loop()
             except Interrupted as stop:
-                stop.place = "before the first step was whole"
-                if self.step:
-                    if self._saved != self.step:
-                        self.save()
-                    stop.place = f"at step {self.step}, which is saved"
+                stop.place = state.keep_step(self)
                 raise
+            except (InputError, FloatingPointError, *ERRORS) as error:
+                told = state.broken_off(self, error)
+            raise told
 
     def _loop(self) -> dict[str, float]:
         while not self.over():
@@ -152,7 +160,7 @@ class Trainer:
             "tokens_per_second": tokens / (perf_counter() - began),
             "peak_memory_mib": peak_memory_mib(),
         }
-        self.step, self.metrics = self.step + 1, metrics
+        self.step, self.metrics, self.updates = self.step + 1, metrics, state.updates(self)
         return metrics, groups
 
     def play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
@@ -173,25 +181,18 @@ class Trainer:
             )
 
     def batch_tasks(self, step: int) -> list[str]:
-        """Return the tasks of a step: each epoch is a shuffle of its own, and batches go across its end."""
-        first, count = step * self.config.problems_per_step, len(self.train_tasks)
-        order: list[str] = []
-        for position in range(first, first + self.config.problems_per_step):
-            shuffle = np.random.default_rng(derive_seed(self.config.seed, "epoch", position // count))
-            order.append(self.train_tasks[int(shuffle.permutation(count)[position % count])])
-        return order
+        """Return the tasks of a step."""
+        return batch_of(self.train_tasks, step, self.config.problems_per_step, self.config.seed)
 
     def save(self) -> Path:
         """Save a checkpoint of this step; see :func:`~codeduet.algorithms.state.save_state`."""
-        folder = save_state(self)
-        self._saved = self.step
-        return folder
+        self.newest, self.saved = state.save_state(self), self.step
+        return self.newest
 
     def write(self, values: Mapping[str, float], kind: str) -> None:
         """Let the callbacks that write numbers write these, of this step."""
-        for callback in self.callbacks:
-            if isinstance(callback, Tracker):
-                callback.write(self.step, values, kind)
+        for tracker in (callback for callback in self.callbacks if isinstance(callback, Tracker)):
+            tracker.write(self.step, values, kind)
 
     def say(self, text: str) -> None:
         """Tell a line on the console, as it is."""

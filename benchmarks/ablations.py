@@ -24,7 +24,7 @@ from codeduet.benchmarks.pass_at_k import bench
 from codeduet.benchmarks.reproduce import open_run, train
 from codeduet.benchmarks.table_plan import ReproduceConfig, bench_config, train_config
 from codeduet.envs import HELPER, MAIN, InputError
-from codeduet.files import write_whole
+from codeduet.files import locked, write_whole
 from codeduet.runs import command_of, read_config
 
 
@@ -70,21 +70,22 @@ def ablate(run: Path, *, console: Console | None = None) -> dict[str, Any]:
     """
     if command_of(run) != "reproduce" or not (run / "results.json").is_file():
         raise InputError(f"{run} holds no finished reproduction: codeduet reproduce --out {run}")
-    config = open_run(replace(read_config(ReproduceConfig, run), out=str(run)))
-    rows: dict[str, dict[str, Any]] = {}
-    with make_progress(console or Console(markup=False), Progress) as progress:
-        for name, ablation in ABLATIONS.items():
-            rows[name] = _measure(config, name, ablation, progress)
-    results = {
-        name: {
-            "title": ABLATIONS[name].title,
-            "tokens an answer": config.sampling.max_new_tokens,
-            **{key: row[key] for key in ("pass@k", "rates", "problems")},
-            "pass@1 less MAGRPO's": paired_difference(row, rows["magrpo"], seed=config.seed)._asdict(),
+    with locked(run):
+        config = open_run(replace(read_config(ReproduceConfig, run), out=str(run)))
+        rows: dict[str, dict[str, Any]] = {}
+        with make_progress(console or Console(markup=False), Progress) as progress:
+            for name, ablation in ABLATIONS.items():
+                rows[name] = _measure(config, name, ablation, progress)
+        results = {
+            name: {
+                "title": ABLATIONS[name].title,
+                "tokens an answer": config.sampling.max_new_tokens,
+                **{key: row[key] for key in ("pass@k", "rates", "problems")},
+                "pass@1 less MAGRPO's": paired_difference(row, rows["magrpo"], seed=config.seed)._asdict(),
+            }
+            for name, row in rows.items()
         }
-        for name, row in rows.items()
-    }
-    write_whole(run / "ablations" / "results.json", json.dumps(results, indent=2) + "\n")
+        write_whole(run / "ablations" / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 

@@ -1,9 +1,12 @@
-"""What tells whether the weights that played are still the same: hashes of files, cheap for any size of model."""
+"""What tells whether the weights that played are still the same: hashes of every byte of their files."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from codeduet.agents.config import TeamConfig
@@ -11,13 +14,20 @@ from codeduet.agents.models import model_path
 from codeduet.envs import InputError
 
 _WHOLE = 64 * 2**20
-"""Bytes up to which a model's file is read whole; of a larger one a block of every MiB, so that no matrix is missed."""
+"""Bytes up to which earlier versions read a model's file whole; of a larger one they read a block of every MiB."""
 
 _STRIDE, _BLOCK = 2**20, 2**12
+
+_EVERY = "every byte: "
+"""How a model's hash begins, unless it is of the kind that earlier versions made."""
+
+_PIECE = 16 * 2**20
+"""Bytes under one checksum."""
+
 _KINDS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 
 
-def fingerprints(team: TeamConfig, checkpoint: str) -> dict[str, str]:
+def fingerprints(team: TeamConfig, checkpoint: str, like: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return what can be told of the weights that play: ``model`` of a folder, ``checkpoint``.
 
     Neither a hub name nor a server's model has a fingerprint; nor has what is not there any more.
@@ -25,18 +35,38 @@ def fingerprints(team: TeamConfig, checkpoint: str) -> dict[str, str]:
     Args:
         team: who plays.
         checkpoint: the folder of a checkpoint, or empty.
+        like: what a run folder holds of this kind; a hash that an earlier version made is made as it was then, and sees what
+            that saw.
     """
     told = {}
+    before = (like or {}).get("model", _EVERY)
     try:
         folder = None if team.engine == "openai" else Path(model_path(team.model))
     except InputError:  # whoever loads it says so
         folder = None
     if folder is not None and folder.is_dir():
-        files = (path for path in folder.iterdir() if path.is_file() and path.suffix in _KINDS)
-        told["model"] = _hash(folder, files, whole=False)
+        files = [path for path in folder.iterdir() if path.is_file() and path.suffix in _KINDS]
+        told["model"] = _checksums(files) if before.startswith(_EVERY) else _hash(folder, files, whole=False)
     if checkpoint and Path(checkpoint).is_dir():
         told["checkpoint"] = _hash(Path(checkpoint), Path(checkpoint).glob("*/*.safetensors"), whole=True)
     return told
+
+
+def _checksums(files: Iterable[Path]) -> str:
+    """Return a hash of the files of a folder: of a checksum of each piece, which takes about as long as reading them."""
+    pieces = [(path, start) for path in sorted(files) for start in range(0, path.stat().st_size or 1, _PIECE)]
+    digest = hashlib.blake2b(digest_size=16)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # reading and a checksum let other threads run
+        for (path, start), checksum in zip(pieces, pool.map(_checksum, pieces), strict=True):
+            digest.update(f"{path.name}\0{path.stat().st_size}\0{start}\0{checksum}\0".encode())
+    return _EVERY + digest.hexdigest()
+
+
+def _checksum(piece: tuple[Path, int]) -> int:
+    path, start = piece
+    with path.open("rb") as file:
+        file.seek(start)
+        return zlib.crc32(file.read(_PIECE))
 
 
 def _hash(folder: Path, files: Iterable[Path], *, whole: bool) -> str:

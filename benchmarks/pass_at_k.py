@@ -33,6 +33,7 @@ from codeduet.algorithms.checks import check_blank
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains
+from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.estimators import pass_at_k
@@ -40,7 +41,7 @@ from codeduet.benchmarks.fingerprint import fingerprints
 from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.benchmarks.unjudged import judge_again, told
-from codeduet.config import STRICT, difference, load_config, plain
+from codeduet.config import STRICT, Seed, difference, load_config, plain
 from codeduet.envs import HELPER, InputError, Problem, load_problems, raw_env
 from codeduet.envs.config import EnvConfig, make_envs
 from codeduet.envs.execution import shared_executor
@@ -76,7 +77,7 @@ class BenchConfig:
     COMMAND: ClassVar[str] = "bench"
 
     out: str = "runs/bench"
-    seed: int = 0
+    seed: Seed = 0
     team: TeamConfig = TeamConfig()
     checkpoint: str = ""
     env: EnvConfig = EnvConfig(reward="pass")
@@ -139,18 +140,16 @@ def bench(
         # By its own name: once training goes on, the samples in this folder are another team's.
         config = replace(config, checkpoint=str(newest))
     run = Path(config.out)
-    saved = run / "config.yaml"
     check_free(run, "bench")
-    # What failed before its first sample is in nobody's way.
-    begun = saved.is_file() and (run / "samples.jsonl").is_file()
-    if begun and (changed := difference(_as_patient(read_config(BenchConfig, run), config), config)):
-        raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
+    begun = _begun(config, run)
     played_by = _same_players(config, run, begun=begun)
     problems = tuple(problem for problem in problems if problem.task_id not in played_by.left_out)
     if team is None and _missing(problems, _finished(run, config.n)):
         team = make_players(config)  # before the folder is made: a model that cannot be loaded leaves none
     make_folder(run)
     with locked(run):
+        if _begun(config, run) and not begun:
+            raise InputError(f"another process has begun a run in {run} meanwhile: start again to go on with it")
         write_config(run, config)
         rows = _finished(run, config.n)
         again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
@@ -184,6 +183,19 @@ def bench(
     return results
 
 
+def _begun(config: BenchConfig, run: Path) -> bool:
+    """Tell whether a run folder holds samples of this config; what failed before its first sample is in nobody's way.
+
+    Raises:
+        InputError: they are of another.
+    """
+    if not ((run / "config.yaml").is_file() and (run / "samples.jsonl").is_file()):
+        return False
+    if changed := difference(_as_patient(read_config(BenchConfig, run), config), config, same_place):
+        raise InputError(f"{run} holds a run of another config ({changed}): choose another out=, or delete it")
+    return True
+
+
 def _as_patient(before: BenchConfig, now: BenchConfig) -> BenchConfig:
     """Return a config with another's patience with its server: whoever gave up on one may be more patient."""
     return replace(before, team=replace(before.team, timeout=now.team.timeout, retries=now.team.retries))
@@ -208,16 +220,16 @@ def _same_players(config: BenchConfig, run: Path, *, begun: bool) -> Players:
     Raises:
         InputError: the files of a model or checkpoint have changed since.
     """
-    weights = fingerprints(config.team, config.checkpoint)
     path = run / "players.json"
     if not begun or not path.is_file():
-        return Players(weights=weights)
+        return Players(weights=fingerprints(config.team, config.checkpoint))
     try:
         before = TypeAdapter(Players).validate_json(path.read_bytes())
     except ValidationError as error:
         raise InputError(
             f"{path} is damaged ({error.errors()[0]['msg']}): choose another out=, or delete {run}"
         ) from None
+    weights = fingerprints(config.team, config.checkpoint, before.weights)
     for what, place in (("model", config.team.model), ("checkpoint", config.checkpoint)):
         if what in weights and before.weights.get(what, weights[what]) != weights[what]:
             raise InputError(

@@ -37,6 +37,14 @@ UNITS = {
     "mixed quotes": "'\"", "triple quotes": '"""', "two triple quotes": "\"\"\"''' ", "escaped quotes": '\\"', "quotes": "'\n",
     "backslashes": "\\", "continued lines": "\\\n", "comments": "#\n", "loops": "for a in ", "lambdas": "lambda x: ", "globals": "global ",
     "imports": "import a, ", "annotations": "a: ", "formatted": "f'{", "asynchronous": "async ", "letters": "\u00e9 ",
+    "turns": "Human: x\n", "answered turns": "def f(x):\n    return 1\n\nHuman: x\n", "turns in fences": "```\nHuman: x\n```\n",
+    "inline tags": "a <code>x</code> b ", "remarks": "# <s> a ", "lines of remarks": "# <s> a\n", "askers": "[INST] a ",
+    "entities": "&lt;", "numbers of signs": "&#60; ", "fields": '"a": "b\\n", ', "fields of code": '"a": "\\ndef f(x):\\n  return 1", ',
+    "fields in fields": '"a": "\\"a\\": \\"', "diffs": "@@ -1 +1 @@\n+x\n", "numbered lines": "1 | x\n", "commands": "%time x\n",
+    "boxes": "\\boxed{def f(x):", "quotes as fences": "'''python\ndef f(x):\n", "escaped triple quotes": '\\"""', "equal docstrings": '= """\\',
+    "other fences": "{{{\ndef f(x):\n", "ticks": "`def f(x):\n", "methods": "class A:\n    def area(self):\n        return 1\n",
+    "hollow classes": "class A:\n", "frameworks": "import pytest\n", "tests": "import pytest\ndef f(x):\n    pytest\n", "ends of cdata": "]]>",
+    "tildes and ticks": "~~~\n```\n", "warnings": "Don't do this:\n```python\nx\n```\n", "sentences": "a. ", "lists made": "[x for x in ",
 }  # fmt: skip
 """What a text is made of, over and over."""
 

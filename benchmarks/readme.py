@@ -50,6 +50,7 @@ COMMANDS = {
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
     "qwen2.5-coder-0.5b/multi_agent_vllm*": f"codeduet bench --config multi_agent {_QWEN}",
+    "qwen2.5-coder-0.5b/reread.json": "python -m codeduet.benchmarks.reread SAMPLES --out FILE",
     "qwen2.5-coder-0.5b/h200/speed.json": "make gpu",
     "qwen2.5-coder-0.5b/h200/magrpo_metrics.jsonl": "make gpu (train/metrics.jsonl)",
     "qwen2.5-coder-0.5b/h200/magrpo[._][js][sa]*": "codeduet bench --config multi_agent checkpoint=runs/speed/train",
@@ -132,17 +133,19 @@ PLACES = {
         tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), quickstart
     ),
     "real model": Place(
-        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker")), qwen
+        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker", "reread")),
+        qwen,
     ),
     "a real model on a GPU": Place(
         tuple(
-            f"qwen2.5-coder-0.5b/h200/{name}"
+            f"qwen2.5-coder-0.5b/{name}"
             for name in (
-                "speed.json",
-                "magrpo_metrics.jsonl",
-                "magrpo.json",
-                "single_team_budget.json",
-                "multi_agent.json",
+                "h200/speed.json",
+                "h200/magrpo_metrics.jsonl",
+                "h200/magrpo.json",
+                "h200/single_team_budget.json",
+                "h200/multi_agent.json",
+                "reread.json",
             )
         ),
         gpu_day,

@@ -147,7 +147,7 @@ def quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dict
     )
 
 
-def qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any]) -> str:
+def qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any], again: dict[str, Any]) -> str:
     tokens = single["config"]["sampling"]["max_new_tokens"]
     rows = [
         [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
@@ -157,8 +157,19 @@ def qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any]) 
     return (
         f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
         f"though it may write twice as much. OpenAI's checker, run on all {checked['samples']:,} samples, counts the same on "
-        + ("every problem." if not checked["problems with other counts"] else "most problems.")
+        + ("every problem. " if not checked["problems with other counts"] else "most problems. ")
+        + _reread(again, {"single_vllm": "Single Model", "multi_agent_vllm": "Multi-Agent"})
     )
+
+
+def _reread(again: dict[str, Any], titles: dict[str, str]) -> str:
+    told: list[str] = []
+    for name, title in titles.items():
+        file = again[f"{name}_samples"]
+        of = f" of {file['samples']} samples" if not told else ""
+        told.append(f"{title} passes {file['passed']['now']}{of} where it passed {file['passed']['then']}")
+    command = "`python -m codeduet.benchmarks.reread SAMPLES --out FILE`"
+    return f"The same answers read and judged anew ({command}; the reader of answers is newer than they): {', '.join(told)}."
 
 
 def gpu_day(
@@ -167,6 +178,7 @@ def gpu_day(
     trained: dict[str, Any],
     single: dict[str, Any],
     team: dict[str, Any],
+    again: dict[str, Any],
 ) -> str:
     tokens = trained["config"]["sampling"]["max_new_tokens"]
     rows = [
@@ -188,7 +200,8 @@ def gpu_day(
         f"{less[0]}; less Multi-Agent: {less[1]}. {len(steps)} steps, {steps[-1]['tokens'] / 1e6:.2f} million generated "
         f"tokens, {speed['seconds']['training'] / 60:.1f} minutes on one {speed['device']['device']}. Between the first and the "
         f"last third of them the share of solved episodes went from {solved[0]} to {solved[1]}, and that of programs in which main "
-        f"calls helper from {called[0]} to {called[1]}."
+        f"calls helper from {called[0]} to {called[1]}. "
+        + _reread(again, {"single_team_budget": "Single Model", "multi_agent": "Multi-Agent", "magrpo": "MAGRPO"})
     )
 
 

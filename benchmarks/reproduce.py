@@ -21,6 +21,7 @@ from rich.progress import Progress, TaskID
 
 from codeduet.algorithms import make_trainer
 from codeduet.algorithms.config import TrainConfig
+from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.show import WITHIN, make_progress
 from codeduet.benchmarks.paper_table import PAPER, ROWS, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import bench, versions
@@ -50,23 +51,25 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     """
     console = console or Console(markup=False)
     parts = plan(config)
-    config = open_run(config)
     rows: dict[RowName, dict[str, Any]] = {}
-    with locked(Path(config.out)), make_progress(console, PlanProgress) as progress:
-        for line in memory_plans(config, progress.console):
-            progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        progress.begin(parts)
-        for number, part in enumerate(parts):
-            progress.start_part(number)
-            _do(config, part, rows.setdefault(part.row.name, {}), progress)
-        progress.start_part(len(parts))
-    results = summarise(config, rows)
-    write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
+    make_folder(Path(config.out))
+    with locked(Path(config.out)):
+        config = open_run(config)
+        with make_progress(console, PlanProgress) as progress:
+            for line in memory_plans(config, progress.console):
+                progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            progress.begin(parts)
+            for number, part in enumerate(parts):
+                progress.start_part(number)
+                _do(config, part, rows.setdefault(part.row.name, {}), progress)
+            progress.start_part(len(parts))
+        results = summarise(config, rows)
+        write_whole(Path(config.out) / "results.json", json.dumps(results, indent=2) + "\n")
     return results
 
 
 def open_run(config: ReproduceConfig) -> ReproduceConfig:
-    """Make the run folder, or go on in it; return the config with the folder's name as it was at the start.
+    """Begin in the run folder, whose lock the caller holds, or go on; return the config with its name as it was at the start.
 
     Raises:
         InputError: the folder holds samples or checkpoints of another config, or was begun elsewhere.
@@ -77,7 +80,7 @@ def open_run(config: ReproduceConfig) -> ReproduceConfig:
     saved = run / "config.yaml"
     if saved.is_file() and any((*run.rglob("samples.jsonl"), *run.rglob("state.json"))):
         before = read_config(ReproduceConfig, run)
-        if changed := difference(_as_free_as(before, config), config):
+        if changed := difference(_as_free_as(before, config), config, same_place):
             raise InputError(f"{run} holds a run of another config ({changed}): choose another --out, or delete it")
         if Path(before.out).resolve() != run.resolve():
             raise InputError(
@@ -159,9 +162,10 @@ def train(config: TrainConfig, progress: Progress) -> dict[str, Any]:
             f"{run / 'checkpoints'} is gone, whose team wrote the samples beside it: put it back, or delete {run.parent}, "
             "to train and sample again"
         )
-    if not done:  # cut off before its first checkpoint, if at all: from the start
-        for name in ("metrics.jsonl", "completions.jsonl"):
-            (run / name).unlink(missing_ok=True)
+    if not done and run.is_dir():  # cut off before its first checkpoint: from the start
+        with locked(run):
+            for name in ("metrics.jsonl", "completions.jsonl"):
+                (run / name).unlink(missing_ok=True)
     if not is_done(config):
         trainer = make_trainer(config, console=progress.console, progress=progress)
         with contextlib.closing(trainer.engine):

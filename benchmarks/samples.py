@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ AGENTS = (HELPER, MAIN)
 KS = (1, 3, 5, 10)
 """The k of pass@k that are told of samples, as far as there are as many of every problem."""
 
+_FENCE = re.compile(r"(?m)^[ \t]*(?:```|~~~)")
 _OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error", "structure"}
 """What readers need of a row's outcome."""
 
@@ -202,12 +204,26 @@ def judged_lines(results: Mapping[str, Any], out: Path) -> list[str]:
     counts = results["problems"].values()
     unjudged = sum(results.get("unjudged", {}).values())
     passed, total = sum(of["correct"] for of in counts), sum(of["n"] for of in counts) + unjudged
+    unread = unread_answers(out)
     again = f"{unjudged} samples could not be judged and count as neither: judge the file again"
+    fenced = (
+        f"{unread} of {total} samples are answers in Markdown fences, which do not parse: code is judged as it stands. "
+        "codeduet.envs.text.extract_main(answer, problem) takes it out of an answer; save that as main_code"
+    )
     return [
         *([again] if unjudged else []),
+        *([fenced] if unread else []),
         f"{passed} of {total} samples pass; outcomes in {out}",
         f"results in {results_path(out)}",
     ]
+
+
+def unread_answers(judged: Path) -> int:
+    """Return how many rows of a judged file are raw answers: they hold a Markdown fence, and do not parse."""
+    return sum(
+        not row["outcome"]["syntax_ok"] and _FENCE.search(f"{row['helper_code']}\n{row['main_code']}") is not None
+        for row in read_samples(judged)
+    )
 
 
 def results_path(judged: Path) -> Path:

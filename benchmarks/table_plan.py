@@ -28,7 +28,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
 from codeduet.benchmarks.paper_table import ROWS, TITLES, Row, RowName
 from codeduet.benchmarks.pass_at_k import BenchConfig, choose_problems
-from codeduet.config import STRICT, load_config, packaged_configs, read_yaml
+from codeduet.config import STRICT, Seed, load_config, packaged_configs, read_yaml
 from codeduet.envs.config import EnvConfig
 from codeduet.errors import InputError, nearest
 
@@ -83,7 +83,7 @@ class ReproduceConfig:
     COMMAND: ClassVar[str] = "reproduce"
 
     out: str = "runs/reproduce"
-    seed: int = 0
+    seed: Seed = 0
     protocol: Protocol = "sound"
     rows: list[RowName] = Field(default_factory=lambda: list(get_args(RowName)), min_length=1)
     note: str = ""

@@ -377,7 +377,7 @@ class raw_env(AECEnv[str, Observation, "str | None"], Resumable):  # noqa: N801 
             code = (
                 extract_main(end, self.problem)
                 if agent == MAIN
-                else without_definition(extract_helper(end), self.problem.entry_point)
+                else without_definition(extract_helper(end, self.problem), self.problem.entry_point)
             )
         self._too_long[agent] = len(code) > MAX_TEXT
         return "" if self._too_long[agent] else code

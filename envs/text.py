@@ -5,22 +5,31 @@ The rules, in order, each with an example:
 1. Thoughts go: ``<think>maybe ...</think>``, ``<reasoning>``, ``[THINK]``, harmony's channels. Where only the end shows
    (``so be it.</think>``), the template had opened them, and all before it goes. What follows an opening mark without an
    end is no answer: ``<think>def f(x): ...`` is empty. Marks in quotation marks are text.
-2. Control tokens end the answer: ``return x<|im_end|>``. Of answer tags what is inside counts: ``[PYTHON]def f(x): ...
-   [/PYTHON]``, ``<answer>``. Odd blanks before a line are plain ones: no-break spaces.
+2. Control tokens end the answer: ``return x<|im_end|>``; a question in front of it goes: ``[INST] Write f [/INST]``. Of answer
+   tags what is inside counts: ``[PYTHON]def f(x): ...[/PYTHON]``, ``<answer>``. Tokens and tags in strings, docstrings and
+   comments (``# <s> is a tag``) are text, and so is a tag within a sentence: ``Use <code>sorted</code>``. What stands behind
+   a question that the writer invents (``Human: shorter!`` behind code) is an example. Odd blanks before a line are plain ones:
+   no-break spaces.
 3. Where there is a Markdown fence, the code is inside of fences. One opens behind prose too (``Like so: ```python``) and
    closes behind code (``return x``` ``), with a mark of any length; one without an end runs to the end of the text, one
-   within a docstring is text. Where the text begins as code and then meets a bare fence, the prompt had opened it.
+   within a docstring is text. Where the text begins as code and then meets a bare fence, the prompt had opened it. Where there
+   is none, other wrappings are fences: ``'''python``, ``{{{``, ``\\begin{lstlisting}``, ``\\boxed{def f(x): ...}``, single
+   backticks, ``{"code": "def f(x): ..."}``. What is no code on a line goes: ``1 | def f(x):``, ``+def f(x):`` of a diff,
+   ``&lt;`` outside of strings, ``%%time`` and ``!pip install numpy``.
 4. Where there is none, the text is the code, cut into pieces by lines of prose, which go: ``import the list first.``
    A module that is indented as a whole, or in its first line only, moves to column 0. ``>>> def f(x):`` is a transcript, which
    counts where nothing is defined outside of one.
-5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins. One announced
-   as an example (``Example usage:``) comes after those, a stub (``def f(x): pass``) after all; a later stub within the same
-   piece goes. A body that an answer without a fence begins with (rule 7) goes before all. A target may stand under a
-   top-level ``if``. Of the other pieces come the functions, imports and constants
-   that the winner mentions and does not have; ``from __future__`` moves to the top.
+5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins; one in whose last
+   line the text ends, within a fence or a word (``return be``), comes after those. One announced as an example (``Example
+   usage:``) or a mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of that name, which is made a function; a stub
+   (``def f(x): pass``) comes after all; a later stub within the same piece goes. A body that an answer without a fence begins
+   with (rule 7) goes before all. A target may stand under a top-level ``if``. Of the other pieces come the functions, imports
+   and constants that the winner mentions and does not have; ``from __future__`` moves to the top.
 6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``, ``unittest.main()``, calls
-   and asserts that lead to the target; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on,
-   but for tables that a function mentions.
+   and asserts that lead to the target; tests that need ``import pytest``, with it, and ``from solution import f``; and behind the
+   last definition all from ``# Example usage`` or a ``print(f(1))`` on, but for tables that a function mentions. Where a program
+   reads standard input and prints (``Streams``), all of that is the program, and stays: one that reads its input is as good
+   as the target. Of helper's only the reading stays, and only where a function needs it.
 7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature, indented as that
    is. It ends at the first top-level line; functions behind it stay if it mentions them.
 8. Helper's pieces all count that define something, each less its stubs; prose alone is no code at all. Main's prose alone
@@ -34,20 +43,19 @@ and for statements: the first read fewer of the golden answers, the second no mo
 
 from __future__ import annotations
 
-import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from codeduet.envs.answers.bodies import has_stray_blank, is_body, join_body
-from codeduet.envs.answers.markup import Block, fenced, opened_thought, spoken
+from codeduet.envs.answers.bodies import is_body, join_body, method_of
+from codeduet.envs.answers.fences import Block, fenced
+from codeduet.envs.answers.markup import spoken
 from codeduet.envs.answers.statements import (
     DEFINITION,
     Code,
     Statement,
     bound,
     defines,
-    depth,
     free,
     is_prose,
     is_stub,
@@ -57,7 +65,11 @@ from codeduet.envs.answers.statements import (
     stripped,
     words,
 )
+from codeduet.envs.answers.stretches import ends_within_a_word, straightened, stretches
+from codeduet.envs.answers.thoughts import opened_thought
+from codeduet.envs.answers.turns import turns
 from codeduet.envs.answers.usage import usage_of
+from codeduet.envs.answers.wrapped import unwrapped
 from codeduet.envs.problems import Problem
 
 __all__ = ["extract_helper", "extract_main", "join_body", "opened_thought", "stop_strings", "without_definition"]
@@ -67,35 +79,46 @@ _MOST_LINES = 3_000
 
 _TRANSCRIPT = re.compile(r"[ \t]*(?:>>>|In[ \t]\[\d{1,5}\]:)[ \t](?=(?:async[ \t]+def|def|class|from|import|@)\b)")
 _PROMPTED = re.compile(r"[ \t]*(?:>>>|\.\.\.|In[ \t]\[\d{1,5}\]:|\.\.\.:)(?: |(?=\t)|\Z)")
+_READS = re.compile(r"\b(?:(?:raw_)?input|stdin|open|fileinput)\b|\bos\.read\b")
 _FUTURE = re.compile(r"from[ \t]+__future__[ \t]+import\b")
 
 
-def extract_helper(text: str) -> str:
-    """Return the code in the helper's ``text`` (``""`` where there is none)."""
+def extract_helper(text: str, problem: Problem | None = None) -> str:
+    """Return the code in the helper's ``text`` (``""`` where there is none).
+
+    Args:
+        text: the answer.
+        problem: what the team is to solve; of one that reads its input, what reads some for a function stays.
+    """
+    reads = problem is not None and problem.source.streams
     pieces = _pieces(spoken(text), None)
     defining = [piece for piece in pieces if piece.opens and not piece.example] or pieces[:1]
     apart = set(pieces).difference(defining)
     others = [piece for piece in pieces if piece in apart]
-    return "\n".join(_joined(_without_stubs(defining, None), others, None))
+    return "\n".join(_joined(_without_stubs(defining, None), others, None, reads=reads))
 
 
 def extract_main(text: str, problem: Problem) -> str:
     """Return the code in main's ``text``; a body alone is joined to the signature of ``problem``."""
     name = problem.entry_point
     answer = spoken(text)
-    pieces = _pieces(answer, name)
+    script = problem.source.streams
+    pieces = _pieces(answer, name, script=script)
     if not pieces:
         return answer
     best = max(piece.rank for piece in pieces)
     if best == _Rank.NOTHING:
-        return "\n".join(_used(pieces[0], name))
+        return "\n".join(pieces[0].code.lines if script else _used(pieces[0], name))
     ranked = [piece for piece in pieces if piece.rank == best]
     # Of several bodies the first continues the prompt; of several definitions the last is what the writer settled on.
     winner = ranked[0] if best in (_Rank.BODY, _Rank.CONTINUATION) else ranked[-1]
     others = [piece for piece in pieces if piece is not winner]
     if best in (_Rank.BODY, _Rank.CONTINUATION):
         return join_body("\n".join(_joined([winner], others, name)), problem)
-    return "\n".join(_joined(_without_stubs([winner], name), others, name))
+    if best == _Rank.METHOD:
+        return "\n".join([*_joined([winner], others, name), "", "", f"{name} = {winner.giver}().{name}"])
+    lines = _joined(_without_stubs([winner], name), others, name, script=script)
+    return "\n".join([*lines, *(_calls(winner, pieces) if script else ())])
 
 
 def stop_strings() -> tuple[str, ...]:
@@ -124,9 +147,11 @@ class _Rank(IntEnum):
     STUB = 1
     CUT_OFF = 2
     BODY = 3
-    EXAMPLE = 4
-    WHOLE = 5
-    CONTINUATION = 6  # a body at the text's very beginning, where a base model completes the prompt
+    METHOD = 4
+    EXAMPLE = 5
+    UNCLOSED = 6  # perhaps whole, perhaps not: the text ends in its last line, within a fence or a word
+    WHOLE = 7
+    CONTINUATION = 8  # a body at the text's very beginning, where a base model completes the prompt
 
 
 @dataclass(eq=False)
@@ -136,6 +161,8 @@ class _Piece:
     code: Code
     example: bool
     rank: _Rank = _Rank.NOTHING
+    giver: str = ""  # the class whose method the target is
+    unclosed: bool = False  # whether the text breaks off in it: within a fence, or a word
 
     @property
     def parts(self) -> list[Statement]:
@@ -149,13 +176,29 @@ class _Piece:
         return bool(kinds & {"import", "definition"}) or kinds in ({"assignment"}, {"assignment", "comment"})
 
 
-def _pieces(answer: str, name: str | None) -> list[_Piece]:
-    """Return the pieces of code in what an answer says, in order."""
+def _pieces(answer: str, name: str | None, *, script: bool = False) -> list[_Piece]:
+    """Return the pieces of code in what an answer says, in order; what turns invented behind it hold are examples."""
     lines = answer.split("\n", _MOST_LINES)[:_MOST_LINES]
+    found: list[_Piece] = []
+    for turn in turns("\n".join(lines)):
+        found += _pieces_of_turn(turn.split("\n"), name, script=script, later=any(map(_answers, found)))
+    return found
+
+
+def _answers(piece: _Piece) -> bool:
+    """Tell whether a piece is more than a question's stub."""
+    return piece.rank >= _Rank.BODY or any(
+        part.kind == "definition" and not is_stub(piece.code, part) for part in piece.parts
+    )
+
+
+def _pieces_of_turn(lines: list[str], name: str | None, *, script: bool, later: bool) -> list[_Piece]:
     blocks = fenced("\n".join(lines), begins_as_code=_begins_as_code(lines))
     fences = bool(blocks)
     if not fences:
         blocks = [Block("", lines=lines)]
+    for block in blocks:
+        block.lines = unwrapped(block.lines, block.tag)
     if any(_TRANSCRIPT.match(line) for block in blocks for line in block.lines) and not any(
         _has_definition(block.lines, name) for block in blocks
     ):
@@ -163,11 +206,17 @@ def _pieces(answer: str, name: str | None) -> list[_Piece]:
             block.lines = _typed(block.lines)
     found: list[_Piece] = []
     for block in _read(blocks, name):
-        code = _straight(scan(block.lines), name)
-        stretches = [code] if block.closed else _stretches(code, name)
-        for stretch in stretches:
-            cut = not block.closed and stretch is stretches[-1]
-            found.append(_ranked(stretch, name, example=block.example, cut=cut, first=not fences and not found))
+        code = straightened(scan(block.lines or [""]), name)
+        parts = [(code, False)] if block.closed else stretches(code, name, script=script)
+        for part, example in parts:
+            cut = not block.closed and part is parts[-1][0]
+            piece = _Piece(
+                part, block.example or example or later, unclosed=cut and (fences or ends_within_a_word(part))
+            )
+            if name is not None:
+                first = not (fences or found or later)
+                _rank(piece, name, script=script, cut=cut, first=first)
+            found.append(piece)
     return found
 
 
@@ -181,18 +230,38 @@ def _read(blocks: list[Block], name: str | None) -> list[Block]:
     return own or blocks[:1]
 
 
-def _ranked(code: Code, name: str | None, *, example: bool, cut: bool, first: bool) -> _Piece:
-    piece = _Piece(code, example)
-    if name is None:
-        return piece
+def _rank(piece: _Piece, name: str, *, script: bool, cut: bool, first: bool) -> None:
+    """Rank a piece, and find the class whose method the target is.
+
+    Args:
+        piece: changed.
+        name: the target function.
+        script: whether a program that reads its input is an answer.
+        cut: whether the text may break off behind the piece.
+        first: whether the text begins with the piece.
+    """
+    code = piece.code
     giving = [part for part in code.statements if defines(code, part, name)]
     if is_body(code, defined=bool(giving)):
         piece.rank = _Rank.CONTINUATION if first else _Rank.BODY
-    elif any(not is_stub(code, part) and is_whole(code, part, cut=cut) for part in giving):
-        piece.rank = _Rank.EXAMPLE if example else _Rank.WHOLE
+        return
+    if script and any(map(_READS.search, code.bare)):
+        giving = giving or code.statements[-1:]
+    method = None if giving else next(filter(None, (method_of(code, part, name) for part in code.statements)), None)
+    if method:
+        piece.giver, code = method
+        giving = code.statements[:1]
+    whole = [part for part in giving if not is_stub(code, part) and is_whole(code, part, cut=cut)]
+    if whole:
+        piece.rank = _Rank.UNCLOSED if all(_ends_in(piece, code, part) for part in whole) else _Rank.WHOLE
+        piece.rank = _Rank.METHOD if method else _Rank.EXAMPLE if piece.example else piece.rank
     elif giving:
         piece.rank = _Rank.STUB if all(is_stub(code, part) for part in giving) else _Rank.CUT_OFF
-    return piece
+
+
+def _ends_in(piece: _Piece, code: Code, part: Statement) -> bool:
+    """Tell whether the text breaks off in a statement's last line: what follows it there nobody knows."""
+    return piece.unclosed and part.end == len(code.lines) and code.lines[-1].strip() != ""
 
 
 def _begins_as_code(lines: list[str]) -> bool:
@@ -213,69 +282,6 @@ def _typed(lines: list[str]) -> list[str]:
     return [line[prompt.end() :] for line, prompt in prompts if prompt]
 
 
-def _straight(code: Code, name: str | None) -> Code:
-    """Move a module that is indented as a whole, or in its first line only, to column 0; a body keeps its indentation."""
-    first = next((number for number, line in enumerate(code.lines) if line.strip()), None)
-    if first is None or not depth(code.lines[first]):
-        return code
-    written = (line for line, kind in zip(code.lines, code.kinds, strict=True) if kind in ("code", "comment"))
-    margin = min(map(depth, written), default=0)
-    moved = [code.moved(margin)] if margin else []
-    if has_stray_blank(code, name):
-        moved.append(scan([*code.lines[:first], code.lines[first].lstrip(" \t"), *code.lines[first + 1 :]]))
-    for straight in moved:
-        if any((defines(straight, part, name) if name else part.kind == "definition") for part in straight.statements):
-            return straight
-    return code
-
-
-def _stretches(code: Code, name: str | None) -> list[Code]:
-    """Cut unfenced text at its lines of prose; a stretch begins where code surely does."""
-    top = [
-        number
-        for number, kind in enumerate(code.kinds)
-        if kind in ("code", "comment") and not depth(code.lines[number])
-    ]
-    prose = [n for n, following in itertools.pairwise([*top, -1]) if _is_prose(code, n, following)]
-    found = []
-    for before, end in itertools.pairwise([-1, *prose, len(code.lines)]):
-        piece = _begun(code.part(before + 1, end), name)
-        if piece is not None:
-            found.append(piece)
-    return found
-
-
-def _is_prose(code: Code, number: int, following: int) -> bool:
-    """Tell whether a line of column 0 is prose; ``with that in mind:`` has no block, whose place is before the next."""
-    if code.kinds[number] == "comment":
-        return False
-    bare = code.bare[number].rstrip()
-    if is_prose(bare):
-        return True
-    behind = (n for n in range(number + 1, following) if code.lines[n].strip())
-    return bare.endswith(":") and following > 0 and next(behind, None) is None
-
-
-def _begun(code: Code, name: str | None) -> Code | None:
-    """Return a stretch from where its code begins, straightened, or ``None`` where there is none."""
-    written = [number for number, line in enumerate(code.lines) if line.strip()]
-    if not written:
-        return None
-    code = _straight(code, name)
-    parts = code.statements
-    defined = name is not None and any(defines(code, part, name) for part in parts)
-    if name is not None and is_body(code, defined=defined):
-        start = next(n for n in written if depth(code.lines[n]) or code.kinds[n] == "code")
-        return code.part(start, len(code.lines))
-    # Calls and returns before it may be words: "Answer(s)", "return 0 and nothing else".
-    opening = next((part for part in parts if part.kind in ("import", "definition", "assignment", "block")), None)
-    if opening is None:
-        if all(code.kinds[number] == "comment" for number in written):
-            return code if name is None else None
-        return code.part(written[0], len(code.lines))
-    return code.part(opening.start, len(code.lines))
-
-
 def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:
     """Drop stubs of what the pieces define in full too, and what was cut off: of ``name``, or of anything."""
     again: dict[str, list[tuple[int, Statement]]] = {}
@@ -286,24 +292,27 @@ def _without_stubs(pieces: list[_Piece], name: str | None) -> list[_Piece]:
     hollow: list[list[Statement]] = [[] for _ in pieces]
     for found in again.values():
         if len(found) > 1:
-            poor = [(index, part) for index, part in found if _is_poor(pieces[index].code, part)]
+            poor = [(index, part) for index, part in found if _is_poor(pieces[index], part)]
             for index, part in poor if len(poor) < len(found) else []:
                 hollow[index].append(part)
     return [_without(piece, gone) if gone else piece for piece, gone in zip(pieces, hollow, strict=True)]
 
 
-def _is_poor(code: Code, part: Statement) -> bool:
-    return is_stub(code, part) or not is_whole(code, part, cut=False)
+def _is_poor(piece: _Piece, part: Statement) -> bool:
+    code = piece.code
+    return is_stub(code, part) or not is_whole(code, part, cut=False) or _ends_in(piece, code, part)
 
 
 def _without(piece: _Piece, gone: list[Statement]) -> _Piece:
-    return _Piece(piece.code.without(gone), piece.example, piece.rank)
+    return replace(piece, code=piece.code.without(gone))
 
 
-def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> list[str]:
+def _joined(
+    chosen: list[_Piece], others: list[_Piece], name: str | None, *, script: bool = False, reads: bool = False
+) -> list[str]:
     """Return the lines of the chosen pieces, with what they mention out of the other ones before and behind."""
     bodies = bool(chosen) and chosen[0].rank in (_Rank.BODY, _Rank.CONTINUATION)
-    kept = [piece.code.lines if bodies else _used(piece, name) for piece in chosen]
+    kept = [piece.code.lines if bodies or script else _used(piece, name, reads=reads) for piece in chosen]
     lines = [line for part in kept for line in part]
     if not others:
         return _hoisted(lines) if len(chosen) > 1 else lines
@@ -321,8 +330,24 @@ def _joined(chosen: list[_Piece], others: list[_Piece], name: str | None) -> lis
     return _hoisted([*lines, *behind] if bodies else [*behind, *lines]) if taken else lines
 
 
-def _used(piece: _Piece, name: str | None) -> list[str]:
-    usage = usage_of(piece.code, name)
+def _calls(winner: _Piece, pieces: list[_Piece]) -> list[str]:
+    """Return what a script that only defines its functions is started by in another block: ``solve()``."""
+    if any(part.kind not in ("import", "definition", "assignment", "comment") for part in winner.parts):
+        return []
+    names = {part.name for part in winner.parts if part.kind == "definition"}
+    found = (
+        (piece, part)
+        for piece in pieces
+        if piece is not winner and piece.rank == _Rank.NOTHING and not piece.example
+        for part in piece.parts
+        if part.kind in ("other", "guard") and words(piece.code, part) & names
+    )
+    piece, part = next(found, (winner, None))
+    return stripped(piece.code.lines[part.start : part.end]) if part else []
+
+
+def _used(piece: _Piece, name: str | None, *, reads: bool = False) -> list[str]:
+    usage = usage_of(piece.code, name, reads=reads)
     return stripped(piece.code.without(usage).lines) if usage else piece.code.lines
 
 

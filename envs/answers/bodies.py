@@ -1,13 +1,15 @@
-"""A function's body that was written alone, as base models complete, and the signature that it belongs to."""
+"""A function that stands where it is not asked for: its body alone, as base models complete, or a class's method."""
 
 from __future__ import annotations
 
 import re
 
-from codeduet.envs.answers.statements import DEFINITION, OPENING, Code, depth, is_prose, scan, stripped
+from codeduet.envs.answers.statements import DEFINITION, OPENING, Code, Statement, depth, is_prose, scan, stripped
 from codeduet.envs.problems import Problem
 
 _RETURN = re.compile(r"return\b")
+_CLASS = re.compile(r"class\b")
+_NEEDS_ARGUMENTS = re.compile(r"[ \t]+def[ \t]+__init__[ \t]*\([ \t]*\w+[ \t]*,[ \t]*[A-Za-z_][^=]*\Z")
 _LEAVES = re.compile(r"(?:return|yield|raise)\b")
 
 
@@ -51,6 +53,24 @@ def has_stray_blank(code: Code, name: str | None) -> bool:
     if head:
         return (head.group(1) == name and depth(first) < depth(second)) or (depth(first) == 1 and depth(second) != 1)
     return not depth(second)
+
+
+def method_of(code: Code, statement: Statement, name: str) -> tuple[str, Code] | None:
+    """Return the class that a statement defines, and the lines from its method ``name`` on as if it were a function.
+
+    ``None`` where it is no class that can be made without arguments, or has no such method.
+    """
+    heads = (line for line in code.bare[statement.start : statement.end] if not line.startswith("@"))
+    if statement.kind != "definition" or not _CLASS.match(next(heads, "")):
+        return None
+    inner = [n for n in range(statement.start, statement.end) if code.kinds[n] == "code" and depth(code.lines[n])]
+    margin = depth(code.lines[inner[0]]) if inner else 0
+    methods = [n for n in inner if depth(code.lines[n]) == margin and DEFINITION.match(code.lines[n].lstrip())]
+    if any(_NEEDS_ARGUMENTS.match(code.bare[n]) for n in methods):
+        return None
+    named = (n for n in methods if (head := DEFINITION.match(code.lines[n].lstrip())) and head.group(1) == name)
+    start = next(named, None)
+    return None if start is None else (statement.name, code.part(start, len(code.lines)).moved(margin))
 
 
 def join_body(body: str, problem: Problem) -> str:

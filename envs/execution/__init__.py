@@ -9,7 +9,8 @@ Covered, at the isolation levels ``namespaces`` (with Landlock and seccomp) and 
 
 * Forging. The judged process has no test, no expected value and no channel for a verdict. What it sends is compared by
   the evaluator's own code and types: an object that claims to equal everything is equal to nothing, and a subclass is
-  reduced to its content. Bytes that are no answer end the program, and no worker: every message is read under limits of
+  reduced to its content. What passes a limit, or cannot be described, raises in the tests, and fails the test that met it
+  whatever that catches; where it was swallowed outside of any test, all that come later. Bytes that are no answer end the program, and no worker: every message is read under limits of
   bytes, objects and depth, and whatever reading it raises is that program's error. A program cannot reach into the next:
   each has a fresh process and open files of its own, and its source never passes through the zygote.
 * Reading. The standard library and system libraries without installed packages (a data set may be among them), time
@@ -36,13 +37,19 @@ Not covered:
 * Verdicts that hang on wall-clock time, addresses of objects (``id``, and the order of sets of plain objects), process
   numbers or true randomness (``os.urandom``, ``secrets``).
 * Tests that need more than values and what a call does to its arguments. Values are told in ``values``: plain data, the
-  wrappers of the standard library, exceptions, iterators, and instances of classes that the prompt defines. Outside are
-  tests that pass functions of their own to the target, call a function that it returns, look into an object of the program's own class (its attributes, its ``==``, its ``str``), send values into a generator,
-  expect an argument to change after its call has returned or to be the same object in two calls, or read the program's
-  source, its output or its module. Such a test fails for every program; ``codeduet doctor --problems FILE`` finds the
-  problems whose own reference is not solved. Calls that hang on earlier answers may cost a program its limits twice.
+  wrappers of the standard library, exceptions, iterators, and instances of classes that the prompt defines, which may be
+  chained at any length. Outside are tests that pass functions of their own to the target, call a function that it returns,
+  look into an object of the program's own class (its attributes, its ``==``, its ``str``), send values into a generator,
+  expect an argument to change after its call has returned or to be the same object in two calls, expect a rest in an
+  iterator that they pass (it is read to its end before the call), are given one of numpy's masked arrays or one whose
+  items have fields, or read the program's source, its output or its module. Such a test fails for every program;
+  ``codeduet doctor --problems FILE`` finds the problems whose own reference is not solved. Calls that hang on earlier
+  answers may cost a program its limits twice.
 * When an iterator is asked: its first items are made as the call returns, the others when the tests want them. A
   defaultdict's own factory is called once as it is returned, and stands for itself by what it made.
+* Scripts that need more than standard input and output, by name or by number: a path such as ``/dev/stdin``, a file, a
+  process of their own, or ``os._exit``, which ends the process that reads the other inputs too. Modules that a script
+  imports are loaded once for all its inputs. A thread's stack is at most a quarter of the memory.
 * A subclass's own behaviour: it is reduced to the type of the standard library that it is derived from.
 
 Programs can import packages from outside the standard library where ``Executor(packages=...)`` names them, or where the

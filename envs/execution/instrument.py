@@ -16,7 +16,7 @@ import hashlib
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,7 +193,9 @@ class Check:
     def run(self, candidate: Callable[..., Any]) -> Findings:
         """Run the tests on ``candidate``; random inputs are drawn alike each time."""
         findings = Findings([False] * self.total)
-        recorder = _Recorder(findings, lambda: getattr(candidate, "ended", False))
+        recorder = _Recorder(
+            findings, lambda: getattr(candidate, "ended", False), getattr(candidate, "passed_over", [])
+        )
         namespace = self.names = module_named("tests")
         try:
             exec(self._preamble, namespace)
@@ -209,6 +211,8 @@ class Check:
             recorder.broken(error)
         if recorder.gone() and all(findings.passed):  # it ended behind the last test, where a bare except hid it
             recorder.broken(RuntimeError())
+        if recorder.swallowed and findings.broken is None:
+            recorder.broken(recorder.swallowed[0])
         return findings
 
     def left_out(self) -> str:
@@ -228,11 +232,15 @@ class _Recorder:
     Args:
         findings: where it is kept.
         gone: whether the candidate's process has ended.
+        passed_over: limits that what the candidate gave has passed; it grows. They fail the test that met them, and where
+            that happened outside any test, and went no further, all that come later: something hangs on it.
     """
 
-    def __init__(self, findings: Findings, gone: Callable[[], bool]) -> None:
+    def __init__(self, findings: Findings, gone: Callable[[], bool], passed_over: Sequence[BaseException] = ()) -> None:
         self.findings = findings
         self.gone = gone
+        self.passed_over = passed_over
+        self.settled = 0  # of these, how many have failed a test or have ended a statement
         self.asked: set[int] = set()
         self.inside: list[set[int]] = []  # for each open guard, the tests that were asked inside it
 
@@ -257,19 +265,31 @@ class _Recorder:
         self.inside.append(set())
         return _Guard(self, set())
 
-    def held(self, index: int, error: BaseException | None) -> None:
+    @property
+    def swallowed(self) -> Sequence[BaseException]:
+        """The limits that no test has failed by."""
+        return self.passed_over[self.settled :]
+
+    def held(self, index: int, error: BaseException | None, swallowed_before: int) -> None:
         """Take down what a test showed; one that is asked again must hold again."""
+        swallowed = self.swallowed
+        if swallowed:
+            self.findings.errors.extend(swallowed)
+            self.settled = len(self.passed_over) - swallowed_before
         if error is not None and (not isinstance(error, AssertionError) or hasattr(error, "codeduet_origin")):
             self.findings.errors.append(error)
         passed = self.findings.passed
         # Of a program that has ended nothing is known any more, whatever a test's own except makes of that.
-        passed[index] = error is None and not self.gone() and (passed[index] or index not in self.asked)
+        passed[index] = (
+            error is None and not swallowed and not self.gone() and (passed[index] or index not in self.asked)
+        )
         self.asked.add(index)
         for asked in self.inside:
             asked.add(index)
 
     def broken(self, error: BaseException) -> None:
         """Take down what was raised outside a test."""
+        self.settled += any(error is each for each in self.swallowed)
         self.findings.errors.append(error)
         self.findings.broken = self.findings.broken or error
 
@@ -277,17 +297,17 @@ class _Recorder:
 class _Unit:
     """Around one test: it held if nothing was raised."""
 
-    __slots__ = ("index", "recorder")
+    __slots__ = ("before", "index", "recorder")
 
     def __init__(self, recorder: _Recorder, index: int) -> None:
         self.recorder = recorder
         self.index = index
 
     def __enter__(self) -> None:
-        pass
+        self.before = len(self.recorder.passed_over) - self.recorder.settled
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        self.recorder.held(self.index, error)
+        self.recorder.held(self.index, error, self.before)
         return True
 
 

@@ -6,6 +6,7 @@ import builtins
 import collections
 import struct
 import sys
+import types
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,10 @@ VIEWS: dict[type, str] = {type({}.keys()): "keys", type({}.values()): "values", 
 
 
 MOMENTS = ("datetime", "date", "time", "timedelta", "timezone")
-PLAIN_KINDS = "biufcSUMm"
-"""Kinds of numpy's types whose bytes are their content."""
+
+
+UNDESCRIBED = "value"
+"""Stands where the name of a limit does: what a program gave cannot be described to the tests."""
 
 
 class TooLargeError(Exception):
@@ -81,6 +84,44 @@ class TooLargeError(Exception):
 
 class OpaqueError(TypeError):
     """An :class:`Opaque` cannot be sent back to where it came from."""
+
+
+class UndescribedError(TypeError):
+    """A value of a kind that cannot be described, and that would pass for another if it were sent as its content."""
+
+
+def slots_of(kind: type) -> dict[str, Any]:
+    """Return what reads and writes each of the ``__slots__`` of a class, by name."""
+    parts = (part for each in kind.__mro__[-2::-1] for part in vars(each).items())
+    return {name: member for name, member in parts if type(member) is types.MemberDescriptorType}
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """Return what an instance holds, in its slots too."""
+    slots = slots_of(type(value))
+    held = {str(name): part for name, part in getattr(value, "__dict__", {}).items()}
+    for name, member in slots.items():
+        try:
+            held[name] = member.__get__(value)
+        except AttributeError:  # not given yet
+            continue
+    return held
+
+
+def give_attributes(made: Any, attributes: Mapping[str, Any]) -> None:
+    """Have an instance hold ``attributes`` and nothing else, as far as its class has room for them.
+
+    Past its own ``__setattr__``: a frozen class has one, and none of a class's code is run on what a program sent.
+    """
+    slots = slots_of(type(made))
+    for name, member in slots.items():
+        if name in attributes:
+            member.__set__(made, attributes[name])
+        elif hasattr(made, name):
+            member.__delete__(made)
+    if hasattr(made, "__dict__"):
+        vars(made).clear()
+        vars(made).update((name, part) for name, part in attributes.items() if name not in slots)
 
 
 def moment_parts(value: Any) -> tuple[str, tuple[Any, ...]]:
@@ -108,7 +149,8 @@ def member_parts(value: Any) -> tuple[str, str, str, Any, Any]:
     content: Any = int.__pos__(value) if isinstance(value, int) else None
     if isinstance(value, str):
         content = str.__str__(value)
-    return type(value).__name__, str(value._name_), str(value), value._value_, content
+    name = str(value) if value._name_ is None else str(value._name_)  # several flags have none of their own everywhere
+    return type(value).__name__, name, str(value), value._value_, content
 
 
 def exception_parts(
@@ -131,10 +173,3 @@ def exception_parts(
         if CLASSES.get(kind.__name__) is kind:
             break
     return tuple(kinds), tuple(value.args), {str(name): part for name, part in vars(value).items()}
-
-
-def array_parts(value: Any) -> tuple[str, bytes]:
-    """Return a numpy array's type and shape in a word (a scalar has none), and its content."""
-    scalar = not isinstance(value, sys.modules["numpy"].ndarray)
-    shape = "" if scalar else ",".join(map(str, value.shape)) + ","
-    return f"{value.dtype.str} {value.dtype.char} {shape}", value.tobytes()

@@ -51,7 +51,7 @@ class Limits:
         source_bytes: length of helper's and main's code together, in UTF-8.
         result_bytes: length of one return value as it is sent.
         result_nodes: number of objects in one return value.
-        result_depth: how deep they nest.
+        result_depth: how deep they nest; chains of instances of the prompt's classes, as linked lists are, do not count.
         check_cpu_s: processor time in seconds the trusted side may spend on comparing the program's return values.
 
     Raises:

@@ -11,12 +11,13 @@ from typing import Any, cast, get_args
 
 from codeduet.envs.execution.instrument import Findings
 from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
-from codeduet.envs.execution.kinds import CLASSES
+from codeduet.envs.execution.kinds import CLASSES, UNDESCRIBED, attributes_of, give_attributes
 from codeduet.envs.execution.limits import LimitName, Limits
 from codeduet.envs.execution.outcome import Structure, Unit
 from codeduet.envs.execution.reading import Decoder, MalformedError, decode
 
 FORGED = "ChannelError: the program wrote into the channel of its answers"
+NOT_SENT = "ValueNotSent: what it gave cannot be described to the tests, or they look into an object of its own class"
 _MESSAGE_LENGTH = 160
 _UNITS = get_args(Unit)
 _LIMITS = get_args(LimitName)[:-1]
@@ -68,6 +69,8 @@ class Facts:
         elif origins:
             name, unit, limit = origins[0]
             self.fail(unit, name, limit)
+            if limit == UNDESCRIBED:
+                self.error = NOT_SENT
         elif any(isinstance(error, MemoryError) for error in findings.errors):
             self.fail("", "", "check_memory")
         elif self.ended:
@@ -129,6 +132,11 @@ def origin(error: BaseException, unit: str, limit: str) -> BaseException:
     return error
 
 
+def has_limit(error: BaseException) -> bool:
+    """Tell whether an error that :func:`origin` knows stands for a limit, and not for what a program raised."""
+    return bool(getattr(error, "codeduet_origin", ("", "", ""))[2])
+
+
 def refill(decoder: Decoder, kept: list[Any]) -> None:
     """Change a call's arguments in place as the program did, which stands behind its answer.
 
@@ -161,9 +169,8 @@ def _fill(container: Any, content: Any) -> None:
         container.extend(content)
     elif hasattr(container, "shape") and getattr(content, "shape", None) == container.shape:
         container[...] = content
-    elif type(container) is type(content) and hasattr(container, "__dict__"):
-        vars(container).clear()
-        vars(container).update(vars(content))
+    elif type(container) is type(content):
+        give_attributes(container, attributes_of(content))
 
 
 def _is_shape(name: Any, value: Any) -> bool:

@@ -48,7 +48,7 @@ class Outcome:
             since a message or a name can carry a test's arguments.
         error_unit: the part of the program the error came from.
         limit: the name of the limit the program ran into, or ``""``: the one that ended it, else that of its first
-            error (a ``MemoryError`` is the limit ``"memory"``).
+            error (a ``MemoryError`` is the limit ``"memory"``, unless a ``raise`` made it).
         completed: ``check`` ran to its end, and nothing in it raised but the asserts that are counted. A program that
             passes every test and makes another part of ``check`` raise has not solved the problem.
         structure: the program's shape.

@@ -11,19 +11,23 @@ import importlib
 import struct
 import types
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from codeduet.envs.execution import kinds, stand_ins
+from codeduet.envs.execution import arrays, kinds, stand_ins
 from codeduet.envs.execution.kinds import LENGTH, TooLargeError
-from codeduet.envs.execution.stand_ins import More, Opaque
+from codeduet.envs.execution.stand_ins import Looked, More, Opaque
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
 
 DEEPEST = 250
 """How deep a message nests at most, where no limit says less: reading it takes three calls a level, of a thousand."""
+
+
+Reader = Callable[["Decoder", int], Any]
+
+READERS: list[Reader | None] = [None] * 256
+"""Who reads what stands behind a tag, by the tag's number; ``values`` fills it."""
 
 
 class MalformedError(Exception):
@@ -54,6 +58,7 @@ class Decoder:
         more: asks for the rest of an iterator.
         kept: gets the containers that can be changed, in the order they are met.
         known: the containers that are referred to by number.
+        looked: is told where the tests look into what was not sent.
 
     Raises:
         TooLargeError: the message is too long.
@@ -67,6 +72,7 @@ class Decoder:
         more: More | None = None,
         kept: list[Any] | None = None,
         known: list[Any] | None = None,
+        looked: Looked = lambda error: error,
     ) -> None:
         if limits and len(raw) > limits.result_bytes:
             raise TooLargeError("result_bytes")
@@ -78,6 +84,9 @@ class Decoder:
         self.more = more
         self.kept = kept
         self.containers = known if known is not None else kept if kept is not None else []
+        self.looked = looked
+        self.instances: list[Any] = []  # of the prompt's classes, as they were met
+        self.later: list[Any] = []  # those of them whose content is yet to come
         self.factory: Callable[[], Any] | None = None  # of the defaultdict whose missing value is being read
 
     @property
@@ -93,7 +102,10 @@ class Decoder:
             TooLargeError: it passes a limit.
         """
         try:
-            return self.take(self.depth)
+            value = self.take(self.depth)
+            if self.later:
+                self.take_later()
+            return value
         except (TooLargeError, MalformedError, MemoryError):
             raise
         except Exception as error:  # noqa: BLE001  # whatever a class of the library thinks of what it is made of
@@ -112,7 +124,9 @@ class Decoder:
     def chunk(self) -> tuple[list[Any], Any]:
         """Read some items of an iterator, and how they end; raises as :meth:`value` does."""
         try:
-            return self.take_chunk(self.depth)
+            chunk = self.take_chunk(self.depth)
+            self.take_later()
+            return chunk
         except (struct.error, IndexError, RecursionError) as error:
             raise MalformedError(str(error)) from None
 
@@ -151,7 +165,7 @@ class Decoder:
             raise TooLargeError("result_depth")
         tag = self.raw[self.at]
         self.at += 1
-        reader = _BY_NUMBER[tag]
+        reader = READERS[tag]
         if reader is None:
             raise MalformedError(f"unknown tag {tag}")
         return reader(self, depth)
@@ -179,7 +193,7 @@ class Decoder:
                 for key, value in zip(items[::2], items[1::2], strict=True):
                     made[key] = value
         except TypeError:
-            return Opaque(bool(items), items)
+            return Opaque(bool(items), items, self.looked)
         return made
 
     def take_dict(self, depth: int, kind: Callable[[], Any] = dict) -> Any:
@@ -201,11 +215,11 @@ class Decoder:
 
         def make() -> Any:
             again = Decoder(raw, names=self.names, known=self.containers)
-            again.factory = make
+            again.factory, again.instances = make, [None] * before
             return again.value()
 
-        outer, self.factory, start = self.factory, make, self.at
-        self.take(depth - 1)
+        outer, self.factory, start, before = self.factory, make, self.at, len(self.instances)
+        self.take_apart(depth - 1)
         raw, self.factory = self.raw[start : self.at], outer
         return make
 
@@ -235,6 +249,11 @@ class Decoder:
         own = self.names.get(kind)
         if isinstance(own, enum.EnumMeta) and name in own.__members__:
             return own.__members__[name]
+        if isinstance(own, enum.EnumMeta) and issubclass(own, enum.Flag) and type(value) is int:
+            try:
+                return own(value)  # several at once
+            except ValueError:  # not of this one
+                pass
         self.expect(content is None or type(content) in (int, str))
         return (
             stand_ins.Member(kind, name, value, text) if content is None else stand_ins.member_of(content, name, value)
@@ -257,21 +276,45 @@ class Decoder:
         self.expect(type(classes) is tuple and type(args) is tuple and type(attributes) is dict)
         return stand_ins.exception_of(tuple(map(str, classes)), args, attributes, self.names)
 
-    def take_instance(self, depth: int) -> Any:
+    def take_instance(self, depth: int, later: bool = False) -> Any:
         kind: Any = self.names.get(self.word())
         plain = isinstance(kind, type) and getattr(kind, "__new__") is object.__new__  # noqa: B009  # mypy knows better
-        made: Any = object.__new__(kind) if plain else Opaque(True)
-        self.keep(made)
-        attributes = self.take(depth - 1)
+        made: Any = object.__new__(kind) if plain else Opaque(True, looked=self.looked)
+        self.instances.append(self.keep(made))
+        if later:
+            self.later.append(made)
+        else:
+            self.take_attributes(made, depth - 1)
+        return made
+
+    def take_attributes(self, made: Any, depth: int) -> None:
+        attributes = self.take(depth)
         self.expect(type(attributes) is dict)
         if not isinstance(made, Opaque):
-            vars(made).update(attributes)
-        return made
+            kinds.give_attributes(made, attributes)
+
+    def take_later(self) -> None:
+        """Read what the instances hold whose content stands behind the value."""
+        for made in self.later:  # which grows meanwhile
+            self.take_attributes(made, self.depth - 1)
+        self.later.clear()
+
+    def take_apart(self, depth: int) -> Any:
+        """Read a value behind which the content of its own instances stands."""
+        outer, self.later = self.later, []
+        value = self.take(depth)
+        self.take_later()
+        self.later = outer
+        return value
+
+    def take_opaque(self, _depth: int) -> Opaque:
+        kind = int(self.byte())
+        self.expect(0 <= kind <= 3)
+        return (stand_ins.OpaqueFunction if kind & 2 else Opaque)(bool(kind & 1), looked=self.looked)
 
     def take_array(self, _depth: int) -> Any:
         kind, char, shape = (*self.word().split(" "), "")[:3]
-        self.expect(len(kind) > 2 and kind[0] in "<>|=" and kind[1] in kinds.PLAIN_KINDS and kind[2:].isdigit())
-        made = stand_ins.as_array(kind, char, tuple(int(size) for size in shape.split(",") if size), self.text())
+        made = arrays.as_array(kind, char, tuple(int(size) for size in shape.split(",") if size), self.text())
         return self.keep(made) if shape else made[()] if hasattr(made, "dtype") else made
 
     def take_numbers(self, _depth: int) -> Any:
@@ -279,12 +322,15 @@ class Decoder:
         return array.array(self.word(), self.text())
 
     def take_stream(self, depth: int, generator: bool = False) -> Any:
-        truth, number = self.byte() == b"1", self.number()
+        kind, number = int(self.byte()), self.number()
         source = stand_ins.stream(*self.take_chunk(depth), number, self.more)
-        return source if generator else stand_ins.Stream(truth, source)
+        if generator:
+            return source
+        return stand_ins.Stream(bool(kind & 1), source, self.looked if kind & 2 else None)
 
     def take_chunk(self, depth: int) -> tuple[list[Any], Any]:
-        items, end = self.items(depth), self.byte()
+        items = [self.take_apart(depth - 1) for _ in range(self.number())] if self.names else self.items(depth)
+        end = self.byte()
         if end == b"!":
             failure = self.take(depth - 1)
             self.expect(isinstance(failure, BaseException))
@@ -320,77 +366,3 @@ class Decoder:
         value = self.take(depth - 1)
         self.expect(type(value) is kind)
         return value
-
-
-_Reader = Callable[[Decoder, int], Any]
-
-
-def _float(decoder: Decoder, _depth: int) -> float:
-    (number,) = kinds.FLOAT.unpack_from(decoder.raw, decoder.at)
-    decoder.at += kinds.FLOAT.size
-    return float(number)
-
-
-def _complex(decoder: Decoder, _depth: int) -> complex:
-    parts = kinds.COMPLEX.unpack_from(decoder.raw, decoder.at)
-    decoder.at += kinds.COMPLEX.size
-    return complex(*parts)
-
-
-def _named(decoder: Decoder, _depth: int) -> Any:
-    name = decoder.word()
-    if decoder.kept is not None and name in kinds.FUNCTIONS:  # in the jail
-        return kinds.FUNCTIONS[name]
-    return kinds.CLASSES[name] if name in kinds.CLASSES else kinds.SINGLES[name]
-
-
-def _view(decoder: Decoder, depth: int) -> Any:
-    name = decoder.word()
-    decoder.expect(name in ("keys", "values", "items"))
-    return getattr(decoder.plain(dict, depth), name)()
-
-
-_READERS: dict[bytes, _Reader] = {
-    b"N": lambda _decoder, _depth: None,
-    b"T": lambda _decoder, _depth: True,
-    b"F": lambda _decoder, _depth: False,
-    b"i": lambda decoder, _depth: int.from_bytes(decoder.text(), "little", signed=True),
-    b"d": _float,
-    b"c": _complex,
-    b"s": lambda decoder, _depth: decoder.text().decode("utf-8", "surrogatepass"),
-    b"b": lambda decoder, _depth: decoder.text(),
-    b"B": lambda decoder, _depth: decoder.keep(bytearray(decoder.text())),
-    b"V": lambda decoder, _depth: memoryview(decoder.text()),
-    b"D": lambda decoder, _depth: Decimal(decoder.text().decode("ascii")),
-    b"@": lambda decoder, _depth: decoder.containers[decoder.number()],
-    b"[": Decoder.take_list,
-    b"(": lambda decoder, depth: tuple(decoder.items(depth)),
-    b"n": Decoder.take_record,
-    b"<": Decoder.take_set,
-    b">": Decoder.take_frozenset,
-    b"{": Decoder.take_dict,
-    b"K": lambda decoder, depth: decoder.take_dict(depth, collections.Counter),
-    b"O": lambda decoder, depth: decoder.take_dict(depth, collections.OrderedDict),
-    b"E": Decoder.take_defaultdict,
-    b"Q": Decoder.take_deque,
-    b"H": lambda decoder, depth: collections.ChainMap(*decoder.mappings(depth)),
-    b"L": lambda decoder, depth: decoder.wrapped(collections.UserList, list, depth),
-    b"M": lambda decoder, depth: decoder.wrapped(collections.UserDict, dict, depth),
-    b"S": lambda decoder, depth: collections.UserString(decoder.plain(str, depth)),
-    b"P": lambda decoder, depth: types.MappingProxyType(decoder.plain(dict, depth)),
-    b"v": _view,
-    b"r": lambda decoder, depth: range(*decoder.whole_numbers(depth, 3)),
-    b"q": lambda decoder, depth: Fraction(*decoder.whole_numbers(depth, 2)),
-    b"C": _named,
-    b"e": Decoder.take_member,
-    b"t": Decoder.take_moment,
-    b"X": Decoder.take_exception,
-    b"I": Decoder.take_instance,
-    b"A": Decoder.take_array,
-    b"a": Decoder.take_numbers,
-    b"g": lambda decoder, depth: decoder.take_stream(depth, generator=True),
-    b"y": Decoder.take_stream,
-    b"o": lambda decoder, _depth: Opaque(decoder.byte() == b"1"),
-    b"z": lambda decoder, depth: Opaque(decoder.byte() == b"1", decoder.items(depth)),
-}
-_BY_NUMBER = [_READERS.get(bytes([number])) for number in range(256)]

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from codeduet.envs.execution import imports, wire
+from codeduet.envs.execution.candidate import Known
 from codeduet.envs.execution.collecting import NOT_PLAIN
-from codeduet.envs.execution.evaluator import Evaluator, Known, open_jail
+from codeduet.envs.execution.evaluator import Evaluator, open_jail
 from codeduet.envs.execution.instrument import Check, classes_of, parse_trusted
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch

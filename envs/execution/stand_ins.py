@@ -5,13 +5,19 @@ Built from data alone, by classes of our own or of the standard library: no code
 
 from __future__ import annotations
 
-import math
 import sys
 import types
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from codeduet.envs.execution.kinds import CLASSES
+
+Looked = Callable[[Exception], Exception]
+"""Is told that the tests look into what was not sent, so that they fail whatever they make of it; gives what to raise."""
+
+
+def _unnoticed(error: Exception) -> Exception:
+    return error
 
 
 class Opaque:
@@ -20,13 +26,15 @@ class Opaque:
     Args:
         truth: ``bool()`` of the object.
         items: what iterating over it gives, ``None`` if it cannot be iterated over.
+        looked: is told where the tests ask for more than that.
     """
 
     __hash__ = object.__hash__
 
-    def __init__(self, truth: bool, items: list[Any] | None = None) -> None:
+    def __init__(self, truth: bool, items: list[Any] | None = None, looked: Looked = _unnoticed) -> None:
         self._truth = truth
         self._items = items
+        self._looked = looked
 
     def __eq__(self, other: object) -> bool:
         return False
@@ -44,8 +52,84 @@ class Opaque:
 
     def __len__(self) -> int:
         if self._items is None:
-            raise TypeError("the object the program returned has no length")
+            raise self._looked(TypeError("the length of the object the program returned is not known"))
         return len(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        if self._items is None:
+            raise self._looked(TypeError("what the object the program returned contains is not known"))
+        return item in self._items
+
+    def __getattr__(self, name: str) -> Any:
+        # What a library tries on every object (copying, making an array of it) says nothing.
+        looked = None if name.startswith("__") else self.__dict__.get("_looked")
+        raise looked(AttributeError(name)) if looked else AttributeError(name)
+
+    def __repr__(self) -> str:
+        self._looked(TypeError("how the object the program returned shows itself is not known"))
+        return "<an object that was not sent>"
+
+
+def _ask(self: Opaque, *_: object) -> Any:
+    raise self._looked(TypeError("what the object the program returned does is not known"))
+
+
+for _name in [
+    "getitem",
+    "setitem",
+    "delitem",
+    "reversed",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "neg",
+    "pos",
+    "abs",
+    "invert",
+    "int",
+    "float",
+    "complex",
+    "index",
+    "round",
+    "enter",
+    "exit",
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "floordiv",
+    "rfloordiv",
+    "mod",
+    "rmod",
+    "divmod",
+    "rdivmod",
+    "pow",
+    "rpow",
+    "matmul",
+    "rmatmul",
+    "and",
+    "rand",
+    "or",
+    "ror",
+    "xor",
+    "rxor",
+    "lshift",
+    "rlshift",
+    "rshift",
+    "rrshift",
+]:
+    setattr(Opaque, f"__{_name}__", _ask)
+
+
+class OpaqueFunction(Opaque):
+    """Stands for an object that was not sent and can be called."""
+
+    __call__ = _ask
 
 
 class Record(tuple[Any, ...]):
@@ -156,11 +240,17 @@ class Stream:
     Args:
         truth: ``bool()`` of the iterator.
         source: its items.
+        looked: is told where the tests ask for more than that; None where there is no more to it, as with a ``map``.
     """
 
-    def __init__(self, truth: bool, source: Iterator[Any]) -> None:
+    def __init__(self, truth: bool, source: Iterator[Any], looked: Looked | None = None) -> None:
         self._truth = truth
         self._source = source
+        self._looked = looked
+
+    def __getattr__(self, name: str) -> Any:
+        looked = None if name.startswith("__") else self.__dict__.get("_looked")
+        raise looked(AttributeError(name)) if looked else AttributeError(name)
 
     def __iter__(self) -> Stream:  # Self is newer than Python 3.10
         return self
@@ -170,25 +260,6 @@ class Stream:
 
     def __bool__(self) -> bool:
         return self._truth
-
-
-def as_array(kind: str, char: str, shape: tuple[int, ...], content: bytes) -> Any:
-    """Return a numpy array, or, where numpy is not loaded, the same numbers in lists.
-
-    Raises:
-        ValueError, TypeError: the content does not fit.
-    """
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        return numpy.frombuffer(content, numpy.dtype(kind)).reshape(shape).copy()
-    flat: list[Any] = memoryview(content).cast(char).tolist()  # type: ignore[call-overload]
-    if math.prod(shape) != len(flat):
-        raise ValueError("another shape")
-    if not shape:
-        return flat[0]
-    for size in shape[:0:-1]:
-        flat = [flat[start : start + size] for start in range(0, len(flat), size)]
-    return flat
 
 
 _RUNNERS = ("codeduet", "unittest", "pytest", "_pytest", "doctest")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import collections
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution.kinds import (
@@ -18,21 +16,21 @@ from codeduet.envs.execution.kinds import (
     FUNCTIONS,
     LENGTH,
     MOST_ITEMS,
-    PLAIN_KINDS,
     SINGLES,
     UNBOUNDED,
-    VIEWS,
     OpaqueError,
     TooLargeError,
-    array_parts,
+    attributes_of,
     exception_parts,
     member_parts,
-    moment_parts,
 )
 from codeduet.envs.execution.stand_ins import Opaque
 
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import Limits
+
+_NESTED = 20
+"""Levels from which an instance's content stands behind the value it is part of: a linked list has no depth then."""
 
 Writer = Callable[["Encoder", Any, int], None]
 
@@ -76,6 +74,11 @@ class Encoder:
         self.kept: list[Any] | None = None
         self.comparing = False
         self._places: dict[int, int] = {}
+        # Instances of the prompt's classes: their number, themselves, and whether their content is yet to come.
+        self._instances: dict[int, tuple[int, Any, bool]] = {}
+        self._count = 0
+        self._later: list[Any] = []  # those of them whose content is yet to come
+        self._hashing = 0  # above 0 in what a set or dict is hashed by, which has to be whole when it is read
         self._opened: Any = None  # the container whose content is being written
         self._factory: Any = None  # of the defaultdict whose missing value is being written
 
@@ -83,12 +86,36 @@ class Encoder:
         """Begin a message of its own, with these names, and keep its containers in ``kept``."""
         self.names, self.kept = names, kept
         self.parts, self._places = [], {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew in the middle of a message, after what went wrong and is not sent."""
+        self._instances, self._count, self._later, self._hashing = {}, 0, [], 0
         self._opened = self._factory = None
 
     def encode(self, value: object) -> bytes:
         """Return ``value``, behind what was written before it."""
-        self.put(value, self.depth)
+        self.put_value(value)
         return b"".join(self.parts)
+
+    def put_value(self, value: Any) -> None:
+        """Write a value, and behind it what its instances hold that nest too deep in it."""
+        self.put(value, self.depth)
+        if self._later:
+            self.put_later()
+
+    def put_later(self) -> None:
+        for instance in self._later:  # which grows meanwhile
+            self.put(attributes_of(instance), self.depth - 1)
+        self._later.clear()
+
+    def put_apart(self, value: Any, depth: int) -> None:
+        """Write a value that refers to no instance outside it, since it is read by itself, or at another time."""
+        outer = self._instances, self._later
+        self._instances, self._later = {}, []
+        self.put(value, depth)
+        self.put_later()
+        self._instances, self._later = outer
 
     def refer_to(self, containers: list[Any]) -> None:
         """Write these by their number from now on, where they are met again."""
@@ -97,7 +124,7 @@ class Encoder:
     def put_content(self, container: Any) -> None:
         """Write what a container holds by now, which is otherwise referred to."""
         self._opened = container
-        self.put(container, self.depth)
+        self.put_value(container)
 
     def write(self, part: bytes) -> None:
         self.bytes_left -= len(part)
@@ -173,16 +200,33 @@ class Encoder:
 
     def put_set(self, value: set[Any], depth: int) -> None:
         if not self.known(value):
+            self._hashing += 1
             self.put_items(b"<", set.__iter__(value), set.__len__(value), depth)
+            self._hashing -= 1
 
     def put_frozenset(self, value: frozenset[Any], depth: int) -> None:
+        self._hashing += 1
         self.put_items(b">", frozenset.__iter__(value), frozenset.__len__(value), depth)
+        self._hashing -= 1
+
+    def put_pairs(self, tag: bytes, pairs: Any, count: int, depth: int) -> None:
+        """A dict's."""
+        if not self.own:
+            self.put_items(tag, (part for pair in pairs for part in pair), 2 * count, depth)
+            return
+        if 2 * count > self.nodes_left:
+            raise TooLargeError("result_nodes")
+        self.write(tag + LENGTH.pack(2 * count))
+        for key, value in pairs:
+            self._hashing += 1
+            self.put(key, depth - 1)
+            self._hashing -= 1
+            self.put(value, depth - 1)
 
     def put_dict(self, value: dict[Any, Any], depth: int, tag: bytes = b"{", kind: type[dict[Any, Any]] = dict) -> None:
         """A dict, in the order that its class ``kind`` gives it."""
         if not self.known(value):
-            pairs = (part for pair in kind.items(value) for part in pair)
-            self.put_items(tag, pairs, 2 * dict.__len__(value), depth)
+            self.put_pairs(tag, kind.items(value), dict.__len__(value), depth)
 
     def put_defaultdict(self, value: Any, depth: int) -> None:
         """With its factory, by name, or else a value that the factory made."""
@@ -201,32 +245,14 @@ class Encoder:
         self.write(b"E" + short(name))
         if name == "sample":
             outer, self._factory = self._factory, factory
-            self.put(sample, depth - 1)
+            self.put_apart(sample, depth - 1)
             self._factory = outer
-        pairs = (part for pair in dict.items(value) for part in pair)
-        self.put_items(b"{", pairs, 2 * dict.__len__(value), depth)
+        self.put_pairs(b"{", dict.items(value), dict.__len__(value), depth)
 
     def put_deque(self, value: Any, depth: int) -> None:
         if not self.known(value):
             deque = collections.deque
             self.put_items(b"Q" + short(str(value.maxlen)), deque.__iter__(value), deque.__len__(value), depth)
-
-    def put_chain(self, value: Any, depth: int) -> None:
-        maps = [each if isinstance(each, dict) else dict(each) for each in value.maps]
-        self.put_items(b"H", maps, len(maps), depth)
-
-    def put_view(self, value: Any, depth: int) -> None:
-        self.write(b"v" + short(VIEWS[type(value)]))
-        self.put(dict(value.mapping), depth - 1)
-
-    def put_range(self, value: range, depth: int) -> None:
-        self.put_items(b"r", (value.start, value.stop, value.step), 3, depth)
-
-    def put_fraction(self, value: Fraction, depth: int) -> None:
-        self.put_items(b"q", Fraction.as_integer_ratio(value), 2, depth)
-
-    def put_decimal(self, value: Decimal, _depth: int) -> None:
-        self.put_text(b"D", Decimal.__str__(value).encode("ascii"))
 
     def put_name(self, name: str) -> None:
         self.put_text(b"s", str(name).encode("utf-8", "surrogatepass"))
@@ -258,30 +284,11 @@ class Encoder:
         self.put(value, depth - 1)
         self.put(content, depth - 1)
 
-    def put_moment(self, value: Any, depth: int) -> None:
-        """A date, a time, both, a span or a fixed time zone."""
-        kind, fields = moment_parts(value)
-        self.write(b"t" + short(kind))
-        self.put(fields, depth - 1)
-
     def put_exception(self, value: BaseException, depth: int) -> None:
         """An exception, with what it carries."""
         self.write(b"X")
         for part in exception_parts(value, self.own, self.names):
             self.put(part, depth - 1)
-
-    def put_array(self, value: Any, depth: int) -> None:
-        """A numpy array, or one of its scalars."""
-        if value.dtype.kind not in PLAIN_KINDS:  # of objects, say
-            self.put(value.tolist(), depth)
-            return
-        word, content = array_parts(value)
-        if word[-1] != "," or not self.known(value):
-            self.put_text(b"A" + short(word), content)
-
-    def put_numbers(self, value: Any, _depth: int) -> None:
-        """An ``array.array``."""
-        self.put_text(b"a" + short(value.typecode), value.tobytes())
 
     def put_stream(self, value: Iterator[Any], depth: int) -> None:
         """An iterator: its first items, and a number by which to ask for others."""
@@ -294,7 +301,8 @@ class Encoder:
         if self.streams is not None:
             number = len(self.streams)
             self.streams.append(value)
-        self.write((b"g" if generator else b"y") + (b"1" if truth else b"0") + LENGTH.pack(number))
+        own = type(value).__module__ == self.names.get("__name__")
+        self.write((b"g" if generator else b"y") + b"%d" % (truth + 2 * own) + LENGTH.pack(number))
         self.put_chunk(value, depth)
 
     def put_chunk(self, source: Iterator[Any], depth: int) -> None:
@@ -310,10 +318,15 @@ class Encoder:
                 item = next(source)
             except StopIteration:
                 break
+            except MemoryError:  # a limit
+                raise
             except BaseException as error:  # noqa: BLE001  # told where the item would have been
                 failure, end = error, b"!"
                 break
-            self.put(item, depth - 1)
+            if self.own:
+                self.put_apart(item, depth - 1)
+            else:
+                self.put(item, depth - 1)
             count += 1
             if self.strict and count > MOST_ITEMS:
                 raise TypeError("an iterator without end cannot be sent into the jail")
@@ -324,15 +337,28 @@ class Encoder:
 
     def put_instance(self, value: Any, depth: int) -> None:
         """An instance of a class that the prompt defines."""
-        if not self.known(value):
-            self.write(b"I" + short(type(value).__name__))
-            self.put({str(name): part for name, part in vars(value).items()}, depth - 1)
+        if self.known(value):
+            return
+        number, _, waits = self._instances.get(id(value), (-1, None, False))
+        if number >= 0 and not (waits and self._hashing):
+            self.write(b"j" + LENGTH.pack(number))
+            return
+        waits = not self._hashing and self.depth - depth >= _NESTED
+        if number < 0:
+            self._instances[id(value)] = self._count, value, waits
+        self._count += 1
+        self.write((b"J" if waits else b"I") + short(type(value).__name__))
+        if waits:
+            self._later.append(value)
+        else:
+            self.put(attributes_of(value), depth - 1)
 
     def put_object(self, value: Any, depth: int) -> None:
         kind = type(value)
         if isinstance(value, Opaque):
             raise OpaqueError("an object that was not sent cannot be sent back")
-        if kind.__name__ in self.own and self.names.get(kind.__name__) is kind and hasattr(value, "__dict__"):
+        is_own = kind.__name__ in self.own and self.names.get(kind.__name__) is kind
+        if is_own and (hasattr(value, "__dict__") or "__slots__" in vars(kind)):  # and not a library's by another name
             self.put_instance(value, depth)
             return
         if isinstance(value, Iterator):
@@ -347,7 +373,7 @@ class Encoder:
         try:
             source = iter(value)
         except TypeError:
-            self.write(b"o" + truth)
+            self.write(b"o%d" % (int(truth) + 2 * callable(value)))
             return
         items: list[Any] = []
         for item in source:  # a sequence without end reaches the limit
@@ -359,7 +385,7 @@ class Encoder:
     def put_opaque(self, value: Any) -> None:
         if self.strict:
             raise TypeError(f"the class {value.__name__} cannot be sent into the jail")
-        self.write(b"o1")
+        self.write(b"o3")
 
 
 def _code(factory: Any) -> Any:

@@ -239,3 +239,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = 2
         print(f"codeduet: {told}", file=sys.stderr)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,15 +9,16 @@ import dataclasses
 import inspect
 import re
 import textwrap
+import types
 import typing
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from codeduet.errors import InputError, nearest
 
@@ -25,6 +26,18 @@ T = TypeVar("T")
 
 STRICT = ConfigDict(extra="forbid")
 """Pydantic's setting for every config: an unknown key is an error, never ignored."""
+
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that every generator of random numbers takes."""
+
+_BEFORE = {
+    "protocol": "reproduce", "magrpo": "reproduce", "algorithm": "train", "steps": "train", "checkpoint": "bench",
+    "split": "bench",
+}  # fmt: skip
+"""Keys that only one command's configs have, by which those are known that do not name the command, as in run folders of before."""
+
+FIRST, LAST = "# whole with its last line\n", "# end\n"
+"""What a run folder's config stands between, so that one that was cut off is known."""
 
 _PACKAGED = resources.files("codeduet").joinpath("benchmarks", "configs")
 """Where the configs lie that ship with the package."""
@@ -83,26 +96,29 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
         kind: its dataclass.
         source: the name of a packaged config, the path of a YAML file, or None for the defaults.
         overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
-            quotes around it aside.
+            quotes around it aside. A section's value changes the keys in it and leaves the others.
         base: what holds where neither says anything; by default the dataclass's defaults.
 
     Raises:
-        InputError: no such file, an unknown key (with the nearest name), or a value that does not fit.
+        InputError: no such file, one that was cut off, an unknown key (with the nearest name), or a value that does not fit.
     """
     tree = plain(base) if base is not None else {}
     if source is not None:
-        tree = _merged(tree, _without_command(read_yaml(source), kind, source))
+        tree = _merged(tree, _without_command(read_yaml(source, kind), kind, source))
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         # Quoted text is that within the quotes; any other is nothing but itself.
         verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
-        _set(tree, key.split("."), value if verbatim else _parsed(value, override), override)
+        changed = value if verbatim else _parsed(value, override)
+        _set(
+            tree, key.split("."), changed, override, within=dataclasses.is_dataclass(_annotation(kind, key.split(".")))
+        )
     try:
         config = TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
-        where = ".".join(map(str, error.errors()[0]["loc"]))
+        where = ".".join(_named(kind, error.errors()[0]["loc"]))
         overridden = any(f"{where}.".startswith(f"{override.partition('=')[0]}.") for override in overrides)
         raise InputError(_one_line(kind, error, None if overridden else source)) from None
     out = getattr(config, "out", "")
@@ -121,6 +137,12 @@ def _without_command(tree: dict[str, Any], kind: Any, source: str) -> dict[str, 
     return {key: value for key, value in tree.items() if key != "command"}
 
 
+def command_in(tree: Mapping[str, Any]) -> str | None:
+    """Return the command whose config a tree of keys is: the one it names, or else the one whose keys it has."""
+    told = tree.get("command")
+    return str(told) if told else next((command for key, command in _BEFORE.items() if key in tree), None)
+
+
 def command_for(kind: Any) -> str | None:
     """Return the command that takes configs of a kind, if one does."""
     command: str | None = getattr(kind, "COMMAND", None)
@@ -136,16 +158,22 @@ def _parsed(value: str, override: str) -> Any:
 
 def _is_text(kind: Any, keys: Sequence[str]) -> bool:
     """Tell whether a dotted key holds text, by the annotations of a config."""
+    kind = _annotation(kind, keys)
+    if typing.get_origin(kind) is typing.Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(kind))
+    return kind is str
+
+
+def _annotation(kind: Any, keys: Sequence[str]) -> Any:
+    """Return the type that a dotted key's value has by the annotations of a config, None where they do not say."""
     for key in keys:
         if dataclasses.is_dataclass(kind):
             kind = typing.get_type_hints(kind).get(key)
         elif typing.get_origin(kind) is dict:
             kind = typing.get_args(kind)[1]
         else:
-            return False
-    if typing.get_origin(kind) is typing.Literal:
-        return all(isinstance(choice, str) for choice in typing.get_args(kind))
-    return kind is str
+            return None
+    return kind
 
 
 def to_yaml(config: Any) -> str:
@@ -191,28 +219,54 @@ def plain(config: Any) -> dict[str, Any]:
     return tree
 
 
-def difference(before: Any, after: Any) -> str:
-    """Return the first key in which two configs of one kind differ, with both values; ``""`` where none does."""
-    return _difference(plain(before), plain(after))
+def difference(before: Any, after: Any, same: Callable[[str, Any, Any], bool] = lambda key, one, other: False) -> str:
+    """Return the first key in which two configs of one kind differ, with both values; ``""`` where none does.
+
+    Args:
+        before: one.
+        after: the other.
+        same: tells of a dotted key whether two values that differ mean the same.
+    """
+    return _difference(plain(before), plain(after), same)
 
 
-def _difference(before: dict[str, Any], after: dict[str, Any], path: str = "") -> str:
+def _difference(
+    before: dict[str, Any], after: dict[str, Any], same: Callable[[str, Any, Any], bool], path: str = ""
+) -> str:
     for key, value in before.items():
         other, name = after.get(key), f"{path}{key}"
         if isinstance(value, dict) and isinstance(other, dict):
-            if found := _difference(value, other, f"{name}."):
+            if found := _difference(value, other, same, f"{name}."):
                 return found
-        elif value != other:
+        elif value != other and not same(name, value, other):
             return f"{name} is {value!r} there and {other!r} here"
     added = next((key for key in after if key not in before), None)
     return f"{path}{added} is {after[added]!r} here only" if added else ""
 
 
-def read_yaml(source: str) -> dict[str, Any]:
+def _keys(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+def cut_off(source: str, tree: Iterable[str], kind: Any) -> str:
+    """Say that a config was cut off, and without which keys."""
+    missing = ", ".join(name for name in (_keys(kind) if kind else ()) if name not in set(tree))
+    return (
+        f"{source} was cut off{f', without {missing}' if missing else ''}: put these back as they were, or begin anew with "
+        "another out="
+    )
+
+
+def read_yaml(source: str, kind: Any = None) -> dict[str, Any]:
     """Read keys and values from a YAML file, or from a packaged config by its name.
 
+    Args:
+        source: which.
+        kind: the dataclass of the config that it is to be as a whole; without one what is left of a file is read, if it
+            still tells whose config it is.
+
     Raises:
-        InputError: there is none, or it is not YAML.
+        InputError: there is none, it is not YAML, or it was cut off.
     """
     path = Path(source)
     if not path.is_file():
@@ -231,16 +285,23 @@ def read_yaml(source: str) -> dict[str, Any]:
         raise InputError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
         raise InputError(f"{source} must hold keys and values")
+    cut = text.startswith(FIRST.encode()) and LAST.encode() not in text
+    if cut and (kind or not command_in(tree)):
+        raise InputError(cut_off(source, tree, kind))
     return tree
 
 
-def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+def _set(tree: dict[str, Any], keys: list[str], value: Any, override: str, *, within: bool) -> None:
+    """Set a dotted key; ``within`` the section that it is, if keys and values are given."""
     for key in keys[:-1]:
         child = tree.setdefault(key, {})
         if not isinstance(child, dict):
             raise InputError(f"{override!r}: {key} is a value and holds no keys")
         tree = child
-    tree[keys[-1]] = value
+    before = tree.get(keys[-1])
+    tree[keys[-1]] = (
+        _merged(before, value) if within and isinstance(before, dict) and isinstance(value, dict) else value
+    )
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -254,13 +315,46 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path = _named(kind, first["loc"])
     where = f" in {source}" if source else ""
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         owner = kind
         for key in path[:-1]:
             owner = typing.get_type_hints(owner).get(key, owner)
-        known = [field.name for field in dataclasses.fields(owner)]
-        return f"unknown config key {'.'.join(path)!r}{where}{nearest(path[-1], known)}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"config key {'.'.join(path)!r}{where}: {message}, not {first['input']!r}"
+        known = _keys(owner)
+        unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == first["type"]]
+        mine, theirs = command_for(kind), command_in(dict.fromkeys(unknown))
+        if source and theirs not in (None, mine):
+            return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
+        elsewhere = [key for key in _dotted(kind) if key.rpartition(".")[2] == path[-1]]
+        meant = f"; did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else nearest(path[-1], known)
+        return f"unknown config key {'.'.join(path)!r}{where}{meant}"
+    # A value that may be of several types has an error for each.
+    messages = dict.fromkeys(
+        e["msg"][0].lower() + e["msg"][1:] for e in error.errors() if _named(kind, e["loc"]) == path
+    )
+    return f"config key {'.'.join(path)!r}{where}: {' or '.join(messages)}, not {first['input']!r}"
+
+
+def _named(kind: Any, place: Iterable[int | str]) -> list[str]:
+    """Return the keys in an error's place: of a value that may be of several types, the type tried stands behind them."""
+    names = []
+    for part in place:
+        if kind is None or not (dataclasses.is_dataclass(kind) or typing.get_origin(kind) in (dict, list)):
+            break
+        names.append(str(part))
+        if dataclasses.is_dataclass(kind):
+            kind = typing.get_type_hints(kind).get(str(part))
+            if types.NoneType in typing.get_args(kind) and len(typing.get_args(kind)) == 2:
+                kind = typing.get_args(kind)[0]
+        else:
+            kind = typing.get_args(kind)[-1]
+    return names
+
+
+def _dotted(kind: Any, path: str = "") -> Iterator[str]:
+    for key, value in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(value):
+            yield from _dotted(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}"

@@ -5,41 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from codeduet.config import load_config, read_yaml, to_yaml
+from codeduet.config import FIRST, LAST, command_for, command_in, cut_off, load_config, read_yaml, to_yaml
 from codeduet.errors import InputError
 from codeduet.files import write_whole
 
 T = TypeVar("T")
 
-_BEFORE = {
-    "protocol": "reproduce", "magrpo": "reproduce", "algorithm": "train", "steps": "train", "checkpoint": "bench",
-    "split": "bench",
-}  # fmt: skip
-"""Keys that only one command's configs have, by which folders are known that were begun before they named the command."""
+_ENDED = {"train": "show_every", "bench": "k", "reproduce": "k"}
+"""The key that every config of a run folder of before has, of those without a last line: a later one may be missing."""
 
 
 def write_config(run: Path, config: Any) -> None:
-    """Write the config of a run into its folder."""
-    write_whole(run / "config.yaml", to_yaml(config))
+    """Write the config of a run into its folder, whose lock the caller holds."""
+    write_whole(run / "config.yaml", f"{FIRST}{to_yaml(config)}{LAST}")
 
 
 def read_config(kind: type[T], run: Path) -> T:
     """Read the config of a run folder.
 
     Raises:
-        InputError: there is none, it is of another command, or a key or value of it does not fit.
+        InputError: there is none, it is of another command or was cut off, or a key or value of it does not fit.
     """
-    return load_config(kind, str(run / "config.yaml"))
+    source = str(run / "config.yaml")
+    tree = read_yaml(source, kind)
+    # A file of an earlier version has fewer keys and no last line: it is whole if it has the key that was the last.
+    ended = _ENDED.get(command_for(kind) or "")
+    if ended and ended not in tree and command_in(tree) in (command_for(kind), None):
+        raise InputError(cut_off(source, tree, kind))
+    return load_config(kind, source)
 
 
 def command_of(run: Path) -> str | None:
     """Return the command that made a run folder, ``"train"``, ``"bench"`` or ``"reproduce"``; None where it holds no run."""
     saved = run / "config.yaml"
-    if not saved.is_file():
-        return None
-    tree = read_yaml(str(saved))
-    told = tree.get("command")
-    return str(told) if told else next((command for key, command in _BEFORE.items() if key in tree), None)
+    return command_in(read_yaml(str(saved))) if saved.is_file() else None
 
 
 def check_free(run: Path, command: str) -> None:

@@ -54,6 +54,11 @@ def complaint(error: Exception) -> str:
         text = f"{error.format_message()} (see codeduet --help)"
     elif isinstance(error, OSError):
         text = explain(error)
+    elif isinstance(error, RuntimeError | MemoryError):
+        from codeduet.agents.out_of_memory import is_out_of_memory
+
+        if is_out_of_memory(error):
+            text = f"out of memory: take a smaller model, batch or answer ({str(error)[:200]})"
     return " ".join(text.split())
 
 

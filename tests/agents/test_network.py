@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import nn
 
-from codeduet.agents import Request, Sampling, network
+from codeduet.agents import Request, Sampling, adapters, network
+from codeduet.agents.adapters import adapter_settings
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import (
     Decoder,
     Paths,
-    adapter_settings,
     context,
     forward,
     own_logits,
@@ -32,7 +32,7 @@ from codeduet.agents.random_model import random_model
 from codeduet.agents.self_test import DECODING, SCORING, TOLERANCE, _probe_sizes, paths, remember
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.logprobs import completion_logprobs
-from codeduet.benchmarks.architectures import KINDS, tiny_model
+from codeduet.benchmarks.architectures import _SIZES, KINDS, LIMIT, differences, drawn, tiny_model
 from codeduet.envs import InputError
 
 torch.set_num_threads(1)
@@ -470,3 +470,121 @@ def test_a_decoder_is_let_go_of_at_once() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+ROUTED = {
+    "phimoe": {**_SIZES, "num_local_experts": 4},
+    "llama4_text": {**_SIZES, "head_dim": 16, "num_local_experts": 4, "intermediate_size_mlp": 96},
+}
+
+
+@pytest.mark.parametrize("kind", ROUTED)
+def test_routers_that_are_linear_by_their_class_alone_have_no_adapter(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, kind, ROUTED[kind])
+    tiny, tokenizer = tiny_model(kind)
+    routers = [
+        name for name, module in tiny.named_modules() if name.endswith("router") and isinstance(module, nn.Linear)
+    ]
+    assert set(routers) == set(adapter_settings(tiny)["exclude_modules"])
+    tiny.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    team = load_team(str(tmp_path), lora_rank=2, lora_alpha=4)
+    adapted = [name for name, _ in team["main_0"].model.named_parameters() if "lora_A" in name]
+    assert len(adapted) > 8
+    assert not [name for name in adapted if "router" in name]
+    ((answer,),) = HFEngine(team).generate([Request("main_0", (65, 66), (1,), Sampling(max_new_tokens=2))])
+    assert answer.token_ids
+
+
+def test_a_layer_with_a_forward_pass_of_its_own_that_is_linear_has_an_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        KINDS, "falcon", {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "bias": True}
+    )
+    tiny, _ = tiny_model("falcon")
+    own = [module for module in tiny.modules() if isinstance(module, nn.Linear) and type(module) is not nn.Linear]
+    assert own
+    assert "exclude_modules" not in adapter_settings(tiny)
+    assert "exclude_modules" not in adapter_settings(tiny.bfloat16())
+
+
+def test_adapters_with_which_the_forward_pass_fails_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason: here routers that are taken for plain layers."""
+    monkeypatch.setattr(adapters, "_linear", lambda layer: True)
+    monkeypatch.setitem(KINDS, "phimoe", ROUTED["phimoe"])
+    tiny, tokenizer = tiny_model("phimoe")
+    tiny.save_pretrained(tmp_path / "odd")
+    tokenizer.save_pretrained(tmp_path / "odd")
+    with pytest.raises(
+        InputError, match=r"^no adapters can be put on 'odd': its forward pass fails with them \(AttributeError: "
+    ) as told:
+        load_team(str(tmp_path / "odd"), lora_rank=2)
+    assert "\n" not in str(told.value)
+
+
+def test_a_cache_that_rounds_coarsely_is_not_decoded_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zamba 2's: its tokens differ by more than 1e-4 nats, though on average they agree."""
+    from codeduet.agents import self_test
+
+    settings = {
+        **_SIZES, "layers_block_type": ["mamba", "hybrid"], "mamba_d_state": 8, "n_mamba_heads": 4, "mamba_headdim": 32,
+        "chunk_size": 16, "mamba_ngroups": 1, "num_mem_blocks": 1,
+    }  # fmt: skip
+    monkeypatch.setitem(KINDS, "zamba2", settings)
+    tiny, tokenizer = tiny_model("zamba2", seed=2)
+    with torch.no_grad():
+        probe = self_test._probe(tiny, 48)
+        gaps = (self_test._decoded(tiny, probe, "own") - probe.alone).abs()
+    assert gaps.max() > 1e-4
+    assert gaps[:, :8].mean() < TOLERANCE[torch.float32]
+    assert paths(tiny) == Paths("repeated", "fused", "none")
+    team = Team({"main_0": Policy("main_0", tiny, tokenizer)})
+    assert differences(team, drawn(team))["sampler"] < LIMIT
+
+
+@pytest.mark.parametrize(
+    ("gaps", "rounding", "dtype", "taken"),
+    [
+        ({"fast": 6e-5, "slow": 1e-6}, 1e-6, torch.float32, "slow"),
+        ({"fast": 4e-5, "slow": 1e-6}, 1e-6, torch.float32, "fast"),
+        ({"fast": 6e-5, "slow": 1e-6}, 2e-5, torch.float32, "fast"),  # the model rounds as coarsely by itself
+        ({"fast": 9e-5, "slow": 6e-5}, 1e-6, torch.float32, "slow"),  # the nearest, where none is near enough
+        ({"fast": 6e-5, "slow": 9e-5}, 1e-6, torch.float32, "fast"),
+        ({"fast": 0.5, "slow": 1e-3}, None, torch.bfloat16, "slow"),
+        ({"fast": 0.2, "slow": 1e-3}, None, torch.bfloat16, "fast"),
+        ({"own": 4e-5, "slow": 1e-6}, 1e-6, torch.float32, "slow"),  # a state, which rounds with each token
+    ],
+)
+def test_one_token_decides_in_float32_and_the_average_in_half_precision(
+    gaps: dict[str, float], rounding: float | None, dtype: torch.dtype, taken: str
+) -> None:
+    from codeduet.agents import self_test
+
+    class Model:
+        pass
+
+    model: Any = Model()
+    model.dtype = dtype
+
+    def compute(way: str) -> torch.Tensor:
+        found = torch.full((6, 8), gaps[way])
+        if dtype == torch.float32:  # one token, so that the average is within its tolerance
+            found.zero_()[3, 5] = -gaps[way]
+        return found
+
+    assert self_test._first(list(gaps), compute, model, None if rounding is None else lambda: rounding) == taken
+
+
+def test_memory_that_runs_out_is_no_way_that_fails() -> None:
+    from codeduet.agents import self_test
+
+    tiny, _ = tiny_model("qwen2")
+
+    def compute(way: str) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        self_test._first(["fast", "slow"], compute, tiny, None)

@@ -470,3 +470,16 @@ def test_a_config_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be loaded") as told:
         load_team(str(tmp_path))
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("load", [load_team, load_untrained, load_weightless])
+def test_a_folder_with_a_model_and_an_adapter_on_it_is_refused_in_one_line(
+    load: Any, make: Callable[..., Team], model_dir: Path, tmp_path: Path
+) -> None:
+    """Transformers plays both, PEFT on top of it neither."""
+    both = tmp_path / "both"
+    shutil.copytree(model_dir, both)
+    make()["main_0"].save(both)
+    with pytest.raises(InputError, match=r"both holds a model and an adapter on it .*: merge it first") as told:
+        load(str(both), ("main_0",))
+    assert "\n" not in str(told.value)

@@ -67,6 +67,22 @@ def test_a_template_gets_the_system_message_and_the_arguments_it_needs() -> None
     assert PromptFormatter(dated, "base").render(MAIN, OBSERVATION) == OBSERVATION["prompt"]
 
 
+def test_a_template_that_prints_todays_date_prints_the_same_one_every_day() -> None:
+    dated = "\n{% set form = '%Y-%m-%d, %A %-d %B' %}{{ strftime_now('%d %b %Y') }} or {{ strftime_now(form) }}.\n"
+    today = "\n26 Jul 2024 or 2024-07-26, Friday 26 July.\n"
+    plain = tokenizer_with(foreign.CHATML)
+    untouched = PromptFormatter(plain).render(MAIN, OBSERVATION)
+    assert PromptFormatter(tokenizer_with(dated + foreign.CHATML)).render(MAIN, OBSERVATION) == today + untouched
+    # So does one among several, and one that is given; Llama's asks first whether a date is given.
+    plain.chat_template = {"default": foreign.CHATML, "dated": dated + foreign.CHATML}
+    for chosen in ("dated", dated + foreign.CHATML):
+        assert PromptFormatter(plain, template={"chat_template": chosen}).render(MAIN, OBSERVATION) == today + untouched
+    llama = "{% if not day is defined and strftime_now is defined %}{% set day = strftime_now('%d %b') %}{% endif %}{{ day }}"
+    for given, day in (({}, "26 Jul"), ({"day": "1 May"}, "1 May")):
+        formatter = PromptFormatter(tokenizer_with(llama + foreign.CHATML), template=given)
+        assert formatter.render(MAIN, OBSERVATION) == day + untouched
+
+
 def test_a_system_message_that_a_template_refuses_or_drops_is_told() -> None:
     refusing = tokenizer_with(strict("messages[0].role != 'system'"))
     dropping = tokenizer_with(foreign.CHATML.replace("{% for m in messages %}", "{% for m in messages[-1:] %}"))

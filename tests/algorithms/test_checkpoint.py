@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.team import load_team
 from codeduet.algorithms import TrainConfig, Trainer, make_trainer
-from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
+from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from codeduet.algorithms.config import OptimConfig
 from codeduet.envs import InputError
 from tests.letters import LetterReward
@@ -61,6 +66,69 @@ def no_optimizers(path: Path) -> None:
     torch.save([1, 2], path)
 
 
+def optimizers(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    """Return a damage to what is read from an optimiser's file."""
+
+    def damage(path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        change(state)
+        torch.save(state, path)
+
+    damage.__name__ = change.__name__
+    return damage
+
+
+def first_moment(state: dict[str, Any], name: str, value: Any) -> None:
+    moments = state["state"][0]
+    if value is None:
+        moments.pop(name)
+    else:
+        moments[name] = value if isinstance(value, torch.Tensor) else torch.full_like(moments[name], value)
+
+
+def optimizer_damages() -> dict[str, Callable[[dict[str, Any]], object]]:
+    return {
+        "no second moment": lambda state: first_moment(state, "exp_avg_sq", None),
+        "no count of steps": lambda state: first_moment(state, "step", None),
+        "one moment more": lambda state: first_moment(state, "third", torch.zeros(())),
+        "no dimensions": lambda state: first_moment(state, "exp_avg", torch.tensor(0.0)),
+        "NaN": lambda state: first_moment(state, "exp_avg", math.nan),
+        "infinity": lambda state: first_moment(state, "exp_avg_sq", math.inf),
+        "a negative square": lambda state: first_moment(state, "exp_avg_sq", -1.0),
+        "NaN steps": lambda state: first_moment(state, "step", math.nan),
+        "no step": lambda state: first_moment(state, "step", 0.0),
+        "no betas": lambda state: state["param_groups"][0].pop("betas"),
+        "a rate that is NaN": lambda state: state["param_groups"][0].update(lr=math.nan),
+        "no moments": lambda state: state["state"].clear(),
+        "the moments of one weight less": lambda state: state["state"].pop(0),
+        "the moments of no weight": lambda state: state["state"].update({999: state["state"].pop(0)}),
+        "no group": lambda state: state["param_groups"].clear(),
+    }
+
+
+def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
+    """Return a damage to the tensors of an adapter."""
+
+    def damage(path: Path) -> None:
+        tensors = load_file(path)
+        change(tensors)
+        save_file(tensors, path)
+
+    return damage
+
+
+def first(tensors: dict[str, torch.Tensor]) -> str:
+    return next(iter(tensors))
+
+
+WEIGHT_DAMAGES: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
+    "NaN": lambda tensors: tensors[first(tensors)].fill_(math.nan),
+    "infinity": lambda tensors: tensors[first(tensors)].view(-1)[:1].fill_(math.inf),
+    "another shape": lambda tensors: tensors.update({first(tensors): torch.zeros(3, 3)}),
+    "one less": lambda tensors: tensors.pop(first(tensors)),
+    "one more": lambda tensors: tensors.update({"base_model.model.other.lora_A.weight": torch.zeros(2, 2)}),
+}
+
 OPTIMIZER, WEIGHTS, STATE = "main_0.optimizer.pt", "main_0/adapter_model.safetensors", "state.json"
 
 
@@ -88,7 +156,91 @@ def test_a_damaged_file_is_named_and_without_its_checkpoint_the_one_before_is_ta
     assert again.step == 3
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"step": "x", "versions": {}}', '{"step": 1, "versions": [1]}', "null"])
+@pytest.mark.parametrize("name", optimizer_damages())
+def test_moments_that_do_not_belong_to_the_weights_are_damaged(trainer: Trainer, name: str) -> None:
+    newest = latest_checkpoint(trainer.run)
+    assert newest is not None
+    optimizers(optimizer_damages()[name])(newest / OPTIMIZER)
+    told = refusal(trainer)
+    assert told.startswith(f"{newest / OPTIMIZER} is damaged ("), told
+    assert told.endswith(f"): delete {newest}; the one before it, step_000001, is taken then")
+
+
+@pytest.mark.parametrize("name", WEIGHT_DAMAGES)
+def test_weights_that_do_not_belong_to_the_model_are_damaged(trainer: Trainer, name: str) -> None:
+    newest = latest_checkpoint(trainer.run)
+    assert newest is not None
+    weights(WEIGHT_DAMAGES[name])(newest / WEIGHTS)
+    told = refusal(trainer)
+    assert told.startswith(f"{newest / 'main_0'} is damaged ("), told
+    assert told.endswith(f"): delete {newest}; the one before it, step_000001, is taken then")
+
+
+@pytest.mark.parametrize("file", [OPTIMIZER, WEIGHTS])
+def test_a_file_that_is_missing_is_damage(trainer: Trainer, file: str) -> None:
+    newest = latest_checkpoint(trainer.run)
+    assert newest is not None
+    (newest / file).unlink()
+    told = refusal(trainer)
+    assert "No such file" in told
+    assert told.endswith(f"): delete {newest}; the one before it, step_000001, is taken then")
+
+
+def test_checkpoints_that_do_not_count_their_moments_are_loaded_and_emptied_ones_are_damaged(trainer: Trainer) -> None:
+    newest = latest_checkpoint(trainer.run)
+    assert newest is not None
+    state = json.loads((newest / STATE).read_text())
+    assert state.pop("moments")["main_0"] > 0
+    (newest / STATE).write_text(json.dumps(state))
+    make_trainer(trainer.config, algorithm=LetterReward()).open(resume=True)
+    optimizers(optimizer_damages()["no moments"])(newest / OPTIMIZER)
+    assert "moments of 0 weights" in refusal(trainer)
+
+
+def refusal(trainer: Trainer) -> str:
+    """Return why a run is not gone on with."""
+    with pytest.raises(InputError) as refused:
+        make_trainer(replace(trainer.config, steps=3), algorithm=LetterReward()).open(resume=True)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_base_in_float16_is_told_by_its_precision(trainer: Trainer, tmp_path: Path) -> None:
+    """It has no weights under 6e-8, so its hash is that of another base."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(trainer.config.team.model)
+    with torch.no_grad():
+        model.model.norm.weight[0] = 1e-9
+    model.save_pretrained(tmp_path / "small")
+    AutoTokenizer.from_pretrained(trainer.config.team.model).save_pretrained(tmp_path / "small")
+    teams = {
+        name: load_team(str(tmp_path / "small"), lora_rank=2, dtype=name) for name in ("float32", "float16", "bfloat16")
+    }
+    for there, here in (("float32", "float16"), ("float16", "bfloat16")):
+        saved = save_checkpoint(tmp_path / there, 1, teams[there], {}, keep=1)
+        load_checkpoint(saved, teams[there])
+        with pytest.raises(
+            InputError, match=rf"another model: .* differ in {there} there and {here} here: use the training's"
+        ):
+            load_checkpoint(saved, teams[here])
+    saved = tmp_path / "float32/checkpoints/step_000001"
+    load_checkpoint(saved, teams["bfloat16"])
+    with pytest.raises(InputError, match=r"base_weights is \w+ there and \w+ here$"):
+        load_checkpoint(saved, load_team(trainer.config.team.model, lora_rank=2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        '{"step": "x", "versions": {}}',
+        '{"step": 1, "versions": [1]}',
+        "null",
+        '{"step": -1, "versions": {}}',
+    ],
+)
 def test_a_state_that_says_nothing_of_use_is_damaged(trainer: Trainer, text: str) -> None:
     first, newest = sorted((trainer.run / "checkpoints").iterdir())
     shutil.rmtree(first)

@@ -70,9 +70,34 @@ def test_what_just_fits_fits_and_one_token_less_does_not() -> None:
 
 def test_later_turns_read_what_became_of_the_turn_before() -> None:
     need = 40 + 3 + len(PROBLEMS[1].prompt) + 40 + 1
-    # One's own last answer and three line ends too, and feedback of 200 to 300 signs.
-    assert left_out(need + 43 + 200, turns=2) == [LONG]
-    assert left_out(need + 43 + 300, turns=2) == []
+    # One's own last answer and three line ends too, and feedback of 200 to 300 signs. A body alone, in lines of four signs, is
+    # indented by as many and joined to its signature and docstring.
+    need += len(PROBLEMS[1].prompt) + 2 * 40 + 3
+    assert left_out(need + 200, turns=2) == [LONG]
+    assert left_out(need + 300, turns=2) == []
+
+
+@pytest.mark.parametrize("style", ["base", "chat"])
+@pytest.mark.parametrize("margin", ["    ", ""])
+def test_a_body_alone_which_is_joined_to_its_signature_exceeds_nothing_in_the_next_turn(
+    style: Any, margin: str
+) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    formatter = PromptFormatter(tokenizer, style)
+    game = raw_env(PROBLEMS, max_turns=2)
+    helper, lines = "def h():\n    return 1\n", [*["f()"] * 9, "return x"]
+    body = "".join(f"{margin}{line}\n" for line in lines)
+    longest = max(len(helper), len(body))
+    fit = fitting([LONG], game, formatter, ScriptedEngine({}), max_new_tokens=longest, overlong="refuse")
+    game.reset(options={"task_id": LONG})
+    for action in (helper, body, helper):
+        game.step(action)
+    seen = game.observe(MAIN)
+    assert seen["previous_code"] == PROBLEMS[1].prompt + "".join(f"    {line}\n" for line in lines)
+    assert seen["feedback"]
+    needed = len(formatter.encode(MAIN, seen)) + longest
+    assert needed <= fit.longest < needed + 400  # what may be fed back is longer than what was
 
 
 def test_a_model_without_positions_and_an_engine_without_a_model_have_no_limit() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs
-from codeduet.algorithms.losses import policy_gradient_loss
+from codeduet.algorithms.losses import clipped_ratio_loss, policy_gradient_loss
 from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
@@ -145,25 +147,104 @@ def test_the_gradient_is_the_same_however_it_is_computed(policy: Policy, setting
     assert float((cut - whole).norm() / whole.norm()) < 1e-5
 
 
-def test_memory_that_runs_out_halves_a_micro_batch_and_changes_no_gradient(policy: Policy) -> None:
-    asked: list[int] = []
+MEMORY_ERRORS = {
+    "a GPU": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    "a driver": RuntimeError("CUDA error: out of memory"),
+    "a Mac": RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB, max allowed: 9.07 GB)"),
+    "Linux": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate "
+        "99 bytes. Error code 12 (Cannot allocate memory)"
+    ),
+    "Windows": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp:80] data. DefaultCPUAllocator: not enough memory: you tried"
+    ),
+    "cuBLAS": RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    "C++": RuntimeError("std::bad_alloc"),
+    "Python": MemoryError(),
+}
+
+
+def run_out(error: BaseException, above: int, asked: list[int]) -> Any:
+    """Score as before, but batches of more than ``above`` completions, for which memory runs out."""
 
     def score(learner: Learner) -> Any:
         real = learner._score
 
         def run(batch: list[Sample]) -> Any:
             asked.append(len(batch))
-            if len(batch) > 2:
-                raise torch.OutOfMemoryError("out of memory")
+            if len(batch) > above:
+                raise error
             return real(batch)
 
         return run
 
+    return score
+
+
+@pytest.mark.parametrize("of", MEMORY_ERRORS)
+def test_memory_that_runs_out_halves_a_micro_batch_and_changes_no_gradient(policy: Policy, of: str) -> None:
+    asked: list[int] = []
     whole, _ = gradient(policy)
-    halved, metrics = gradient(policy, score)
+    halved, metrics = gradient(policy, run_out(MEMORY_ERRORS[of], 2, asked))
     assert asked == [5, 2, 3, 1, 2]
     assert metrics["out_of_memory"] == 2
     assert float((halved - whole).norm() / whole.norm()) < 1e-5
+
+
+def test_so_it_does_in_the_pass_before_several_updates(policy: Policy) -> None:
+    asked: list[int] = []
+    error = MEMORY_ERRORS["Linux"]
+    settings = {"updates": 2, "lr": 1e-3, "max_grad_norm": 0}
+    found = []
+    for score in (None, run_out(error, 2, asked)):
+        made = copy.deepcopy(policy.model)
+        own = Policy("one", made, policy.tokenizer, adapter=policy.adapter)
+        learner = Learner(own, **settings)  # type: ignore[arg-type]
+        if score:
+            learner._score = score(learner)  # type: ignore[method-assign]
+        metrics = learner.step(samples(), functools.partial(clipped_ratio_loss, clip=0.2))
+        found.append(torch.cat([parameter.detach().flatten() for parameter in own.parameters]))
+    assert asked[:5] == [5, 2, 3, 1, 2]  # before there is anything to learn from
+    assert max(asked[5:]) <= 2  # and no larger ones are tried again
+    assert metrics["out_of_memory"] == 2
+    before = torch.cat([parameter.detach().flatten() for parameter in policy.parameters])
+    assert float((found[1] - found[0]).norm()) < 1e-3 * float((found[0] - before).norm())
+
+
+def test_another_error_is_not_taken_for_memory_that_runs_out(policy: Policy) -> None:
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        gradient(policy, run_out(RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"), 2, []))
+
+
+@pytest.mark.parametrize("of", MEMORY_ERRORS)
+def test_an_update_for_which_memory_runs_out_is_told_in_a_line(policy: Policy, of: str) -> None:
+    learner = Learner(policy, lr=1e-3)
+    learner.optimizer.step = fail(MEMORY_ERRORS[of])  # type: ignore[method-assign]
+    with pytest.raises(InputError, match=r"^out of memory for the optimiser of policy 'main_0': set team\.sharing"):
+        learner.step(samples(), policy_gradient_loss)
+
+
+def test_memory_for_an_update_is_asked_for_before_it_changes_anything(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = Learner(policy, lr=1e-3)
+    before = [parameter.detach().clone() for parameter in policy.parameters]
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "empty_like", fail(MEMORY_ERRORS["a GPU"]))
+        with pytest.raises(InputError, match="out of memory for the optimiser"):
+            learner._update()
+    assert learner.begun == 0
+    assert not learner.optimizer.state
+    assert all(map(torch.equal, before, policy.parameters))
+    learner.step(samples(), policy_gradient_loss)
+    assert learner.begun == 1
+
+
+def fail(error: BaseException) -> Any:
+    def run(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return run
 
 
 def test_memory_that_runs_out_in_the_backward_pass_leaves_no_half_gradient(

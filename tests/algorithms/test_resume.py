@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.embedded import MODEL_DIR
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.resume import check_folder, check_same_run
 from codeduet.envs import InputError
@@ -50,6 +51,25 @@ def test_what_makes_another_run_is_refused_by_its_key_and_both_values(changes: d
     with pytest.raises(InputError, match=words) as refused:
         check_same_run(BEFORE, replace(BEFORE, **changes), SAVED)
     assert "\n" not in str(refused.value)
+
+
+def test_another_spelling_of_a_place_is_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("model", "other"):
+        Path(name).mkdir()
+        Path(name, "config.json").write_text("{}")
+    Path("rows.jsonl").write_text("")
+    before = replace(BEFORE, team=TeamConfig(model="model"), env=EnvConfig(problems="rows.jsonl"))
+    team, env = TeamConfig(model=f"{tmp_path}/model/"), EnvConfig(problems=str(tmp_path / "rows.jsonl"))
+    check_same_run(before, replace(before, team=team, env=env), SAVED)
+    check_same_run(BEFORE, replace(BEFORE, team=TeamConfig(model=str(MODEL_DIR))), SAVED)
+    for changes in (
+        {"team": TeamConfig(model="other")},
+        {"env": EnvConfig(problems="none.jsonl")},
+        {"env": EnvConfig()},
+    ):
+        with pytest.raises(InputError, match=r"has another (team\.model|env\.problems): "):
+            check_same_run(before, replace(before, **changes), SAVED)
 
 
 def test_a_token_budget_may_grow_and_go() -> None:

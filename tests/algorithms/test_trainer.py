@@ -300,6 +300,19 @@ def test_a_run_folder_is_one_process_at_a_time(config: TrainConfig) -> None:
     assert trainer.step == 4
 
 
+def test_what_another_process_has_trained_meanwhile_is_not_trained_over(config: TrainConfig) -> None:
+    trainer, other = make_trainer(config), make_trainer(config)
+    trainer.open()
+    other.open()
+    other.train()
+    before = {path: path.read_bytes() for path in trainer.run.rglob("*") if path.is_file()}
+    with pytest.raises(
+        InputError, match=r"another process has trained in .*run meanwhile: go on with that by --resume"
+    ):
+        trainer.train()
+    assert {path: path.read_bytes() for path in trainer.run.rglob("*") if path.is_file()} == before
+
+
 def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
     def group(*returns: float) -> Group:
         made = []

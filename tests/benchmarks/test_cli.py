@@ -283,6 +283,21 @@ def test_judge_scores_saved_samples(codeduet: Command, problem_file: Path, tmp_p
     assert [json.loads(line)["passed"] for line in out.read_text().splitlines()] == [True, False]
 
 
+def test_judge_says_that_raw_answers_are_not_read(codeduet: Command, problem_file: Path, tmp_path: Path) -> None:
+    right = "def double(x):\n    return 2 * x"
+    codes = (f"```python\n{right}\n```", f"Here:\n\n~~~\n{right}\n~~~", right, "def double(x:\n")
+    rows = [{"task_id": "Toy/0", "main_code": code} for code in codes]
+    rows += [{"task_id": "Toy/0", "completion": "```python\n    return 2 * x\n```"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("judge", tmp_path / "in.jsonl", "--out", tmp_path / "out.jsonl", "--problems", problem_file)
+    ran = codeduet(*asked, "--workers", "1")
+    assert (ran.status, ran.err) == (0, "")
+    assert "1 of 5 samples pass" in ran.out
+    assert "3 of 5 samples are answers in Markdown fences" in ran.out
+    (tmp_path / "in.jsonl").write_text(json.dumps(rows[3]) + "\n")
+    assert "Markdown" not in codeduet(*asked, "--workers", "1").out
+
+
 def test_train_resume_evaluate_and_report(
     codeduet: Command, tiny: list[str], tmp_path: Path, other_model: Path
 ) -> None:
@@ -381,6 +396,11 @@ def process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
+def test_the_command_lines_own_module_is_the_command() -> None:
+    ran = subprocess.run([sys.executable, "-m", "codeduet.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "Usage: codeduet" in ran.stdout
+
+
 def test_bad_input_of_the_real_command_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     ran = process("judge", tmp_path / "nowhere.jsonl", "--out", tmp_path / "out.jsonl")
     assert (ran.returncode, ran.stdout.strip()) == (2, "")
@@ -474,3 +494,18 @@ def test_a_full_or_read_only_disk_is_one_line(
 def test_a_run_folder_that_cannot_be_made_is_one_line(codeduet: Command, tiny: list[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert_refused(codeduet(*tiny, f"out={tmp_path / 'file'}"), "cannot make the folder")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.\nTried to allocate 2 GiB")])
+def test_memory_that_runs_out_anywhere_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("codeduet.cli.app", app)
+    with pytest.raises(SystemExit) as ended:
+        main(["train"])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("codeduet: out of memory: take a smaller model, batch or answer (")

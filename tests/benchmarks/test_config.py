@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.table_plan import ReproduceConfig
-from codeduet.config import describe, load_config, packaged_configs, to_yaml
+from codeduet.config import describe, load_config, packaged_configs, plain, to_yaml
 from codeduet.envs import InputError
 from codeduet.envs.config import EnvConfig
+from codeduet.runs import read_config, write_config
 
 KINDS: dict[str, Any] = {
     "grpo": TrainConfig,
@@ -82,6 +84,51 @@ def test_overrides_go_over_the_file_and_the_last_one_holds() -> None:
     config = load_config(TrainConfig, "magrpo", ["team.model=embedded", "steps=3", "steps=4", "frozen=[helper_0]"])
     assert (config.team.model, config.steps, config.frozen) == ("embedded", 4, ["helper_0"])
     assert config.sampling.max_new_tokens == 400  # a neighbour of nothing that was overridden
+
+
+def test_a_section_given_whole_changes_the_keys_in_it_alone() -> None:
+    base = TrainConfig(options={"clip": 0.2}, sampling=SamplingConfig(temperature=0.5, max_new_tokens=9))
+    config = load_config(TrainConfig, None, ["sampling={max_new_tokens: 8}", "options={x: 1}"], base=base)
+    assert config.sampling == SamplingConfig(temperature=0.5, max_new_tokens=8)
+    assert config.options == {"x": 1}  # these are a value, which could not be taken away else
+
+
+RUNS: list[Any] = [TrainConfig(options={"x": 1}, frozen=["main_0"]), BenchConfig(), ReproduceConfig(note="# end")]
+
+
+@pytest.mark.parametrize("config", RUNS, ids=lambda config: type(config).__name__)
+def test_a_run_folders_config_that_was_cut_off_is_refused_by_what_is_missing(config: Any, tmp_path: Path) -> None:
+    write_config(tmp_path, config)
+    saved = tmp_path / "config.yaml"
+    assert read_config(type(config), tmp_path) == load_config(type(config), str(saved)) == config
+    lines = saved.read_text().splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        saved.write_text("".join(lines[:count]))
+        for read in (lambda: read_config(type(config), tmp_path), lambda: load_config(type(config), str(saved))):
+            with pytest.raises(InputError, match=rf"^{saved} was cut off") as refused:
+                read()
+            assert "\n" not in str(refused.value)
+    saved.write_text("".join(lines[: [line.startswith("sampling:") for line in lines].index(True)]))
+    with pytest.raises(
+        InputError, match=r"was cut off, without sampling, (optim, steps|split|grpo), .*: put these back"
+    ):
+        read_config(type(config), tmp_path)
+
+
+@pytest.mark.parametrize("config", RUNS, ids=lambda config: type(config).__name__)
+def test_a_run_folders_config_of_an_earlier_version_is_read_unless_its_last_key_is_missing(
+    config: Any, tmp_path: Path
+) -> None:
+    saved = tmp_path / "config.yaml"
+    tree = plain(config)
+    for name in ("init_from", "token_budget", "blank", "gpu_gib", "shape"):  # they came later
+        tree.pop(name, None)
+    saved.write_text(yaml.dump(tree, sort_keys=False))
+    assert read_config(type(config), tmp_path) == config
+    for count in range(len(tree) - 1):
+        saved.write_text(yaml.dump(dict(list(tree.items())[:count]), sort_keys=False))
+        with pytest.raises(InputError, match=rf"{saved} was cut off, without .*(show_every|k)"):
+            read_config(type(config), tmp_path)
 
 
 def test_a_base_holds_where_neither_file_nor_override_speaks(tmp_path: Path) -> None:
@@ -166,6 +213,9 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     assert refusal(TrainConfig, None, "optim.lrr=3") == "unknown config key 'optim.lrr'; did you mean 'lr'?"
     assert refusal(TrainConfig, None, "tem.kind=team") == "unknown config key 'tem'; did you mean 'team'?"
     assert refusal(BenchConfig, None, "zzz=1") == "unknown config key 'zzz'"
+    assert refusal(TrainConfig, None, "lr=1e-3") == "unknown config key 'lr'; did you mean 'optim.lr'?"
+    assert refusal(TrainConfig, None, "optim.top_k=1").endswith("'optim.top_k'; did you mean 'sampling.top_k'?")
+    assert refusal(ReproduceConfig, None, "lr=1e-3").endswith("did you mean 'grpo.optim.lr' or 'magrpo.optim.lr'?")
     path = tmp_path / "mine.yaml"
     path.write_text("sampling:\n  temprature: 1\n")
     expected = f"unknown config key 'sampling.temprature' in {path}; did you mean 'temperature'?"
@@ -187,6 +237,17 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
         ("k=3", "unknown config key 'k'"),
         ("group_size=1", "config key 'group_size': input should be greater than or equal to 2, not 1"),
         ("frozen=main_0", "config key 'frozen': input should be a valid list, not 'main_0'"),
+        ("frozen=[1]", "config key 'frozen.0': input should be a valid string, not 1"),
+        (
+            "optim.micro_batch_tokens=0",
+            "config key 'optim.micro_batch_tokens': input should be greater than 0 or input should be 'auto', not 0",
+        ),
+        (f"seed={10**23}", "config key 'seed': input should be less than 9223372036854775808, not 1000"),
+        (
+            f"seed=-{10**23}",
+            "config key 'seed': input should be greater than or equal to -9223372036854775808, not -1000",
+        ),
+        (f"team.threads={10**11}", "config key 'team.threads': input should be less than or equal to 1024, not 1000"),
     ],
 )
 def test_a_value_that_does_not_fit_names_key_and_value(override: str, words: str) -> None:

@@ -22,7 +22,8 @@ from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms.checkpoint import save_checkpoint
 from codeduet.benchmarks.fingerprint import fingerprints
-from codeduet.benchmarks.pass_at_k import BenchConfig, bench, results_table
+from codeduet.benchmarks.pass_at_k import BenchConfig, bench, make_players, results_table
+from codeduet.config import load_config
 from codeduet.envs import HELPER, MAIN, InputError
 from codeduet.envs.config import EnvConfig
 from codeduet.files import locked
@@ -342,19 +343,84 @@ def test_samples_of_another_checkpoint_at_the_same_path_are_not_mixed(
     assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
 
 
-def test_a_large_file_is_hashed_by_blocks_that_miss_no_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codeduet.benchmarks.fingerprint._WHOLE", 2**20)
-    (tmp_path / "config.json").write_text("{}")
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(bytes(5 * 2**20))
-    before = fingerprints(TeamConfig(model=str(tmp_path)), "")
-    for place in range(5):
-        changed = bytearray(5 * 2**20)
-        changed[place * 2**20 : (place + 1) * 2**20] = b"x" * 2**20
-        weights.write_bytes(changed)
-        assert fingerprints(TeamConfig(model=str(tmp_path)), "") != before
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """The folder of a model whose weights are larger than what earlier versions read whole."""
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "config.json").write_text("{}")
+    with (tmp_path / "large" / "model.safetensors").open("wb") as file:
+        file.truncate(65 * 2**20)
+    return tmp_path / "large"
+
+
+def test_every_byte_of_a_large_file_is_seen(large: Path) -> None:
+    config = TeamConfig(model=str(large))
+    before = fingerprints(config, "")
+    size = 65 * 2**20
+    for place in (0, 5000, 16 * 2**20 - 1, 16 * 2**20, 33 * 2**20 + 777_777, size - 1):
+        with (large / "model.safetensors").open("r+b") as file:
+            file.seek(place)
+            file.write(b"x")
+        assert fingerprints(config, "") != before, place
+        with (large / "model.safetensors").open("r+b") as file:
+            file.seek(place)
+            file.write(b"\0")
+        assert fingerprints(config, "") == before
     assert fingerprints(TeamConfig(model="owner/name"), "") == {}
     assert fingerprints(TeamConfig(model="served", engine="openai"), "") == {}
+
+
+def test_a_hash_that_an_earlier_version_made_is_judged_as_it_was_made(large: Path) -> None:
+    config = TeamConfig(model=str(large))
+    before = {"model": "c7316665b0b454c7e01387bf06a05541"}
+    assert fingerprints(config, "", before) == before
+    with (large / "model.safetensors").open("r+b") as file:
+        file.write(b"x")
+    assert fingerprints(config, "", before) != before
+
+
+def test_a_benchmark_of_an_earlier_version_goes_on_with_the_same_weights_alone(copied: BenchConfig) -> None:
+    whole = cut_half(copied)
+    players = Path(copied.out) / "players.json"
+    told = json.loads(players.read_text())
+    assert told["weights"]["model"].startswith("every byte: ")
+    told["weights"] = fingerprints(copied.team, "", {"model": "of an earlier version"})
+    players.write_text(json.dumps(told))
+    bench(copied, console=Console(quiet=True))
+    assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
+    cut_half(copied)
+    weights = Path(copied.team.model) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(InputError, match="holds samples of other weights"):
+        bench(copied, console=Console(quiet=True))
+
+
+def test_another_spelling_of_a_models_folder_is_the_same_run(
+    copied: BenchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = cut_half(copied)
+    monkeypatch.chdir(Path(copied.team.model).parent)
+    bench(replace(copied, team=replace(copied.team, model="model")), console=Console(quiet=True))
+    assert (Path(copied.out) / "samples.jsonl").read_bytes() == whole
+
+
+def test_samples_that_another_process_has_made_meanwhile_are_not_mixed_with(
+    copied: BenchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another begins and ends while this one loads its model."""
+    loads = make_players
+
+    def and_another(config: BenchConfig) -> Team:
+        monkeypatch.undo()
+        bench(replace(copied, seed=copied.seed + other), console=Console(quiet=True))
+        return loads(config)
+
+    for other, words in ((1, r"holds a run of another config \(seed is"), (0, "another process has begun a run in")):
+        shutil.rmtree(copied.out, ignore_errors=True)
+        monkeypatch.setattr("codeduet.benchmarks.pass_at_k.make_players", and_another)
+        with pytest.raises(InputError, match=words):
+            bench(copied, console=Console(quiet=True))
+        assert load_config(BenchConfig, f"{copied.out}/config.yaml").seed == copied.seed + other
 
 
 def test_overlong_problems_are_refused_or_left_out_and_told(

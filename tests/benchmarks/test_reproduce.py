@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms.config import OptimConfig, TrainConfig
@@ -35,10 +36,12 @@ from codeduet.benchmarks.table_plan import (
     memory_plans,
     plan,
     rows_of,
+    train,
     train_config,
 )
 from codeduet.config import load_config, packaged_configs, to_yaml
 from codeduet.envs import InputError
+from codeduet.files import locked
 
 SINGLE, MULTI_AGENT, GRPO, MAGRPO = (ROWS[name] for name in ("single", "multi_agent", "grpo", "magrpo"))
 SINGLE_WHOLE, GRPO_WHOLE = ROWS["single_team_budget"], ROWS["grpo_team_budget"]
@@ -387,6 +390,25 @@ def test_a_run_of_another_config_is_refused_once_there_is_something_to_lose(conf
     with pytest.raises(InputError, match=r"holds a run of another config \(seed is 0 there and 7 here\)"):
         reproduce(replace(config, seed=7))
     assert load_config(ReproduceConfig, str(saved)) == config
+
+
+def test_a_run_at_work_keeps_its_config_and_what_its_trainings_wrote(config: ReproduceConfig) -> None:
+    run, quiet = Path(config.out), Console(quiet=True)
+    training = run / "magrpo/train"
+    training.mkdir(parents=True)
+    open_run(config)
+    (training / "metrics.jsonl").write_text("")
+    (run / "results.json").write_text("{}")
+    before = (run / "config.yaml").read_bytes()
+    with locked(run):
+        for start in (lambda: reproduce(replace(config, n=9), console=quiet), lambda: ablate(run, console=quiet)):
+            with pytest.raises(InputError, match=rf"another process is at work in {run}: wait for it"):
+                start()
+    assert (run / "config.yaml").read_bytes() == before
+    with locked(training), pytest.raises(InputError, match=rf"another process is at work in {training}"):
+        train(train_config(config, MAGRPO), Progress(console=quiet))
+    assert (training / "metrics.jsonl").exists()
+    assert not (training / "config.yaml").exists()
 
 
 def test_a_run_goes_on_under_another_name_of_its_folder(

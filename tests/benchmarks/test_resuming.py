@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,9 @@ import torch
 
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import resume_command
+from codeduet.algorithms.trainer import Trainer
 from codeduet.config import load_config
+from codeduet.files import locked
 
 Command = Callable[..., Any]
 
@@ -146,6 +149,56 @@ def test_what_is_refused_is_refused_before_a_model_is_loaded(
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     refused(codeduet("train", "--resume", run, *words), message)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_at_work_keeps_its_config(codeduet: Command, run: Path, no_model: None) -> None:
+    before = (run / "config.yaml").read_bytes()
+    with locked(run):
+        refused(
+            codeduet("train", "--resume", run, "steps=9", "optim.lr=0.5"),
+            f"another process is at work in {run}: wait for it",
+        )
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def test_a_run_that_is_taken_while_a_model_is_loaded_keeps_its_config(
+    codeduet: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process begins between the first look at the folder and the first step."""
+    before = (run / "config.yaml").read_bytes()
+    with contextlib.ExitStack() as at_work:
+        opened = Trainer.open
+
+        def and_taken(self: Trainer, **arguments: Any) -> None:
+            opened(self, **arguments)
+            at_work.enter_context(locked(run))
+
+        monkeypatch.setattr(Trainer, "open", and_taken)
+        refused(codeduet("train", "--resume", run, "steps=9"), f"another process is at work in {run}")
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def test_a_config_that_was_cut_off_is_no_run_of_defaults(codeduet: Command, run: Path, no_model: None) -> None:
+    saved = run / "config.yaml"
+    whole = saved.read_text()
+    for text in (whole, whole.replace("# end\n", "").partition("\n")[2]):  # of an earlier version, too
+        saved.write_text(text[: text.index("\nenv:") + 1])
+        for words in ([run], [f"out={run}"], ["--config", saved]):
+            refused(codeduet("train", "--resume", *words), f"{saved} was cut off, without env, sampling, optim, steps")
+        refused(codeduet("eval", run), f"{saved} was cut off, without env, sampling, optim, steps")
+    saved.write_text(whole[: whole.index("\nseed:") + 1])
+    refused(codeduet("train", "--resume", run), f"{saved} was cut off")
+
+
+def test_a_section_given_whole_and_a_model_by_another_name_go_on_with_the_run(
+    codeduet: Command, run: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model_dir.parent)
+    words = ["steps=3", "optim={lr: 0.001}", f"team.model={model_dir.name}"]
+    ran = codeduet("train", "--resume", run, *words)
+    assert (ran.status, ran.err) == (0, "")
+    config = load_config(TrainConfig, str(run / "config.yaml"))
+    assert (config.optim.lr, config.optim.max_grad_norm, config.team.model) == (0.001, 0, model_dir.name)
 
 
 def test_folders_that_hold_no_training_are_refused_before_a_model_is_loaded(

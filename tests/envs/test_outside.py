@@ -32,6 +32,10 @@ OUTSIDE = {
         "global kept\n    kept = globals().get('kept', x)\n    return kept is x",
         "one = []\n    candidate(one)\n    assert candidate(one)",
     ),
+    "an iterator that it leaves a rest of": (
+        "return next(x)",
+        "it = iter([1, 2, 3])\n    candidate(it)\n    assert candidate and list(it) == [2, 3]",
+    ),
     "its output": (
         "print('out')",
         (

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.envs.odd_answers import NONE, PROBLEM, RIGHT
+from tests.envs.odd_answers import NONE, PROBLEM
+from tests.envs.odd_answers import RIGHT as ODD
+from tests.envs.odd_wrappings import WRAPPED
 
 from codeduet.envs import Executor, Outcome, Program
 from codeduet.envs.text import extract_helper, extract_main
+
+RIGHT = ODD | WRAPPED
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,9 @@ def test_an_odd_answer_is_read(name: str, verdicts: dict[str, Outcome]) -> None:
 
 
 CALLED = replace(PROBLEM, prompt="def asked(xs):\n    ...\n", entry_point="asked")
-BY_MAIN_ONLY = {name for name in RIGHT if "body" in name or "bodies" in name} | {"pieces: a constant as a default"}
+BY_MAIN_ONLY = {name for name in RIGHT if "body" in name or "bodies" in name or "methods:" in name} | {
+    "pieces: a constant as a default"
+}
 """What holds no function of its own, or one that is made before what it needs."""
 
 

@@ -8,13 +8,15 @@ import fractions
 import math
 import random
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
-from codeduet.envs import Limits
-from codeduet.envs.execution.kinds import TooLargeError
+from codeduet.envs import Executor, Limits, Problem
+from codeduet.envs.execution.kinds import TooLargeError, UndescribedError
 from codeduet.envs.execution.reading import MalformedError, decode
 from codeduet.envs.execution.stand_ins import Opaque
 from codeduet.envs.execution.values import encode, join
@@ -142,6 +144,77 @@ def test_an_iterable_keeps_its_items_and_an_iterator_gives_them_once() -> None:
     assert (list(again), list(again), len(again)) == ([2, 4], [2, 4], 2)
     assert once != [1, 2]
     assert again != [2, 4]
+
+
+MOMENT = np.datetime64("2024-01-02T03:04:05")
+ARRAYS: list[Any] = [
+    MOMENT,
+    np.datetime64("NaT"),
+    np.timedelta64(5, "m"),
+    np.array(["2024-01-02", "NaT"], dtype="M8[D]"),
+    np.array([[1, 2]], dtype="m8[25us]"),
+    np.array([], dtype="M8[ns]"),
+    np.zeros((2, 0, 3)),
+    np.array(7),
+    np.array([1, -2], dtype=">i4"),
+    np.array([True, False]),
+    np.float16(1.5),
+    np.longdouble(1) / 3,
+    np.array([1 + 2j], dtype="c8"),
+    np.array([["a", "bcd"], ["", "\N{GRINNING FACE}"]]),
+    np.array([b"ab", b""]),
+    np.str_(""),
+    np.str_("a"),
+    np.bytes_(b""),
+]
+
+
+@pytest.mark.parametrize("value", ARRAYS, ids=repr)
+def test_an_array_or_scalar_of_numpys_arrives_as_it_was(value: Any) -> None:
+    arrived = decode(encode(value))
+    assert type(arrived) is type(value)
+    assert (arrived.dtype, arrived.shape) == (value.dtype, value.shape)
+    np.testing.assert_array_equal(arrived, value)
+
+
+def test_without_numpy_its_arrays_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [np.array([[1, 2]]), np.array([1.5j]), np.array([["a"], ["bc"]]), np.array([b"a", b""]), np.timedelta64(5)]
+    sent = [encode(value) for value in [*values, np.zeros((0,)), np.array(["", ""])]]
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert [decode(raw) for raw in sent] == [[[1, 2]], [1.5j], [["a"], ["bc"]], [b"a", b""], 5, [], ["", ""]]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros(2, dtype="i4,f8"),
+        np.zeros(2, dtype="i4,f8")[0],
+        np.ma.masked_array([1, 2], [True, False]),
+        np.void(b"ab"),
+    ],
+    ids=["fields", "one with fields", "mask", "bytes without a type"],
+)
+def test_an_array_that_is_more_than_its_numbers_is_not_sent(value: Any) -> None:
+    for strict in (True, False):
+        with pytest.raises(UndescribedError, match="cannot be sent"):
+            encode([value], strict=strict)
+
+
+def test_a_program_is_told_so_and_not_accused() -> None:
+    """Of numpy's values, those that are described are right, and no other is taken for one that the channel was forged by."""
+    tests = (
+        "import numpy as np\n\n\ndef check(candidate):\n    assert candidate(0) == np.datetime64('2024-01-02')\n"
+        "    assert (candidate(1) == np.array(['2024-01-02'], dtype='M8[D]')).all()\n    assert candidate(2)[0][0] == 1\n"
+        "    try:\n        candidate(3)\n        assert False\n    except TypeError:\n        pass\n"
+    )
+    code = (
+        "import numpy as np\n\n\ndef f(n):\n    moments = np.array(['2024-01-02'], dtype='M8[D]')\n"
+        "    return [moments[0], moments, np.ones(2, dtype='i4,f8'), np.ma.masked_array([1], [True])][n]\n"
+    )
+    with Executor(workers=1, packages=["numpy"]) as executor:
+        outcome = executor.judge(Problem("Array/0", "def f(n):\n", "f", "", tests), main_code=code)
+    assert outcome.tests == (True, True, False, False)
+    assert outcome.error.startswith("ValueNotSent: ")
 
 
 def nested(depth: int) -> Any:

@@ -136,6 +136,10 @@ RETURNED: dict[str, tuple[str, str]] = {
             "assert candidate and got == [1, 'error']"
         ),
     ),
+    "an iterator has no other methods": (
+        "map(str, [1])",
+        "got = candidate()\nassert not hasattr(got, 'tolist') and list(got) == ['1']",
+    ),
     "keys are a set": ("{1: 2}.keys()", "assert candidate() == {1} and 1 in candidate()"),
     "items are a set": ("{1: 2}.items()", "assert candidate() == {(1, 2)}"),
     "values are a sequence": ("{1: 2}.values()", "assert list(candidate()) == [2] and candidate() != [2]"),
@@ -143,6 +147,15 @@ RETURNED: dict[str, tuple[str, str]] = {
     "an array": ("array.array('i', [1, 2])", "assert list(candidate()) == [1, 2] and candidate().typecode == 'i'"),
     "a class": ("int", "assert candidate() is int"),
     "the class of None": ("type(None)", "assert candidate() is type(None)"),
+    "a slice": ("slice(1, 5, 2)", "assert candidate() == slice(1, 5, 2) and candidate().stop == 5"),
+    "a moment by its parts": (
+        "__import__('time').struct_time((2024, 1, 2, 3, 4, 5, 6, 7, 0))",
+        "assert candidate().tm_year == 2024 and candidate()[:3] == (2024, 1, 2)",
+    ),
+    "several flags of its own": (
+        "(lambda c: [c.A | c.B, c.A | c.B, c.B])(enum.Flag('C', 'A B'))",
+        "both, again, one = candidate()\nassert both == again != one and both.value == 3",
+    ),
     "an ellipsis": ("...", "assert candidate() is ..."),
     "an exception": ("KeyError('a')", "assert isinstance(candidate(), KeyError) and candidate().args == ('a',)"),
 }
@@ -163,6 +176,13 @@ PREAMBLE = (
     "class Colour(enum.Enum):\n    RED = 1\n\n\n"
     "class Pair(NamedTuple):\n    x: int\n    y: int\n\n\n"
     "@dataclass\nclass Node:\n    value: int\n    rest: 'Node | None' = None\n\n\n"
+    "@dataclass(slots=True)\nclass Slim:\n    value: int\n    rest: 'Slim | None' = None\n\n\n"
+    "@dataclass(frozen=True, slots=True)\nclass Key:\n    name: str\n    of: tuple = ()\n\n\n"
+    "class Half:\n    __slots__ = ('a', 'b')\n\n\n"
+    "class Whole(Half):\n    pass\n\n\n"
+    "class Access(enum.Flag):\n    READ = 1\n    WRITE = 2\n\n\n"
+    "def chain(kind, length):\n    made = None\n    for number in range(length):\n        made = kind(number, made)\n    return made\n\n\n"
+    "def values(node):\n    found = []\n    while node:\n        found.append(node.value)\n        node = node.rest\n    return found\n\n\n"
 )
 OWN: dict[str, tuple[str, str]] = {
     "its exception": (
@@ -186,6 +206,77 @@ OWN: dict[str, tuple[str, str]] = {
         "n = Node(1)\ncandidate(n)\nassert candidate and n.rest.value == 7",
     ),
 }
+REVERSE = "last = None\n    while x:\n        x.rest, last, x = last, x, x.rest\n    return last"
+SLOTS_AND_CHAINS: dict[str, tuple[str, str]] = {
+    "its slim dataclass": ("return Slim(1, Slim(2))", "assert candidate() == Slim(1, Slim(2))"),
+    "its slim dataclass as an argument": ("return x.rest.value", "assert candidate(Slim(1, Slim(5))) == 5"),
+    "its slim dataclass changed in place": (
+        "x.rest = Slim(7)",
+        "n = Slim(1)\ncandidate(n)\nassert candidate and n.rest.value == 7",
+    ),
+    "its slim dataclass left alone": ("return 1", "n = Slim(1)\nassert candidate(n) == 1 and n == Slim(1)"),
+    "its slots, some empty": (
+        "h = Half()\n    h.a = x.a + 1\n    return h",
+        "h = Half()\nh.a = 1\ngot = candidate(h)\nassert got.a == 2 and not hasattr(got, 'b')",
+    ),
+    "its slots, one emptied": ("del x.a", "h = Half()\nh.a = 1\ncandidate(h)\nassert candidate and not hasattr(h, 'a')"),
+    "its slots and more": (
+        "x.a, x.c = 5, x.a\n    return x",
+        "w = Whole()\nw.a = 1\ngot = candidate(w)\nassert got is w and (w.a, w.c) == (5, 1)",
+    ),
+    "its frozen ones in a set": (
+        "return {Key('a'), Key('b', (Key('c'),))}",
+        "assert candidate() == {Key('a'), Key('b', (Key('c'),))} and Key('a') in candidate()",
+    ),
+    "its frozen ones as keys": ("return {Key('a'): x[Key('b')]}", "assert candidate({Key('b'): 1}) == {Key('a'): 1}"),
+    "its frozen ones in a set, deep": (
+        "k, n = Key('a'), None\n    for i in range(60):\n        n = Node([k, {k, Key(str(i))}, {k: k}], n)\n    return n",
+        "n = candidate()\nwhile n.rest:\n    n = n.rest\nassert n.value == [Key('a'), {Key('a'), Key('0')}, {Key('a'): Key('a')}]",
+    ),
+    "both of its flags": ("return Access.READ | x", "assert candidate(Access.WRITE) == Access.READ | Access.WRITE"),
+    "both of its flags as an argument": (
+        "return x is Access.READ | Access.WRITE",
+        "assert candidate(Access.READ | Access.WRITE)",
+    ),
+    "none of its flags": ("return x & Access.READ", "assert candidate(Access.WRITE) is Access(0)"),
+    "a long chain as an argument": ("return values(x)", "assert candidate(chain(Node, 3000)) == list(range(3000))[::-1]"),
+    "a long chain given": ("return chain(Node, 3000)", "assert values(candidate()) == list(range(3000))[::-1]"),
+    "a long slim chain, there and back": (REVERSE, "assert values(candidate(chain(Slim, 400))) == list(range(400))"),
+    "a long chain turned round in place": (
+        REVERSE,
+        "n = chain(Node, 400)\nlast = candidate(n)\nassert n.rest is None and last is not n and values(last)[-1] == n.value == 399",
+    ),
+    "a chain that ends in itself": ("n = Node(1)\n    n.rest = n\n    return n", "n = candidate()\nassert n.rest is n"),
+    "a chain that ends in itself as an argument": (
+        "return x.rest.rest is x",
+        "n = Node(1, Node(2))\nn.rest.rest = n\nassert candidate(n)",
+    ),
+    "a tree whose children know it": (
+        "root = Node([], None)\n    root.value += [Node(1, root), Node(2, root)]\n    return root",
+        "root = candidate()\nassert [c.value for c in root.value] == [1, 2] and all(c.rest is root for c in root.value)",
+    ),
+    "one in two places": ("n = Node(1)\n    return [n, n, Node(1)]", "a, b, c = candidate()\nassert a is b and a is not c and a == c"),
+    "one that a generator gives as it changes": (
+        "def g():\n        n = Node(0)\n        for _ in range(3):\n            n.value += 1\n            yield n\n    return g()",
+        "g = candidate()\nassert [next(g).value, next(g).value] == [1, 2]",
+    ),
+    "long chains that a generator gives": (
+        "return (chain(Node, n) for n in (50, 100))",
+        "assert [len(values(n)) for n in candidate()] == [50, 100]",
+    ),
+    "a long chain in a generator in a long chain": (
+        "return chain(lambda v, r: Node(v, r or (chain(Node, 60) for _ in range(2))), 60)",
+        "n = candidate()\nwhile isinstance(n, Node):\n    n = n.rest\nassert [len(values(m)) for m in n] == [60, 60]",
+    ),
+    "a long chain that a factory gives": (
+        "import collections\n    return [chain(Node, 60), collections.defaultdict(lambda: [chain(Node, 60)] * 2), chain(Node, 30)]",
+        "a, d, b = candidate()\none, two = d['x']\nassert [len(values(n)) for n in (a, one, b)] == [60, 60, 30] and one is two",
+    ),
+    "a long chain in an exception": (
+        "raise Broken(chain(Node, 100))",
+        "try:\n    candidate()\nexcept Broken as e:\n    got = e.code\nassert candidate and len(values(got)) == 100",
+    ),
+}  # fmt: skip
 CHANGED: dict[str, tuple[str, str]] = {
     "a list sorted in place": ("x.sort()", "l = [3, 1, 2]\ncandidate(l)\nassert candidate and l == [1, 2, 3]"),
     "a list sorted, and used again": ("x.sort(); return x", "l = [3, 1]\nassert candidate(l) == l"),
@@ -242,7 +333,8 @@ def cases() -> list[Any]:
         for name, (line, kind, held) in LINES.items()
     ]
     made += [
-        (f"the prompt's: {name}", test, f"def f(x=None):\n    {line}\n", PREAMBLE) for name, (line, test) in OWN.items()
+        (f"the prompt's: {name}", test, f"def f(x=None):\n    {line}\n", PREAMBLE)
+        for name, (line, test) in (OWN | SLOTS_AND_CHAINS).items()
     ]
     made += [(f"in place: {name}", test, f"def f(x=None):\n    {line}\n", "") for name, (line, test) in CHANGED.items()]
     return [pytest.param(test, main, preamble, id=name) for name, test, main, preamble in made]

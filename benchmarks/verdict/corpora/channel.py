@@ -156,8 +156,8 @@ _RAISED = tuple(
         """,
     )
     for module, name in (
-        ("codeduet.envs.execution.evaluator", "EndedError"),
-        ("codeduet.envs.execution.evaluator", "OtherCallError"),
+        ("codeduet.envs.execution.candidate", "EndedError"),
+        ("codeduet.envs.execution.candidate", "OtherCallError"),
         ("codeduet.envs.execution.jailer", "JailGoneError"),
         ("codeduet.envs.execution.wire", "ClosedError"),
         ("codeduet.errors", "InputError"),

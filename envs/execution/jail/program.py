@@ -13,7 +13,7 @@ import __future__
 import ast
 import errno
 import gc
-import io
+import opcode
 import operator
 import random
 import sys
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jail import structure
-from codeduet.envs.execution.kinds import CLASSES, LENGTH, TooLargeError
+from codeduet.envs.execution.jail.script import Script
+from codeduet.envs.execution.kinds import CLASSES, LENGTH, UNDESCRIBED, TooLargeError, attributes_of
 from codeduet.envs.execution.reading import Decoder, decode
 from codeduet.envs.execution.values import Encoder, encode
 
@@ -34,6 +35,7 @@ UNITS = ("preamble", "helper", "main")
 JOB = ("module", "classes", *UNITS, "entry_point", "seed", "streams")
 """What a job is made of, in the order it is sent."""
 _FILES = {f"<{unit}>": unit for unit in UNITS}
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
 """The flags that ``from __future__ import`` sets; 0x10 is a nested function's."""
 
@@ -145,8 +147,9 @@ class _Loaded:
                     raise code
                 codes.append((unit, code))
             if job["streams"]:
+                script = Script([code for _, code in codes], job["entry_point"], self._limits)
                 wire.send(channel, encode(("loaded",)))
-                return lambda text: _run_on(text, [code for _, code in codes], job["entry_point"])
+                return script.run
             for unit, code in codes:  # noqa: B007  # the handler says which one it was
                 exec(code, self.names)
             target = self.names.get(job["entry_point"])
@@ -161,6 +164,7 @@ class _Loaded:
     def answer(self, target: Any, calls: Decoder) -> bytes:
         """Make the next of ``calls``; return what it gave, or how it failed, as a message."""
         kept = calls.kept = calls.containers = []
+        calls.instances = []
         call = calls.value()
         if type(call) is int:  # the number of an iterator, not a call
             return self._more(call)
@@ -176,7 +180,7 @@ class _Loaded:
                 changed = not all(map(_same, before, map(self._content, kept)))
                 encoder.refer_to(kept)
             if kind == b"=":
-                encoder.put(answer, encoder.depth)
+                encoder.put_value(answer)
             else:
                 self._put_failure(encoder, answer)
             if changed:
@@ -185,7 +189,7 @@ class _Loaded:
                     encoder.put_content(container)
             return kind + b"".join(encoder.parts)
         except BaseException as problem:
-            return self._failure(problem)
+            return self._not_sent(problem)
 
     def _encoder(self) -> Encoder:
         return Encoder(self._limits, own=self._own, names=self.names, streams=self._streams)
@@ -197,6 +201,9 @@ class _Loaded:
             return tuple(container)
         if kind is dict:
             return (*container, *container.values())
+        if kind.__name__ in self._own and self.names.get(kind.__name__) is kind:
+            held = attributes_of(container)
+            return (*map(sys.intern, held), *held.values())
         encoder = Encoder(own=self._own, names=self.names)
         encoder.comparing = True
         try:
@@ -209,52 +216,28 @@ class _Loaded:
         encoder = self._encoder()
         try:
             encoder.put_chunk(self._streams[number], encoder.depth)
+            encoder.put_later()
             return b"+" + b"".join(encoder.parts)
         except BaseException as problem:
-            return self._failure(problem)
+            return self._not_sent(problem)
 
-    def _failure(self, problem: BaseException) -> bytes:
+    def _not_sent(self, problem: BaseException) -> bytes:
+        """Return why what the program gave cannot be sent: the limit it passes, or ``UNDESCRIBED``."""
         encoder = self._encoder()
-        self._put_failure(encoder, problem)
+        self._put_reason(encoder, problem.limit if isinstance(problem, TooLargeError) else _limit_of(problem))
         return b"!" + b"".join(encoder.parts)
 
     def _put_failure(self, encoder: Encoder, problem: BaseException) -> None:
-        """Write the limit it stands for, whose code raised it, and the exception itself."""
-        if isinstance(problem, TooLargeError):
-            encoder.put((problem.limit, ""), encoder.depth)
-            encoder.put(None, encoder.depth)
+        """Write the limit that an exception stands for, whose code raised it, and the exception itself."""
+        if isinstance(problem, TooLargeError):  # of a script's output
+            self._put_reason(encoder, problem.limit)
             return
-        _, limit, _ = _describe(problem)
-        encoder.put((limit, _raised_in(problem)), encoder.depth)
-        written, left = len(encoder.parts), (encoder.bytes_left, encoder.nodes_left)
-        try:
-            encoder.put(problem, encoder.depth)
-        except BaseException:  # what it carries cannot be sent: its class alone
-            del encoder.parts[written:]
-            encoder.bytes_left, encoder.nodes_left = left
-            encoder.put(_bare(problem), encoder.depth)
+        encoder.put((_limit_of(problem), _raised_in(problem)), encoder.depth)
+        encoder.put_value(problem)
 
-
-def _run_on(text: str, units: list[types.CodeType], entry_point: str) -> str:
-    """Run the units on a text as standard input; return what they print.
-
-    A script prints as it is loaded; where nothing is printed then, the target is called.
-    """
-    module = types.ModuleType("__main__")
-    sys.modules["__main__"] = module
-    # Text streams over bytes, as programs may read and write ``sys.stdin.buffer`` too.
-    sys.stdin = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), encoding="utf-8")
-    output = io.BytesIO()
-    sys.stdout = io.TextIOWrapper(output, encoding="utf-8", errors="surrogatepass", write_through=True)
-    try:
-        for code in units:
-            exec(code, module.__dict__)
-        if not output.tell() and callable(target := module.__dict__.get(entry_point)):
-            target()
-    except SystemExit as problem:  # a script's usual end
-        if problem.code not in (None, 0):
-            raise
-    return output.getvalue().decode("utf-8", "surrogatepass")
+    def _put_reason(self, encoder: Encoder, limit: str) -> None:
+        encoder.put((limit or UNDESCRIBED, ""), encoder.depth)
+        encoder.put(None, encoder.depth)
 
 
 def _same(before: Any, after: Any) -> bool:
@@ -262,14 +245,6 @@ def _same(before: Any, after: Any) -> bool:
     if type(before) is tuple:
         return len(before) == len(after) and all(map(operator.is_, before, after))
     return bool(before == after)
-
-
-def _bare(problem: BaseException) -> BaseException:
-    """Return an exception of the nearest built-in class, without arguments."""
-    kind: Any = next(kind for kind in type(problem).__mro__ if CLASSES.get(kind.__name__) is kind)
-    bare: BaseException = kind.__new__(kind)
-    bare.args = ()
-    return bare
 
 
 def _raised_in(problem: BaseException) -> str:
@@ -286,11 +261,6 @@ def _describe(problem: BaseException) -> tuple[str, LimitName, str]:
     """Return the nearest built-in class, the limit it stands for, and its message in one line."""
     kinds = (kind.__name__ for kind in type(problem).__mro__ if CLASSES.get(kind.__name__) is kind)
     name = next(kinds, "Exception")
-    limit: LimitName = ""
-    if isinstance(problem, MemoryError):
-        limit = "memory"
-    elif isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
-        limit = "open_files"
     try:
         message = problem.msg if isinstance(problem, SyntaxError) else str(problem)
         message = str(message)[:1000].split("\n")[0][:160]
@@ -298,4 +268,18 @@ def _describe(problem: BaseException) -> tuple[str, LimitName, str]:
             message += f" (line {problem.lineno})"
     except BaseException:  # its own __str__ fails
         message = ""
-    return name, limit, message
+    return name, _limit_of(problem), message
+
+
+def _limit_of(problem: BaseException) -> LimitName:
+    """Return the limit that an exception stands for, unless a ``raise`` made it: a program may mean its own memory."""
+    trace = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    limit: LimitName = ""
+    if isinstance(problem, MemoryError):
+        limit = "memory"
+    elif isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
+        limit = "open_files"
+    own = limit and trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE
+    return "" if own else limit

@@ -8,7 +8,10 @@ passes through the zygote, so nothing of one program is left in the memory of th
 
 from __future__ import annotations
 
+import _sitebuiltins
+import _thread
 import bisect  # noqa: F401  # imported for the programs
+import builtins
 import collections  # noqa: F401
 import copy  # noqa: F401
 import functools  # noqa: F401
@@ -34,7 +37,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from codeduet.envs.execution import wire
-from codeduet.envs.execution.jail import program
+from codeduet.envs.execution.jail import program, script
 from codeduet.envs.execution.reading import decode
 from codeduet.envs.execution.values import encode, join
 
@@ -100,6 +103,7 @@ def main(control: int) -> None:
     except Exception as error:  # noqa: BLE001  # a package may raise anything
         wire.send(control, encode(("misused", f"packages cannot be imported: {error}")))
         return
+    _be_as_a_plain_interpreter(limits)
     try:
         _rehearse(limits)
         confine = _close(settings["isolation"], packages, control)
@@ -119,6 +123,24 @@ def main(control: int) -> None:
     except (OSError, wire.ClosedError):  # the evaluator is gone
         pass
     os._exit(0)
+
+
+def _be_as_a_plain_interpreter(limits: Limits) -> None:
+    """Add what ``site`` adds (``exit`` above all), and bound a thread's stack so that the address space has room for it."""
+    text = "Type copyright() for who holds it; the license is at https://www.python.org/psf/license/."
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    for name, shown in (("copyright", sys.copyright), ("credits", text), ("license", text)):
+        setattr(builtins, name, _sitebuiltins._Printer(name, shown))
+    builtins.help = _sitebuiltins._Helper()
+    set_size, most = _thread.stack_size, limits.memory_mb << 18  # a quarter
+
+    def stack_size(size: int = 0, /) -> int:
+        return set_size(min(size, most))
+
+    for module in (_thread, sys.modules.get("threading")):
+        if module is not None:
+            module.stack_size = stack_size  # type: ignore[attr-defined]
 
 
 def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
@@ -150,6 +172,11 @@ def _rehearse(limits: Limits) -> None:
             program.run(theirs.fileno(), limits)
         except wire.ClosedError:
             pass
+    streams = sys.stdin, sys.stdout, sys.__stdin__, sys.__stdout__
+    reading = script.Script([compile("print(input())", "", "exec")], "f", limits)
+    for _ in range(_REHEARSED):
+        reading.run("text")
+    sys.stdin, sys.stdout, sys.__stdin__, sys.__stdout__ = streams  # type: ignore[misc]
     for name in sys.modules.keys() - modules.keys():
         del sys.modules[name]
     sys.modules.update(modules)

@@ -1,0 +1,132 @@
+"""What wraps lines of code beside Markdown: other fences, JSON, HTML, diffs, line numbers, a notebook's commands."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+
+from codeduet.envs.answers.statements import DEFINITION, opens, scan
+
+_OPENERS = {
+    r"'''(?:python|py)3?": "'''",
+    r"\"\"\"(?:python|py)3?": '"""',
+    r"\{\{\{(?:[ \t]?#!\w{1,20})?": r"\}\}\}",
+    r"\[code(?:=\w{1,20})?\]": r"\[/code\]",
+    r"\\begin\{(?:verbatim|lstlisting|minted|python|code)\}[^\n]{0,80}": r"\\end\{\w{1,20}\}",
+    r"#\+(?i:begin_src)\b[^\n]{0,80}": r"#\+(?i:end_src)",
+}
+"""Lines that open a block of code in other tongues -> the lines that close it."""
+
+_OTHER_FENCES = [
+    (re.compile(rf"(?m)^{opener}[ \t]{{0,8}}$"), re.compile(rf"(?m)^{closer}[ \t]{{0,8}}$"))
+    for opener, closer in _OPENERS.items()
+]
+_TICKED = re.compile(
+    r"(?m)^(?P<ticks>`{1,2})(?=(?:async |def |class |from |import |@\w))([^`\n]+\n[^`]+)(?P=ticks)[ \t]{0,8}$"
+)
+_FIELD = re.compile(r"\"\w{1,30}\"\s{0,20}:\s{0,20}(\"(?:[^\"\\\n]|\\.)*\")")
+_CODES = re.compile(r"\b(?:n?def|n?class|n?import|n?from|return)\b|@")  # a line break's n stands before it
+_QUOTES = re.compile(r"\\\"")
+_RETURNS = re.compile(r"(?m)^[ \t]+return\b")
+
+_ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|nbsp|#\d{2,3}|#x[0-9a-fA-F]{2});")
+_NUMERIC = re.compile(r"&#\w{2,4};")
+_NUMBERED = re.compile(r"[ \t]{0,8}(\d{1,5})(?:[ \t]{0,4}[|:\u2502](?: |(?=\t)|$)|[ \t]|$)")
+_HUNK = re.compile(r"@@ -\d")
+_NOT_NEW = re.compile(r"-|\+\+\+ |@@ |diff |index |\\ No newline")
+_COMMAND = re.compile(r"[ \t]*(?:%{1,2}[A-Za-z]|![\w./~]|\$[ \t]\w|(?:pip3?|conda|apt-get)[ \t]+install\b)")
+
+
+def as_fences(text: str) -> str:
+    """Write what other marks enclose as Markdown's fences enclose it; a text that has fences keeps its own."""
+    if "```" in text or "~~~" in text:
+        return text if "\\n" not in text else _from_json(text)
+    for opener, closer in _OTHER_FENCES:
+        opening = opener.search(text)
+        if opening and opens(text[opening.end() :].lstrip()[:300].partition("\n")[0]):
+            closing = closer.search(text, opening.end())
+            end, rest = (closing.start(), "```" + text[closing.end() :]) if closing else (len(text), "")
+            return f"{text[: opening.start()]}```python{text[opening.end() : end]}{rest}"
+    if "`" in text:
+        text = _TICKED.sub(r"```python\n\2\n```", text)
+    return text if "\\n" not in text else _from_json(text)
+
+
+def _from_json(text: str) -> str:
+    """Return the code in the fields of JSON, such as a tool's arguments, where no line of the text defines anything."""
+    if '":' not in text.replace(" ", "") or any(DEFINITION.match(line.lstrip(" \t>+")) for line in text.split("\n")):
+        return text
+    found = _values(text) or _values("\n".join(_values(text, any_text=True)))
+    return "\n".join(value if "```" in value else f"```python\n{value}\n```" for value in found) or text
+
+
+def _values(text: str, *, any_text: bool = False) -> list[str]:
+    """Return the values of fields that hold code, or any that hold JSON in turn (``any_text``)."""
+    found = []
+    for field in _FIELD.finditer(text):
+        if not (_QUOTES if any_text else _CODES).search(field.group(1)):
+            continue
+        try:
+            value = json.loads(field.group(1), strict=False)  # one string: nothing nests
+        except ValueError:
+            continue
+        written = value.split("\n", 3000)[:3000]
+        if ('":' in value) if any_text else (_RETURNS.search(value) or any(map(opens, written))):
+            found.append(value)
+    return found
+
+
+def unwrapped(lines: list[str], tag: str) -> list[str]:
+    """Return the lines of a block less what a browser, an editor, a diff or a notebook put beside its code.
+
+    Args:
+        lines: a block's, or a whole text's that has no fence.
+        tag: what the fence calls its language.
+    """
+    for rule in (_unescaped, _unnumbered, _patched, _without_commands):
+        lines = rule(lines, tag)
+    return lines
+
+
+def _unescaped(lines: list[str], tag: str) -> list[str]:
+    """HTML: where an entity stands outside of strings, all of them are signs."""
+    if not any(map(_ENTITY.search, lines)):
+        return lines
+    named = [_NUMERIC.sub("&amp;", line) for line in lines]  # of a number the sign before it would begin a comment
+    if any(map(_ENTITY.search, scan(named).bare)):
+        return html.unescape("\n".join(lines)).replace("\u00a0", " ").split("\n")
+    return lines
+
+
+def _unnumbered(lines: list[str], tag: str) -> list[str]:
+    """``1 | def f(x):``, three lines at least, each number one more."""
+    found = [_NUMBERED.match(line) for line in lines]
+    if not any(found):
+        return lines
+    numbered = [match for match in found if match]
+    numbers = [int(match.group(1)) for match in numbered]
+    if len(numbers) < 3 or any(after - before != 1 for before, after in itertools.pairwise(numbers)):
+        return lines
+    if not any(opens(match.string[match.end() :].lstrip()) for match in numbered):
+        return lines
+    return [line[match.end() :] if match else line for line, match in zip(lines, found, strict=True)]
+
+
+def _patched(lines: list[str], tag: str) -> list[str]:
+    """A diff: what is there after it."""
+    begins = next((number for number, line in enumerate(lines) if _HUNK.match(line)), None)
+    if begins is None and not (tag in ("diff", "patch") and any(line.startswith("+") for line in lines)):
+        return lines
+    kept = [line for line in lines[begins or 0 :] if not _NOT_NEW.match(line)]
+    shifted = all(line[:1] in ("+", " ", "") for line in kept)
+    return [line[1:] if line.startswith("+") or shifted else line for line in kept]
+
+
+def _without_commands(lines: list[str], tag: str) -> list[str]:
+    """A notebook's and a shell's commands: ``%%time``, ``!pip install numpy``."""
+    if not any(map(_COMMAND.match, lines)):
+        return lines
+    kinds = scan(lines).kinds
+    return [line for line, kind in zip(lines, kinds, strict=True) if not (kind == "code" and _COMMAND.match(line))]
