@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -238,7 +239,6 @@ def test_an_error_does_not_wait_for_calls_under_way(server: Server) -> None:
 def test_ctrl_c_does_not_wait_for_calls_under_way_nor_does_the_end_of_python(server: Server) -> None:
     server.hang = 1
     program = f"""
-import os, signal, threading
 from codeduet.agents import Request, Sampling
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
@@ -246,14 +246,23 @@ from codeduet.agents.team import Team
 from codeduet.envs import ByteTokenizer
 engine = OpenAIEngine(Team(dict(a=Policy("base", None, ByteTokenizer()))), "hosted", {server.url!r})
 try:
-    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
     engine.generate([Request("base", (40,), (1,), Sampling())])
 except KeyboardInterrupt:
     engine.close()
     print("closed")
 """
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.stdout, ran.stderr, ran.returncode) == ("closed\n", "", 0)
+    running = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not any(body["seed"] == server.hang for _, body in server.asked) and time.monotonic() < until:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    try:
+        assert running.communicate(timeout=60) == ("closed\n", "")
+    finally:
+        running.kill()
+    assert running.returncode == 0
 
 
 def test_at_most_batch_size_calls_are_under_way(server: Server) -> None:
