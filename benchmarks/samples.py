@@ -183,10 +183,11 @@ def judge_file(
     make_folder(out.parent)
     partial = out.with_name(out.name + ".partial")
     with naming(partial), partial.open("w", encoding="utf-8") as file:
-        for done, ((_, row), program, outcome) in enumerate(
+        for done, ((_, given), program, outcome) in enumerate(
             zip(rows, programs, executor.judge_many(programs), strict=True), start=1
         ):
-            of_task = judged.setdefault(row["task_id"], [])
+            row = {**given, "task_id": program.problem.task_id}  # a number, it may be, in the file
+            of_task = judged.setdefault(program.problem.task_id, [])
             verdict = {"outcome": outcome.to_dict(), "passed": None if outcome.worker_fault else outcome.solved}
             code = {"helper_code": program.helper_code, "main_code": program.main_code}
             of_task.append(whole_row({"sample": len(of_task), **code, **row, **verdict}))

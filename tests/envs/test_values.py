@@ -213,7 +213,7 @@ def test_a_program_is_told_so_and_not_accused() -> None:
     )
     with Executor(workers=1, packages=["numpy"]) as executor:
         outcome = executor.judge(Problem("Array/0", "def f(n):\n", "f", "", tests), main_code=code)
-    assert outcome.tests == (True, True, False, False)
+    assert outcome.tests == (True, True, False, False), outcome
     assert outcome.error.startswith("ValueNotSent: ")
 
 
