@@ -57,7 +57,7 @@ COMMANDS = {
     "qwen2.5-coder-0.5b/h200/single_team_budget*": "make gpu-table (single_team_budget/)",
     "qwen2.5-coder-0.5b/h200/multi_agent*": "make gpu-table (multi_agent/)",
     "speed/h200_random_0.5b.json": "make gpu",
-    "verdict/agreement_*.json": "make agreement",
+    "verdict/agreement.json": "make agreement",
     "verdict/cost.json": "make cost",
     "verdict/determinism.json": "make determinism",
     "verdict/examples.json": "python -m codeduet.benchmarks.verdict.examples --out FILE",
@@ -151,7 +151,7 @@ PLACES = {
         gpu_day,
     ),
     "verdict": Place(
-        tuple(f"verdict/{name}.json" for name in ("forgery", "agreement_seed1_3000", "cost", "determinism", "soak")),
+        tuple(f"verdict/{name}.json" for name in ("forgery", "agreement", "cost", "determinism", "soak")),
         verdict,
     ),
     "examples": Place(("verdict/examples.json",), examples),

@@ -232,17 +232,30 @@ def architectures(record: dict[str, Any]) -> str:
 # The verdict, and speed.
 
 
+_COMPARED = {
+    "mutants": "mutants",
+    "variants": "programs with other imports, annotations, decorators or classes",
+    "in place": "programs that change an argument in place, under tests that look again",
+    "prompts": "programs behind decorated, differently indented or future prompts",
+}
+
+
 def verdict(
     forgery: dict[str, Any], agreement: dict[str, Any], cost: dict[str, Any], same: dict[str, Any], soak: dict[str, Any]
 ) -> str:
-    cheats, canonical, mutants = forgery["all"], agreement["canonical"]["counts"], agreement["mutants"]["counts"]
-    kinds = {found["explanation"].split(":")[0] for found in agreement["mutants"]["differences"]}
+    cheats, canonical = forgery["all"], agreement["canonical"]["counts"]
     small, large = cost["small caller"], cost["caller of 2 GB"]
 
     def speeds(of: Mapping[str, Any]) -> list[str]:
         theirs = f"{of['checker_programs_per_s']:.{1 if of['checker_programs_per_s'] < 10 else 0}f}"
         ratio = f"{of['ratio']:.{1 if of['ratio'] < 10 else 0}f}"
         return [f"{of['programs_per_s']:.0f}", f"{theirs} (ratio {ratio})"]
+
+    def others(name: str) -> str:
+        """How many, and what explains them."""
+        found = agreement[name]["differences"]
+        kinds = sorted({difference["explanation"].split(":")[0] for difference in found})
+        return f"{len(found)}" + (f" ({', '.join(kinds)})" if kinds else "")
 
     loops = cost["loops"]
     share = f"{100 * loops['looping'] / loops['programs']:.0f} %"
@@ -260,12 +273,15 @@ def verdict(
             str(theirs_canonical),
             "`make agreement`",
         ],
-        [
-            f"{mutants['programs']:,} mutants: other verdict than the checker's",
-            f"{mutants['different']}" + (f" ({', '.join(sorted(kinds))})" if kinds else ""),
-            "",
-            "`make agreement`",
-        ],
+        *(
+            [
+                f"{agreement[name]['counts']['programs']:,} {what}: other verdict than the checker's",
+                others(name),
+                "",
+                "`make agreement`",
+            ]
+            for name, what in _COMPARED.items()
+        ),
         ["programs/s, two at a time", *speeds(small), "`make cost`"],
         ["programs/s, from a caller of 2 GB", *speeds(large), "`make cost`"],
         [
@@ -293,7 +309,8 @@ def verdict(
             "`make soak`",
         ],
     ]
-    return _table(["", "ours", "OpenAI's checker", ""], rows)
+    why = sorted({found["explanation"] for name in _COMPARED for found in agreement[name]["differences"]})
+    return _table(["", "ours", "OpenAI's checker", ""], rows) + f"\n\nWhat explains the differences: {'; '.join(why)}."
 
 
 def gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:

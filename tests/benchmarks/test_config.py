@@ -121,7 +121,15 @@ def test_a_run_folders_config_of_an_earlier_version_is_read_unless_its_last_key_
 ) -> None:
     saved = tmp_path / "config.yaml"
     tree = plain(config)
-    for name in ("init_from", "token_budget", "blank", "gpu_gib", "shape", "log", "keep_completions"):  # they came later
+    for name in (
+        "init_from",
+        "token_budget",
+        "blank",
+        "gpu_gib",
+        "shape",
+        "log",
+        "keep_completions",
+    ):  # they came later
         tree.pop(name, None)
     saved.write_text(yaml.dump(tree, sort_keys=False))
     assert read_config(type(config), tmp_path) == config
