@@ -8,11 +8,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from codeduet.agents import Sampling
+from codeduet.agents.briefs import Prompt
 from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.algorithms.schedule import Schedule
-from codeduet.envs import HELPER, MAIN
+from codeduet.envs import InputError
 from codeduet.envs.feedback import Feedback
+from codeduet.envs.roles import DUET, SINGLE, Roles, agents_of, as_roles
 
 STRICT = ConfigDict(extra="forbid")
 """Pydantic's setting for every config: an unknown key is an error, never ignored."""
@@ -27,7 +29,7 @@ class TeamConfig:
     """Who acts.
 
     Attributes:
-        kind: ``team`` is helper and main, ``single`` is main alone.
+        kind: ``team`` is helper and main, ``single`` is main alone; other teams are ``env.roles``.
         model: ``embedded``, a transformers folder, or a hub name.
         sharing: ``adapter`` (one frozen base, a LoRA adapter per agent), ``separate`` or ``shared``.
         lora_rank: rank of the adapters; 0 with ``shared`` trains the whole model.
@@ -35,6 +37,8 @@ class TeamConfig:
         prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
         system: a chat's system message, before the user's; empty is none.
         template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
+        prompts: what a role reads, in words of one's own: role -> a text with ``{prompt}``, ``{entry_point}`` and other keys of
+            its observation, or one for each style: ``{chat: ..., base: ...}``.
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
@@ -62,6 +66,7 @@ class TeamConfig:
     prompt: Style = "auto"
     system: str = ""
     template: dict[str, Any] = Field(default_factory=dict)
+    prompts: dict[str, str | dict[Literal["chat", "base"], str]] = Field(default_factory=dict)
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
@@ -78,9 +83,11 @@ class TeamConfig:
     threads: int = Field(default=0, ge=0, le=1024)
 
     @property
-    def agents(self) -> tuple[str, ...]:
-        """The agents, in the order they act."""
-        return (HELPER, MAIN) if self.kind == "team" else (MAIN,)
+    def words(self) -> dict[str, Prompt]:
+        """``prompts`` as the formatters take them."""
+        return {
+            role: Prompt(text, text) if isinstance(text, str) else Prompt(**text) for role, text in self.prompts.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -92,8 +99,10 @@ class EnvConfig:
             formats of ``codeduet.envs.sets``, or ``module:function``.
         test_problems: another such set, whose problems are the test split; those of ``problems`` are then all for training.
         packages: packages from outside the standard library that programs may import, such as ``numpy``.
-        reward: reward scheme.
+        reward: reward scheme, ``module:function``, or a weighted sum: reward -> weight.
         max_turns: turns H of an episode.
+        roles: who plays, if not helper and main (or main alone, by ``team.kind``): a list of ``name``, ``writes`` (``code``
+            or ``text``), ``reads`` (names of roles) and ``count``, in the order they act.
         feedback: what steers a second turn: ``hidden`` tests, the ``examples`` that the prompt shows, or ``none``. ``auto`` is
             hidden where a team learns, and examples where it is measured: a hidden verdict that steers an answer would turn
             pass@k into retries with an oracle.
@@ -104,16 +113,35 @@ class EnvConfig:
     problems: str = "humaneval"
     test_problems: str = ""
     packages: list[str] = Field(default_factory=list)
-    reward: str = "magrpo"
+    reward: str | dict[str, float] = "magrpo"
     max_turns: int = Field(default=1, ge=1)
+    roles: list[dict[str, Any]] = Field(default_factory=list)
     feedback: Literal["auto", "hidden", "examples", "none"] = "auto"
     overlong: Literal["refuse", "skip"] = "refuse"
+
+    def __post_init__(self) -> None:
+        """Check the roles, before anything is loaded."""
+        if self.roles:
+            as_roles(self.roles)
 
     def feedback_in(self, *, training: bool) -> Feedback:
         """Return what steers a second turn in training, or in a measurement."""
         if self.feedback == "auto":
             return "hidden" if training else "examples"
         return self.feedback
+
+
+def roles_in(team: TeamConfig, env: EnvConfig) -> Roles:
+    """Return who plays.
+
+    Raises:
+        InputError: both configs say so.
+    """
+    if not env.roles:
+        return DUET if team.kind == "team" else SINGLE
+    if team.kind != "team":
+        raise InputError(f"team.kind={team.kind} and env.roles both say who plays: leave out team.kind")
+    return as_roles(env.roles)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -216,3 +244,13 @@ class TrainConfig:
     checkpoint_every: int = Field(default=50, gt=0)
     keep_checkpoints: int = Field(default=2, gt=0)
     show_every: int = Field(default=0, ge=0)
+
+    @property
+    def roles(self) -> Roles:
+        """Who plays."""
+        return roles_in(self.team, self.env)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents, in the order they act."""
+        return agents_of(self.roles)

@@ -58,6 +58,7 @@ from codeduet.envs import InputError, env, load_problems, raw_env, shared_execut
 from codeduet.envs.files import json_line, locked, make_folder
 from codeduet.envs.humaneval import Env
 from codeduet.envs.problems import Split
+from codeduet.envs.roles import Role, policies_of
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 
 GIVE_UP = 5
@@ -101,14 +102,12 @@ class Trainer:
         self.console = console or Console(markup=False)
         self.algorithm = algorithm or load_algorithm(config.algorithm, config.options)
         check_training(config, self.algorithm)
-        self.team = team or make_team(config.team, config.seed)
+        self.team = team or make_team(config.team, config.roles, config.seed)
         self.algorithm.setup(self.team)
-        self.formatter = formatter or make_formatter(config.team, self.team)
+        self.formatter = formatter or make_formatter(config.team, config.roles, self.team)
         self.engine = engine or make_engine(config.team, self.team)
         episodes = config.problems_per_step * config.group_size
-        self.envs = (
-            list(envs) if envs is not None else make_envs(config.env, config.team.agents, episodes, training=True)
-        )
+        self.envs = list(envs) if envs is not None else make_envs(config.env, config.roles, episodes, training=True)
         self.train_tasks = list(train_tasks) if train_tasks is not None else task_ids(config.env, "train")
         self.test_tasks = list(test_tasks) if test_tasks is not None else task_ids(config.env, "test")
         self.longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
@@ -333,7 +332,8 @@ class Trainer:
                     metrics.append({**episode_metrics(judged), "weight": len(judged)})
         self.watch.end()
         weights = [row.pop("weight") for row in metrics]
-        means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
+        shared = [key for key in (metrics or [{}])[0] if all(key in row for row in metrics)]
+        means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in shared}
         return {"reward": math.nan, **means, "worker_faults": float(faults)}
 
     @contextlib.contextmanager
@@ -485,12 +485,12 @@ class Trainer:
                 file.write(json_line({"step": self.step, **completion_record(trajectory)}))
 
 
-def make_team(config: TeamConfig, seed: int) -> Team:
+def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     """Load the team a config describes; ``seed`` is for the adapters' first weights."""
     use_threads(config)
     return load_team(
         config.model,
-        config.agents,
+        policies_of(roles),
         config.sharing,
         lora_rank=config.lora_rank,
         lora_alpha=config.lora_alpha,
@@ -537,8 +537,7 @@ def make_engine(
             config.base_url,
             api=config.api,
             served={
-                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
-                for agent in config.agents
+                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, "")) for agent in team
             },
             timeout_s=config.timeout,
             retries=config.retries,
@@ -557,25 +556,26 @@ def use_threads(config: TeamConfig) -> None:
         torch.set_num_threads(config.threads)
 
 
-def make_formatter(config: TeamConfig, team: Team) -> Formatter:
+def make_formatter(config: TeamConfig, roles: Sequence[Role], team: Team) -> Formatter:
     """Make the formatter a config asks for."""
     if config.engine == "openai" and config.api == "chat":
-        return MessageFormatter(team.tokenizer, team=config.kind == "team")
+        return MessageFormatter(team.tokenizer, roles=roles, prompts=config.words)
     return PromptFormatter(
         team.tokenizer,
         config.prompt,
-        team=config.kind == "team",
+        roles=roles,
+        prompts=config.words,
         system=config.system,
         template=config.template,
     )
 
 
-def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training: bool = False) -> list[Env]:
+def make_envs(config: EnvConfig, roles: Sequence[Role], count: int, *, training: bool = False) -> list[Env]:
     """Make ``count`` environments over all problems of the set, so that they can play either split.
 
     Args:
         config: the game.
-        agents: who acts.
+        roles: who plays.
         count: number of environments.
         training: whether a team learns in them, or is measured; see ``EnvConfig.feedback``.
     """
@@ -586,7 +586,7 @@ def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training:
             problems=problems,
             reward=config.reward,
             max_turns=config.max_turns,
-            agents=agents,
+            roles=roles,
             executor=executor,
             feedback=config.feedback_in(training=training),
         )

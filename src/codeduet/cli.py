@@ -431,7 +431,7 @@ def show_plan(config: TrainConfig | BenchConfig, team: Any, formatter: Any, task
 
     console.rule("config")
     say(to_yaml(config))
-    (env,) = make_envs(config.env, config.team.agents, 1)
+    (env,) = make_envs(config.env, config.roles, 1)
     env.reset(options={"task_id": task_id})
     for agent in team:
         observation = env.observe(agent)
@@ -467,7 +467,7 @@ def show_bench_plan(config: BenchConfig) -> None:
 
     problems = choose_problems(config)
     team = make_players(config)
-    show_plan(config, team, make_formatter(config.team, team), problems[0].task_id)
+    show_plan(config, team, make_formatter(config.team, config.roles, team), problems[0].task_id)
 
 
 def say_problems(*sources: str) -> None:

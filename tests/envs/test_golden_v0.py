@@ -1,6 +1,6 @@
-"""``codeduet/humaneval-v0`` plays as it did: what is seen, paid and shown of 60 episodes, as it was when roles were fixed.
+"""``codeduet/humaneval-v0`` plays as it did when its roles were fixed: what is seen, paid and shown of 60 episodes.
 
-``python -m tests.envs.test_golden_v0`` writes the file anew, which nothing but a new version of the environment asks for.
+``python -m tests.envs.test_golden_v0`` writes the file anew, which only a new version of the environment asks for.
 """
 
 from __future__ import annotations
