@@ -6,7 +6,7 @@ import os
 import resource
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process, set_start_method
 from threading import Thread
 from typing import Any
 
@@ -50,6 +50,7 @@ def check_completions(asked: Iterable[tuple[Problem, str]], workers: int) -> lis
 def _begin_apart(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory, hard))
+    set_start_method("fork", force=True)  # it was spawned itself, and would have the checker spawn each program
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -58,6 +59,8 @@ def _end_with_parent() -> None:
     parent = parent_process()
     assert parent
     parent.join()
+    for child in active_children():  # the programs, and what the checker starts to hear of them
+        child.kill()
     os._exit(1)
 
 
