@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -15,14 +15,15 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.prompts import Formatter, MessageFormatter, PromptFormatter
 from codeduet.agents.team import Team, load_team, load_untrained, load_weightless, trains_whole
 from codeduet.envs import ByteTokenizer
+from codeduet.envs.roles import Role, policies_of
 
 
-def make_team(config: TeamConfig, seed: int) -> Team:
+def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     """Load the team a config describes; ``seed`` is for the adapters' first weights."""
     use_threads(config)
     return load_team(
         config.model,
-        config.agents,
+        policies_of(roles),
         config.sharing,
         lora_rank=config.lora_rank,
         lora_alpha=config.lora_alpha,
@@ -35,20 +36,20 @@ def make_team(config: TeamConfig, seed: int) -> Team:
     )
 
 
-def make_untrained(config: TeamConfig) -> Team:
+def make_untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
     """Load the team a config describes as it is before any training, at the price of no adapter."""
     use_threads(config)
     prompt, system, template = config.prompt, config.system, config.template
     if config.engine == "vllm":
-        return load_weightless(config.model, config.agents, prompt=prompt, system=system, template=template)
+        return load_weightless(config.model, agents, prompt=prompt, system=system, template=template)
     if config.engine == "openai":
-        return load_served(config)
+        return load_served(config, agents)
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
     dtype = "float32" if exact else config.dtype
     return load_untrained(
         config.model,
-        config.agents,
+        agents,
         device=config.device,
         dtype=dtype,
         prompt=prompt,
@@ -57,21 +58,21 @@ def make_untrained(config: TeamConfig) -> Team:
     )
 
 
-def load_served(config: TeamConfig) -> Team:
+def load_served(config: TeamConfig, agents: Sequence[str]) -> Team:
     """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
     if config.api == "completions":
         team = load_weightless(
             config.tokenizer or config.model,
-            config.agents,
+            agents,
             prompt=config.prompt,
             system=config.system,
             template=config.template,
         )
     else:
-        team = Team(dict.fromkeys(config.agents, Policy("base", None, ByteTokenizer(), trainable=False)))
+        team = Team(dict.fromkeys(agents, Policy("base", None, ByteTokenizer(), trainable=False)))
     if not config.models and not config.base_urls:
         return team
-    apart = {agent: copy.copy(team[agent]) for agent in config.agents}
+    apart = {agent: copy.copy(team[agent]) for agent in agents}
     for agent, policy in apart.items():
         policy.name = agent
     return Team(apart, base=team.base)
@@ -119,8 +120,7 @@ def make_engine(
                 template=config.template,
             ),
             served={
-                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, ""))
-                for agent in config.agents
+                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, "")) for agent in team
             },
             answers=answers,
             say=say,
@@ -134,14 +134,15 @@ def use_threads(config: TeamConfig) -> None:
         torch.set_num_threads(config.threads)
 
 
-def make_formatter(config: TeamConfig, team: Team) -> Formatter:
+def make_formatter(config: TeamConfig, roles: Sequence[Role], team: Team) -> Formatter:
     """Make the formatter a config asks for."""
     if config.engine == "openai" and config.api == "chat":
-        return MessageFormatter(team.tokenizer, team=config.kind == "team")
+        return MessageFormatter(team.tokenizer, roles=roles, prompts=config.words)
     return PromptFormatter(
         team.tokenizer,
         config.prompt,
-        team=config.kind == "team",
+        roles=roles,
+        prompts=config.words,
         system=config.system,
         template=config.template,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from codeduet.agents.briefs import Prompt
 from codeduet.agents.engine import Sampling
 from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.config import STRICT
-from codeduet.envs import HELPER, MAIN
+from codeduet.envs.config import EnvConfig
+from codeduet.envs.roles import DUET, SINGLE, Roles, as_roles
 from codeduet.errors import InputError, nearest
 
 
@@ -20,7 +23,7 @@ class TeamConfig:
     """Who acts.
 
     Attributes:
-        kind: ``team`` is helper and main, ``single`` is main alone.
+        kind: ``team`` is helper and main, ``single`` is main alone; other teams are ``env.roles``.
         model: ``embedded``, a transformers folder, or a hub name.
         sharing: ``adapter`` (one frozen base, a LoRA adapter per agent), ``separate`` or ``shared``.
         lora_rank: rank of the adapters; 0 with ``shared`` trains the whole model.
@@ -28,6 +31,8 @@ class TeamConfig:
         prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
         system: a chat's system message, before the user's; empty is none.
         template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
+        prompts: what a role reads, in words of one's own: role -> a text with ``{prompt}``, ``{entry_point}`` and other keys of
+            its observation, or one for each style: ``{chat: ..., base: ...}``.
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
@@ -55,6 +60,7 @@ class TeamConfig:
     prompt: Style = "auto"
     system: str = ""
     template: dict[str, Any] = Field(default_factory=dict)
+    prompts: dict[str, str | dict[Literal["chat", "base"], str]] = Field(default_factory=dict)
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
@@ -71,9 +77,24 @@ class TeamConfig:
     threads: int = Field(default=0, ge=0, le=1024)
 
     @property
-    def agents(self) -> tuple[str, ...]:
-        """The agents, in the order they act."""
-        return (HELPER, MAIN) if self.kind == "team" else (MAIN,)
+    def words(self) -> dict[str, Prompt]:
+        """``prompts`` as the formatters take them."""
+        return {
+            role: Prompt(text, text) if isinstance(text, str) else Prompt(**text) for role, text in self.prompts.items()
+        }
+
+
+def roles_in(team: TeamConfig, env: EnvConfig) -> Roles:
+    """Return who plays.
+
+    Raises:
+        InputError: both configs say so.
+    """
+    if not env.roles:
+        return DUET if team.kind == "team" else SINGLE
+    if team.kind != "team":
+        raise InputError(f"team.kind={team.kind} and env.roles both say who plays: leave out team.kind")
+    return as_roles(env.roles)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -97,7 +118,7 @@ class SamplingConfig:
         return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
 
 
-def check_served(team: TeamConfig) -> None:
+def check_served(team: TeamConfig, agents: Sequence[str]) -> None:
     """Check whose models on servers are named.
 
     Raises:
@@ -105,7 +126,7 @@ def check_served(team: TeamConfig) -> None:
     """
     for key, named in (("models", team.models), ("base_urls", team.base_urls)):
         for agent in named:
-            if agent not in team.agents:
-                raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, team.agents)}")
+            if agent not in agents:
+                raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, agents)}")
         if named and team.engine != "openai":
             raise InputError(f"team.{key} is of a server's models: set team.engine=openai")

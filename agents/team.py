@@ -8,7 +8,7 @@ policy, trained whole, or through one adapter if ``lora_rank`` is given.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
@@ -104,7 +104,7 @@ class Team(Mapping[str, Policy]):
 
 def load_team(
     model: str = "embedded",
-    agents: tuple[str, ...] = (HELPER, MAIN),
+    agents: Sequence[str] | Mapping[str, str] = (HELPER, MAIN),
     sharing: Sharing = "adapter",
     *,
     lora_rank: int = 16,
@@ -120,7 +120,7 @@ def load_team(
 
     Args:
         model: ``"embedded"``, a transformers folder, or a hub name.
-        agents: who acts, in this order.
+        agents: who acts, in this order; a mapping says by which policy, so that several may act by one.
         sharing: how policies relate to models (see the module's docstring).
         lora_rank: rank of the adapters; with ``shared``, 0 trains the whole model.
         lora_alpha: their scale, alpha / rank.
@@ -153,14 +153,16 @@ def load_team(
         # An adapter means something on the base it was trained on only; whole models bring all their weights.
         "base_weights": "" if whole else fingerprint(base),
     }
-    names = ["shared"] if sharing == "shared" else list(agents)
+    by_name = agents if isinstance(agents, Mapping) else {agent: agent for agent in agents}
+    names = ["shared"] if sharing == "shared" else list(dict.fromkeys(by_name.values()))
     if whole:
         models = [base, *(copy.deepcopy(base) for _ in names[1:])]
         policies = {name: Policy(name, m, tokenizer, turn_ends=ends) for name, m in zip(names, models, strict=True)}
     else:
         adapted = adapt(base, names, lora_rank, lora_alpha, seed, base_name(model))
         policies = {name: Policy(name, adapted, tokenizer, adapter=name, turn_ends=ends) for name in names}
-    return Team({agent: policies.get(agent, policies[names[0]]) for agent in agents}, identity, base_name(model))
+    acting = {agent: policies[names[0] if sharing == "shared" else name] for agent, name in by_name.items()}
+    return Team(acting, identity, base_name(model))
 
 
 def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
@@ -170,7 +172,7 @@ def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
 
 def load_untrained(
     model: str,
-    agents: tuple[str, ...],
+    agents: Sequence[str],
     *,
     device: str = "auto",
     dtype: str = "auto",
@@ -196,7 +198,7 @@ def load_untrained(
 
 def load_weightless(
     model: str,
-    agents: tuple[str, ...],
+    agents: Sequence[str],
     *,
     prompt: Style = "auto",
     system: str = "",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codeduet.agents.briefs import check_prompts
 from codeduet.agents.config import check_served
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
+from codeduet.envs.rewards import Payment
+from codeduet.envs.roles import Role, agents_of
 from codeduet.errors import nearest
-
-BLANKABLE = ("prompt", "entry_point", "helper_code", "previous_code", "feedback")
-"""Keys of an observation that ``blank`` may empty; beside them it may name agents."""
 
 
 def is_over(config: TrainConfig, step: int, tokens: int) -> bool:
@@ -26,11 +26,13 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         InputError: settings that do not go together.
     """
     for agent in config.frozen:
-        if agent not in config.team.agents:
-            raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.team.agents)}")
-    check_blank(config.blank, config.team.agents)
-    check_served(config.team)
-    if set(config.frozen) == set(config.team.agents):
+        if agent not in config.agents:
+            raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.agents)}")
+    check_blank(config.blank, config.roles)
+    check_served(config.team, config.agents)
+    check_prompts(config.team.words, config.roles)
+    Payment(config.env.reward, config.agents)
+    if set(config.frozen) == set(config.agents):
         raise InputError("frozen names every agent: nothing would learn")
     if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
         raise InputError(
@@ -62,16 +64,17 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
 
 
-def check_blank(blank: Sequence[str], agents: Sequence[str]) -> None:
+def check_blank(blank: Sequence[str], roles: Sequence[Role]) -> None:
     """Check what is to be emptied.
 
     Raises:
         InputError: a name that is neither an observation's text nor an agent.
     """
+    known = ("prompt", "entry_point", "helper_code", *(role.key for role in roles), "previous_code", "feedback")
     for name in blank:
-        if name not in (*BLANKABLE, *agents):
+        if name not in (*known, *agents_of(roles)):
             raise InputError(
-                f"blank names no observation text and no agent: {name!r}{nearest(name, (*BLANKABLE, *agents))}"
+                f"blank names no observation text and no agent: {name!r}{nearest(name, (*known, *agents_of(roles)))}"
             )
 
 

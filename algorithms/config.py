@@ -7,10 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.config import SamplingConfig, TeamConfig, roles_in
 from codeduet.algorithms.schedule import Schedule
 from codeduet.config import STRICT, Seed
 from codeduet.envs.config import EnvConfig
+from codeduet.envs.roles import Roles, agents_of
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -99,3 +100,13 @@ class TrainConfig:
     show_every: int = Field(default=0, ge=0)
     log: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
     keep_completions: Annotated[int, Field(ge=0)] | Literal["all"] = 2
+
+    @property
+    def roles(self) -> Roles:
+        """Who plays."""
+        return roles_in(self.team, self.env)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents, in the order they act."""
+        return agents_of(self.roles)

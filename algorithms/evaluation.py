@@ -60,7 +60,8 @@ def evaluate(trainer: Trainer) -> dict[str, float]:
                 metrics.append({**episode_metrics(whole), "weight": len(whole)})
     trainer.watch.end()
     weights = [row.pop("weight") for row in metrics]
-    means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in (metrics or [{}])[0]}
+    shared = [key for key in (metrics or [{}])[0] if all(key in row for row in metrics)]
+    means = {key: float(np.average([row[key] for row in metrics], weights=weights)) for key in shared}
     return {"reward": math.nan, **means, "worker_faults": float(faults)}
 
 

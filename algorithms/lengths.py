@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from codeduet.agents import Engine, Formatter, network
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.vllm import VLLMEngine
-from codeduet.envs import HELPER, MAIN, InputError, Problem, find_problem, raw_env
+from codeduet.envs import InputError, Problem, find_problem, raw_env
 from codeduet.envs.feedback import longest_example
+from codeduet.envs.roles import by_agent, target_agent
 
 _CODE = "#"
 """Stands for an answer in a prompt, whose tokens are added apart: a prompt with code in it is another one."""
@@ -105,11 +106,9 @@ def _longest(
 
     def tokens(**seen: Any) -> int:
         observation: Mapping[str, Any] = {
-            "prompt": problem.prompt,
+            **dict.fromkeys(("helper_code", *(role.key for role in game.roles), "previous_code", "feedback"), ""),
+            "prompt": problem.views.get(by_agent(game.roles)[agent].name, problem.prompt),
             "entry_point": problem.entry_point,
-            "helper_code": "",
-            "previous_code": "",
-            "feedback": "",
             "turn": 0,
         } | seen
         shown = {key: "" if key in blank else value for key, value in observation.items()}
@@ -117,17 +116,19 @@ def _longest(
 
     answers, indentation = 1, 0  # its own
     longest: dict[str, Any] = {}
-    reads = agent == MAIN and HELPER in game.possible_agents and HELPER not in blank and "helper_code" not in blank
-    if reads and not game.simultaneous:
-        longest["helper_code"] = _CODE
-        answers += 1
+    roles, target = {role.name: role for role in game.roles}, target_agent(game.roles)
+    for name in by_agent(game.roles)[agent].reads:
+        read = [other for other in roles[name].agents if other != agent and other not in blank]
+        if read and roles[name].key not in blank:
+            longest[roles[name].key] = f"{problem.signature.rstrip()}\n{_CODE}" if target in read else _CODE
+            answers += len(read)
     if game.max_turns > 1:
         longest |= {"feedback": _FEEDBACK + longest_example(problem), "turn": game.max_turns - 1}
         without = tokens(**longest)
         longest["previous_code"] = _CODE
         if tokens(**longest) > without:  # a base model does not read its last answer
             answers += 1
-            if agent == MAIN and game.extract:  # a body alone is joined to its signature and docstring, and indented
+            if agent == target and game.extract:  # a body alone is joined to its signature and docstring, and indented
                 bare, moved = (tokens(**longest | {"previous_code": line * _LINES}) - without for line in _MOVED)
                 indentation = -(-max_new_tokens * (moved - bare) // bare)
                 longest["previous_code"] = f"{problem.signature.rstrip()}\n{_CODE}"

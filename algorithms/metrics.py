@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from codeduet.algorithms.rollout import Group, Trajectory
-from codeduet.envs import HELPER, MAIN, InputError, Program, raw_env
+from codeduet.envs import InputError, Outcome, raw_env
 from codeduet.envs.execution import shared_executor
 from codeduet.files import json_line, read_run_rows, write_whole
 
@@ -23,12 +23,15 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
     """Return means over all episodes, and the shares of groups and completions that say how learning goes.
 
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
-    ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often helper wrote a
-    function and main calls one; ``dead_groups`` is the share of groups whose returns are all equal. Of each agent:
+    ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often a helper (whoever
+    writes code but for main, who does so last) wrote a function and main calls one; of a sum of rewards each
+    ``reward/<name>`` is its mean over agents in the last turn, before its weight; ``dead_groups`` is the share of groups
+    whose returns are all equal. Of each agent:
     ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
-    ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helper: it defines one),
+    ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helpers: it defines one),
     ``repeated`` (another sample of the group is the same text) and, of trees, ``dead_groups`` among those it is compared
-    in: helper answers by the means of their mains, mains by their siblings.
+    in: helper answers by the means of their mains, mains by their siblings; and ``reward``, its own return, where agents are
+    not all paid alike.
 
     Args:
         groups: what was played.
@@ -37,10 +40,12 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     returns = [[trajectory.team_return for trajectory in group.trajectories] for group in groups]
     metrics = {"reward": float(np.mean(returns)), "dead_groups": _dead(returns)}
+    agents = list(dict.fromkeys(action.agent for action in episodes[0].actions))
     if mains > 1:
         trees = np.array(returns).reshape(len(groups), -1, mains)
-        metrics[f"{HELPER}/dead_groups"] = _dead(trees.mean(2))
-        metrics[f"{MAIN}/dead_groups"] = _dead(trees.reshape(-1, mains))
+        metrics[f"{agents[0]}/dead_groups"] = _dead(trees.mean(2))
+        metrics[f"{agents[-1]}/dead_groups"] = _dead(trees.reshape(-1, mains))
+    metrics |= _paid(episodes, agents)
     outcomes = [episode.outcome for episode in episodes if episode.outcome is not None]
     if outcomes:
         metrics |= {
@@ -50,15 +55,9 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
             "solved": float(np.mean([o.solved for o in outcomes])),
             "timed_out": float(np.mean([o.timed_out for o in outcomes])),
         }
-        if any(action.agent == HELPER for action in episodes[0].actions):
-            nonempty = float(np.mean([bool(o.structure.helper_functions) for o in outcomes]))
-            metrics |= {
-                "helper_nonempty": nonempty,
-                "helper_called": float(np.mean([o.structure.calls_helper for o in outcomes])),
-                f"{HELPER}/extracted": nonempty,
-            }
-        metrics[f"{MAIN}/extracted"] = float(np.mean([o.structure.defines_entry_point for o in outcomes]))
-    for agent in dict.fromkeys(action.agent for action in episodes[0].actions):
+        if episodes[0].program is not None:
+            metrics |= _extracted(outcomes, [part.agent for part in episodes[0].program.parts])
+    for agent in agents:
         mine = [action.completion for episode in episodes for action in episode.actions if action.agent == agent]
         metrics[f"{agent}/tokens"] = float(np.mean([len(completion.token_ids) for completion in mine]))
         # On policy the mean of -log pi over sampled tokens is the entropy, unbiased and for nothing.
@@ -69,25 +68,51 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
     return metrics
 
 
-def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
-    """Return by how much helper raises each program's score: what it earned, less what main's code earns alone.
-
-    Where a program runs and its main calls nothing of helper's that is nothing, and is not judged again. It is NaN where
-    the machine failed to judge.
-    """
-    problems = {problem.task_id: problem for problem in game.problems}
-    mattered = {
-        i: t.outcome
-        for i, t in enumerate(trajectories)
-        if t.outcome is not None and (t.outcome.structure.calls_helper or not t.outcome.runnable)
+def _paid(episodes: Sequence[Trajectory], agents: Sequence[str]) -> dict[str, float]:
+    """Return what each agent is paid, where not all are paid alike, and each term of a sum of rewards apart."""
+    returns = {
+        agent: [sum(action.reward for action in episode.actions if action.agent == agent) for episode in episodes]
+        for agent in agents
     }
-    alone = (game.executor or shared_executor()).judge_many(
-        Program(problems[trajectories[i].task_id], "", trajectories[i].state[f"{MAIN}_code"]) for i in mattered
-    )
+    paid = {}
+    if any(of_agent != returns[agents[0]] for of_agent in returns.values()):
+        paid = {f"{agent}/reward": float(np.mean(of_agent)) for agent, of_agent in returns.items()}
+    terms = [key for key in next(iter(episodes[0].infos.values()), {}) if key.startswith("reward/")]
+    return paid | {term: float(np.mean([i[term] for e in episodes for i in e.infos.values()])) for term in terms}
+
+
+def _extracted(outcomes: Sequence[Outcome], writers: Sequence[str]) -> dict[str, float]:
+    """Return how often each agent that writes code wrote what it is to, and main calls what the others wrote."""
+    *helpers, main = writers
+    shares = {f"{agent}/extracted": float(np.mean([bool(o.defines.get(agent)) for o in outcomes])) for agent in helpers}
+    if helpers:
+        nonempty = [any(o.defines.get(agent) for agent in helpers) for o in outcomes]
+        called = [any(caller == main for caller, _ in o.calls) for o in outcomes]
+        shares |= {"helper_nonempty": float(np.mean(nonempty)), "helper_called": float(np.mean(called))}
+    return {**shares, f"{main}/extracted": float(np.mean([o.defines_target for o in outcomes]))}
+
+
+def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[float]:
+    """Return by how much helpers raise each program's score: what it earned, less what main's code earns alone.
+
+    Where a program runs and nobody calls anything of another's that is nothing, and is not judged again. It is NaN where
+    the machine failed to judge. Where agents are paid apart, a score is their mean.
+    """
+    mattered = {
+        i: (t.program, t.outcome)
+        for i, t in enumerate(trajectories)
+        if t.program is not None and t.outcome is not None and (t.outcome.calls or not t.outcome.runnable)
+    }
+    lonely = {i: program.without(*(part.agent for part in program.parts[:-1])) for i, (program, _) in mattered.items()}
+    outcomes = (game.executor or shared_executor()).judge_many(lonely.values())
     gains = [0.0] * len(trajectories)
-    for (i, together), outcome in zip(mattered.items(), alone, strict=True):
-        unknown = together.worker_fault or outcome.worker_fault
-        gains[i] = math.nan if unknown else game.reward_fn(together) - game.reward_fn(outcome)
+    for (i, (program, together)), alone in zip(mattered.items(), outcomes, strict=True):
+        if together.worker_fault or alone.worker_fault:
+            gains[i] = math.nan
+            continue
+        turn = int(trajectories[i].state["turn"]) - 1
+        scores = [game.payment.pay(together, program, turn), game.payment.pay(alone, lonely[i], turn)]
+        gains[i] = scores[0].mean - scores[1].mean
     return gains
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codeduet.agents import Completion, Engine, Formatter, Request, Sampling, derive_seed
-from codeduet.envs import Outcome, raw_env, step_many
+from codeduet.envs import Outcome, Program, raw_env, step_many
 from codeduet.envs.humaneval import Env
 from codeduet.envs.text import opened_thought
 
@@ -26,6 +26,8 @@ class Action:
         completion: what was written.
         temperature: what it was sampled at.
         reward: paid to the agent between this action and its next.
+        observation: what the agent saw before it acted.
+        state: the environment's global state then, for a centralised critic.
     """
 
     agent: str
@@ -34,6 +36,8 @@ class Action:
     completion: Completion
     temperature: float
     reward: float = 0.0
+    observation: Any = None
+    state: Any = None
 
 
 @dataclass
@@ -44,8 +48,9 @@ class Trajectory:
         task_id: the problem.
         actions: in the order they were taken.
         infos: per agent, the environment's numbers after its last action.
-        state: the environment's global state at the end, for a centralised critic.
-        outcome: the last program's verdict, where the environment judges programs.
+        state: the environment's global state at the end.
+        program: the last program, where the environment judges programs.
+        outcome: its verdict.
         transcript: (agent, prompt text, answer text) of every action, for people.
     """
 
@@ -53,6 +58,7 @@ class Trajectory:
     actions: list[Action] = field(default_factory=list)
     infos: dict[str, dict[str, float]] = field(default_factory=dict)
     state: Any = None
+    program: Program | None = None
     outcome: Outcome | None = None
     transcript: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -186,8 +192,15 @@ class _Episode:
         inner = env.unwrapped
         if isinstance(inner, raw_env):
             self.trajectory.state = inner.state()
+            self.trajectory.program = inner.program()
             self.trajectory.outcome = inner.outcome
         return True
+
+
+def _state(env: Env) -> Any:
+    """Return the global state, where the environment has one."""
+    inner = env.unwrapped
+    return inner.state() if isinstance(inner, raw_env) else None
 
 
 def _ask(
@@ -203,10 +216,12 @@ def _ask(
     """Let ``agent`` write in every episode, in one call; episodes with equal prompts share a request."""
     prompts = []
     turns = []
+    observations = []
     for episode in episodes:
         observation = episode.env.observe(agent)
         assert observation is not None
         seen = {key: "" if key in blank else value for key, value in observation.items()}
+        observations.append(seen)
         prompts.append((formatter.encode(agent, seen), formatter.render(agent, seen)))
         turns.append(sum(action.agent == agent for action in episode.trajectory.actions))
     seeds = [
@@ -224,7 +239,15 @@ def _ask(
     for indices, answers in zip(members.values(), engine.generate(requests), strict=True):
         completions.update(zip(indices, answers, strict=True))
     for index, episode in enumerate(episodes):
-        action = Action(agent, turns[index], prompts[index][0], completions[index], sampling.temperature)
+        action = Action(
+            agent,
+            turns[index],
+            prompts[index][0],
+            completions[index],
+            sampling.temperature,
+            observation=observations[index],
+            state=_state(episode.env),
+        )
         episode.trajectory.actions.append(action)
         episode.trajectory.transcript.append((agent, prompts[index][1], completions[index].text))
         episode.last[agent] = action

@@ -96,13 +96,13 @@ def make_trainer(
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_training(config, algorithm)
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
-    team = team or make_team(config.team, config.seed)
+    team = team or make_team(config.team, config.roles, config.seed)
     algorithm.setup(team)
-    formatter = formatter or make_formatter(config.team, team)
+    formatter = formatter or make_formatter(config.team, config.roles, team)
     engine = engine or make_engine(config.team, team)
     if envs is None:
         episodes = config.problems_per_step * config.group_size
-        envs = make_envs(config.env, config.team.agents, episodes, training=True)
+        envs = make_envs(config.env, config.roles, episodes, training=True)
     sets = {
         "train": train_tasks if train_tasks is not None else task_ids(config.env, "train"),
         "test": test_tasks if test_tasks is not None else task_ids(config.env, "test"),

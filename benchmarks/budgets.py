@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from codeduet.envs import HELPER, MAIN
+from codeduet.envs.roles import agents_of, as_roles
 
 K = TypeVar("K")
 R = TypeVar("R", bound=Mapping[str, Any])
@@ -103,7 +104,10 @@ def _budget_of(results: Mapping[str, Any]) -> Budget | None:
     config = results.get("config")
     if not config:
         return None
-    agents = {HELPER, MAIN} if config["team"]["kind"] == "team" else {MAIN}
+    if roles := config["env"].get("roles"):
+        agents = set(agents_of(as_roles(roles)))
+    else:
+        agents = {HELPER, MAIN} if config["team"]["kind"] == "team" else {MAIN}
     heard = agents - set(config.get("blank", ()))  # who is silent writes nothing of the program
     return Budget(config["sampling"]["max_new_tokens"], len(heard), config["env"]["max_turns"])
 

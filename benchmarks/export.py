@@ -26,6 +26,7 @@ from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.model_card import Exported, card
 from codeduet.benchmarks.serving import Kind, Served, write_bench
 from codeduet.envs import InputError
+from codeduet.envs.roles import policies_of
 from codeduet.files import make_folder, write_whole
 from codeduet.runs import check_training_run, read_config
 
@@ -45,7 +46,8 @@ class _Source:
 
     def weights(self, agent: str) -> Path:
         """The folder of the policy an agent acts by."""
-        return self.checkpoint / ("shared" if self.config.team.sharing == "shared" else agent)
+        shared = self.config.team.sharing == "shared"
+        return self.checkpoint / ("shared" if shared else policies_of(self.config.roles)[agent])
 
 
 def export(run: Path, out: Path, *, merge: bool = False) -> Served:
@@ -64,7 +66,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose another --out")
     team = source.config.team
-    for agent in team.agents:
+    for agent in source.config.agents:
         _check_weights(source, agent)
     kind: Kind = "model" if source.whole else "merged" if merge else "adapter"
     # Of a merged model it is told whether it can be had before a folder is made.
@@ -79,7 +81,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
         dtype=_dtype_name(source),
     )
     make_folder(out)
-    for agent in team.agents:
+    for agent in source.config.agents:
         folder = out / agent
         folder.mkdir()
         if kind == "adapter":
@@ -131,8 +133,9 @@ def _check_weights(source: _Source, agent: str) -> None:
 def _players(source: _Source) -> Team:
     """Return the team without weights: its tokenizer, and what ends a turn."""
     team = source.config.team
-    model = str(source.weights(team.agents[0])) if source.whole else team.model
-    return load_weightless(model, team.agents, prompt=team.prompt, system=team.system, template=team.template)
+    agents = source.config.agents
+    model = str(source.weights(agents[0])) if source.whole else team.model
+    return load_weightless(model, agents, prompt=team.prompt, system=team.system, template=team.template)
 
 
 def _place(model: str) -> str:

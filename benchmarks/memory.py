@@ -27,6 +27,7 @@ from codeduet.algorithms.memory import (
 )
 from codeduet.config import STRICT
 from codeduet.envs import InputError
+from codeduet.envs.roles import policies_of
 
 _HALF, _SINGLE = 2, 4
 """Bytes of a bfloat16 and of a float32 number."""
@@ -108,7 +109,7 @@ def shape_plan(config: TrainConfig, shape: Shape, gpu_gib: float) -> MemoryPlan:
     """
     team, longest = config.team, config.team.context or 2048
     weights = shape.weights * _HALF / GIB
-    adapters = len(team.agents) * shape.adapter_weights(team.lora_rank) * _SINGLE / GIB
+    adapters = len(set(policies_of(config.roles).values())) * shape.adapter_weights(team.lora_rank) * _SINGLE / GIB
     generating = generating_bytes(config, longest, shape.cache_bytes, shape.vocabulary) / GIB
     if team.engine == "vllm":  # weights of its own, and a cache; it sleeps while the learner works
         generating = team.gpu_share * gpu_gib

@@ -102,7 +102,7 @@ def _header(told: Exported, config: TrainConfig) -> str:
 
 
 def _origin(told: Exported, config: TrainConfig, served: Served) -> str:
-    agents = config.team.agents
+    agents = config.agents
     others = "" if len(agents) == 1 else f", which plays with {' and '.join(a for a in agents if a != told.agent)}"
     adapted = f" of rank {config.team.lora_rank}" if told.kind == "adapter" else ""
     came = f"after {told.state['step']:,} steps and {told.state['tokens']:,} generated tokens"

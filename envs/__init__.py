@@ -8,10 +8,11 @@ import gymnasium
 import pettingzoo
 
 from codeduet.envs.batch import step_many
-from codeduet.envs.execution import Executor, Limits, Outcome, Program, shared_executor
+from codeduet.envs.execution import Executor, Limits, Outcome, Part, Program, shared_executor
 from codeduet.envs.humaneval import HELPER, MAIN, env, raw_env
 from codeduet.envs.problems import Problem, find_problem, load_problems, stub
 from codeduet.envs.rewards import REWARDS, get_reward
+from codeduet.envs.roles import Role
 from codeduet.envs.single import SingleAgentEnv
 from codeduet.envs.tests import Asserts, Cases, Streams
 from codeduet.envs.token_step import ByteTokenizer, TokenStep
@@ -28,8 +29,10 @@ __all__ = [
     "InputError",
     "Limits",
     "Outcome",
+    "Part",
     "Problem",
     "Program",
+    "Role",
     "SingleAgentEnv",
     "Streams",
     "TokenStep",

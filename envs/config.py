@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -13,6 +13,7 @@ from codeduet.envs.execution import shared_executor
 from codeduet.envs.feedback import Feedback
 from codeduet.envs.humaneval import Env, env
 from codeduet.envs.problems import Split, load_problems
+from codeduet.envs.roles import Role, as_roles
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -24,8 +25,10 @@ class EnvConfig:
             formats of ``codeduet.envs.sets``, or ``module:function``.
         test_problems: another such set, whose problems are the test split; those of ``problems`` are then all for training.
         packages: packages from outside the standard library that programs may import, such as ``numpy``.
-        reward: reward scheme.
+        reward: reward scheme, ``module:function``, or a weighted sum: reward -> weight.
         max_turns: turns H of an episode.
+        roles: who plays, if not helper and main (or main alone, by ``team.kind``): a list of ``name``, ``writes`` (``code``
+            or ``text``), ``reads`` (names of roles) and ``count``, in the order they act.
         feedback: what steers a second turn: ``hidden`` tests, the ``examples`` that the prompt shows, or ``none``. ``auto`` is
             hidden where a team learns, and examples where it is measured: a hidden verdict that steers an answer would turn
             pass@k into retries with an oracle.
@@ -36,10 +39,16 @@ class EnvConfig:
     problems: str = "humaneval"
     test_problems: str = ""
     packages: list[str] = Field(default_factory=list)
-    reward: str = "magrpo"
+    reward: str | dict[str, float] = "magrpo"
     max_turns: int = Field(default=1, ge=1)
+    roles: list[dict[str, Any]] = Field(default_factory=list)
     feedback: Literal["auto", "hidden", "examples", "none"] = "auto"
     overlong: Literal["refuse", "skip"] = "refuse"
+
+    def __post_init__(self) -> None:
+        """Check the roles, before anything is loaded."""
+        if self.roles:
+            as_roles(self.roles)
 
     def feedback_in(self, *, training: bool) -> Feedback:
         """Return what steers a second turn in training, or in a measurement."""
@@ -48,12 +57,12 @@ class EnvConfig:
         return self.feedback
 
 
-def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training: bool = False) -> list[Env]:
+def make_envs(config: EnvConfig, roles: Sequence[Role], count: int, *, training: bool = False) -> list[Env]:
     """Make ``count`` environments over all problems of the set, so that they can play either split.
 
     Args:
         config: the game.
-        agents: who acts.
+        roles: who plays.
         count: number of environments.
         training: whether a team learns in them, or is measured; see ``EnvConfig.feedback``.
     """
@@ -64,7 +73,7 @@ def make_envs(config: EnvConfig, agents: Sequence[str], count: int, *, training:
             problems=problems,
             reward=config.reward,
             max_turns=config.max_turns,
-            agents=agents,
+            roles=roles,
             executor=executor,
             feedback=config.feedback_in(training=training),
         )

@@ -6,12 +6,13 @@ shows (evaluation): a hidden verdict that steers an answer would turn pass@k int
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
 
-from codeduet.envs.execution import Executor, Outcome, Program
+from codeduet.envs.execution import PREAMBLE, Executor, Outcome, Program
 from codeduet.envs.problems import Problem
+from codeduet.envs.roles import DUET, Role, by_agent, names_of
 from codeduet.envs.tests import Asserts
 
 Feedback = Literal["hidden", "examples", "none"]
@@ -90,33 +91,36 @@ def _quoted(line: str) -> str:
     return f"\nThis example failed: {' '.join(line.removeprefix('assert ').split())[:_LONGEST_EXAMPLE]}"
 
 
-def feedback_for(agent: str, outcome: Outcome, examples: Problem | None = None) -> str:
-    """Return the feedback on ``outcome`` for ``agent`` (``"helper_0"`` or ``"main_0"``).
+def feedback_for(agent: str, outcome: Outcome, examples: Problem | None = None, roles: Sequence[Role] = DUET) -> str:
+    """Return the feedback on ``outcome`` for ``agent``.
 
-    Every agent reads how many tests passed; the error's message goes to the agent whose code raised it, the other
-    learns whose it was.
+    Every agent reads how many tests passed; the error's message goes to the agent whose code raised it, the others
+    learn whose it was.
 
     Args:
         agent: who reads it.
         outcome: the verdict.
-        examples: the problem, where the verdict is that of its examples: then the first that failed is quoted.
+        examples: the problem, where the verdict is that of its examples: then the first that failed is quoted, but to a
+            role that reads a text of its own in place of the prompt, which shows them.
+        roles: the team.
     """
-    role = agent.split("_")[0]
     lines = [f"{outcome.passed} of {outcome.total} {'examples' if examples else 'tests'} passed."]
     if outcome.timed_out:
         lines.append("The program ran out of time.")
     elif outcome.error:
-        if outcome.error_unit == role:
+        if outcome.error_part == agent:
             lines.append(f"Your code raised {outcome.error}.")
-        elif outcome.error_unit in ("helper", "main"):
-            lines.append(f"The {outcome.error_unit} agent's code raised {outcome.error.split(':')[0]}.")
-        elif outcome.error_unit:
+        elif outcome.error_part == PREAMBLE:
             lines.append(f"The problem's own code raised {outcome.error}.")
+        elif outcome.error_part:
+            lines.append(
+                f"The {names_of(roles)[outcome.error_part]} agent's code raised {outcome.error.split(':')[0]}."
+            )
         else:
             lines.append(f"{outcome.error[0].upper()}{outcome.error[1:]}.")
     elif not outcome.solved:
         lines.append("The program ran, but some results were wrong.")
-    shown = examples.examples if examples else None
+    shown = examples.examples if examples and by_agent(roles)[agent].name not in examples.views else None
     if isinstance(shown, Asserts) and outcome.runnable and len(shown.lines) == outcome.total:
         failed = [line for line, passed in zip(shown.lines, outcome.tests, strict=True) if not passed]
         lines += [_quoted(line).strip() for line in failed[:1]]

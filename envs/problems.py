@@ -11,8 +11,8 @@ import json
 import re
 import textwrap
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ class Problem:
             :mod:`codeduet.envs.tests`.
         examples: tests that a team may see and run, such as those its prompt shows; None if there are none.
         split: ``"train"`` or ``"test"`` where its source says so; empty: by its place in the set.
+        views: role -> the text that its agents read in place of ``prompt``, so that what is known can be divided among
+            roles; a role that is not named reads the prompt.
     """
 
     task_id: str
@@ -52,6 +54,7 @@ class Problem:
     tests: Tests
     examples: Tests | None = None
     split: Literal["train", "test", ""] = ""
+    views: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @functools.cached_property
     def _signature_start(self) -> int:

@@ -6,19 +6,21 @@ from typing import Any
 
 import gymnasium
 
-from codeduet.envs.humaneval import MAIN, Observation, raw_env
+from codeduet.envs.game import Observation
+from codeduet.envs.humaneval import MAIN, raw_env
+from codeduet.envs.roles import SINGLE
 
 
 class SingleAgentEnv(gymnasium.Env[Observation, str]):
     """One agent writes the whole program; otherwise the game of :class:`codeduet.envs.humaneval.raw_env`.
 
-    Spaces, rewards, infos, episode end and arguments are those of ``raw_env`` with ``agents=("main_0",)``.
+    Spaces, rewards, infos, episode end and arguments are those of ``raw_env`` with ``roles=[Role("main")]``.
     """
 
     metadata = {"render_modes": ["human", "ansi"], "render_fps": 1}  # noqa: RUF012  # Gymnasium's own form
 
     def __init__(self, **kwargs: Any) -> None:
-        self.game = raw_env(agents=(MAIN,), **kwargs)
+        self.game = raw_env(roles=SINGLE, **kwargs)
         self.render_mode = self.game.render_mode
         self.observation_space = self.game.observation_space(MAIN)
         self.action_space = self.game.action_space(MAIN)  # type: ignore[assignment]

@@ -72,7 +72,9 @@ from codeduet.envs.answers.usage import usage_of
 from codeduet.envs.answers.wrapped import unwrapped
 from codeduet.envs.problems import Problem
 
-__all__ = ["extract_helper", "extract_main", "join_body", "opened_thought", "stop_strings", "without_definition"]
+__all__ = [
+    "extract_helper", "extract_main", "extract_text", "join_body", "opened_thought", "stop_strings", "without_definition",
+]  # fmt: skip
 
 _MOST_LINES = 3_000
 """What stands behind them is not read, so that reading is quick; the action space has room for so many lines of code."""
@@ -119,6 +121,11 @@ def extract_main(text: str, problem: Problem) -> str:
         return "\n".join([*_joined([winner], others, name), "", "", f"{name} = {winner.giver}().{name}"])
     lines = _joined(_without_stubs([winner], name), others, name, script=script)
     return "\n".join([*lines, *(_calls(winner, pieces) if script else ())])
+
+
+def extract_text(text: str) -> str:
+    """Return what is said in an answer that is no code: all but thoughts, control tokens and blanks around it."""
+    return spoken(text).strip()
 
 
 def stop_strings() -> tuple[str, ...]:

@@ -153,7 +153,8 @@ class TokenStep(AECEnv[str, np.ndarray[Any, Any], "int | None"], Resumable):
         """Return the last L ids of what ``agent`` sees and, when it is acting, has written."""
         seen = self.env.observe(agent)
         assert seen is not None
-        shown = ("previous_code", "feedback", "helper_code", "prompt")
+        others = [key for key in seen if key not in ("prompt", "entry_point", "previous_code", "feedback", "turn")]
+        shown = ("previous_code", "feedback", *others, "prompt")
         text = "\n".join(str(seen[key]) for key in shown if seen[key])
         written = self._written if agent == self.agent_selection else []
         return self._last_ids(encode_text(self.tokenizer, text + "\n") + written)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from codeduet.agents import ScriptedEngine
+from codeduet.agents import PromptFormatter, ScriptedEngine
 from codeduet.agents.config import TeamConfig
-from codeduet.agents.random_model import random_model
+from codeduet.agents.random_model import byte_tokenizer, random_model
 from codeduet.algorithms import TrainConfig, make_trainer
-from codeduet.config import packaged_configs
-from codeduet.envs import HELPER, MAIN
+from codeduet.config import load_config, packaged_configs
+from codeduet.envs import HELPER, MAIN, raw_env
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,6 +60,21 @@ def test_the_algorithm_trains(tmp_path: Path) -> None:
     trainer.open()
     assert trainer.train()["main_0/updates"] == 1.0
     assert not all(torch.equal(a, b) for a, b in zip(before, trainer.team[MAIN].parameters, strict=True))
+
+
+def test_the_team_it_writes_down_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "team.yaml").write_text(*re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+    (tmp_path / "my_rewards.py").write_text("def brief(parts):\n    return -sum(len(part.code) for part in parts)\n")
+    monkeypatch.chdir(tmp_path)
+    config = load_config(TrainConfig, "team.yaml")
+    assert config.agents == ("planner_0", "helper_0", "helper_1", "main_0")
+    game = raw_env(reward=config.env.reward, roles=config.roles)
+    game.reset(options={"task_id": "HumanEval/0"})
+    formatter = PromptFormatter(byte_tokenizer(), roles=config.roles, prompts=config.team.words)
+    assert "in at most five steps.\n\nfrom typing" in formatter.render("planner_0", game.observe("planner_0"))
+    for answer in ("Sort.", "", "", "    return None"):
+        game.step(answer)
+    assert game.infos["main_0"]["reward/my_rewards:brief"] < 0
 
 
 @pytest.mark.parametrize("name", re.findall(r"--config (\w+)", README))

@@ -91,7 +91,7 @@ def trials(problems: Sequence[Problem], count: int, others: int, seed: int) -> d
 def ours(programs: Sequence[Trial], workers: int) -> list[Outcome]:
     """Judge ``programs`` by our executor."""
     with Executor(workers) as executor:
-        return list(executor.judge_many(Program(m.problem, "", m.main_code) for m in programs))
+        return list(executor.judge_many(Program.of(m.problem, main_0=m.main_code) for m in programs))
 
 
 def theirs(programs: Sequence[Trial], workers: int) -> list[str]:

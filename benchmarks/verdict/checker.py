@@ -25,7 +25,9 @@ MEMORY = 4 << 30
 def check(program: Program, seconds: float = SECONDS) -> str:
     """Return what OpenAI's checker says of a program; ``"passed"`` is its word for success."""
     # Its program is the prompt and what continues it: the target is defined twice, and the second counts.
-    return check_completion(program.problem, f"    pass\n\n{program.helper_code}\n{program.main_code}\n", seconds)
+    return check_completion(
+        program.problem, "\n".join(["    pass\n", *(code for _, code in program.parts), ""]), seconds
+    )
 
 
 def check_completion(problem: Problem, completion: str, seconds: float = SECONDS) -> str:

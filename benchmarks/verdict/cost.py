@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     parser.add_argument("--mixed", type=int, default=600, help="programs of the run with loops (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     options = parser.parse_args(arguments)
-    programs = [Program(problem, "", problem.reference) for problem in load_problems()]
+    programs = [Program.of(problem, main_0=problem.reference) for problem in load_problems()]
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -129,9 +129,9 @@ def with_loops(programs: Sequence[Program], count: int, cost: float) -> dict[str
     limits = Limits()
     mixed = []
     for index in range(count):
-        problem, helper, main = programs[index % len(programs)]
+        problem, parts = programs[index % len(programs)]
         loop = "while True:\n    pass\n" if index % LOOPING == LOOPING // 2 else ""
-        mixed.append(Program(problem, helper, f"{main}\n# {index}\n{loop}"))  # no two are equal
+        mixed.append(Program.of(problem, main_0=f"{parts[-1].code}\n# {index}\n{loop}"))  # no two are equal
     cores = os.cpu_count() or 1
     with Executor(limits=limits) as executor:
         executor.start()

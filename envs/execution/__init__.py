@@ -60,18 +60,18 @@ data with their type; a test's array reaches a program without numpy as lists.
 from codeduet.envs.execution.executor import Executor, Isolation, shared_executor
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.limits import LimitName, Limits
-from codeduet.envs.execution.outcome import Outcome, Structure, Unit
-from codeduet.envs.execution.worker import Program
+from codeduet.envs.execution.outcome import PREAMBLE, Outcome
+from codeduet.envs.execution.program import Part, Program
 
 __all__ = [
+    "PREAMBLE",
     "Executor",
     "Isolation",
     "IsolationError",
     "LimitName",
     "Limits",
     "Outcome",
+    "Part",
     "Program",
-    "Structure",
-    "Unit",
     "shared_executor",
 ]

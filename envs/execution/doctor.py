@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from codeduet.envs.execution.executor import Executor, Isolation
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.outcome import Outcome
-from codeduet.envs.execution.worker import Program
+from codeduet.envs.execution.program import Program
 from codeduet.envs.problems import Problem
 
 LEVELS: dict[Isolation, str] = {
@@ -58,7 +58,7 @@ def unsolved_references(problems: Sequence[Problem], executor: Executor) -> dict
     A problem without a reference is left out. One whose tests cannot judge a program this way shows here.
     """
     known = [problem for problem in problems if problem.canonical_solution]
-    outcomes = executor.judge_many(Program(problem, "", problem.reference) for problem in known)
+    outcomes = executor.judge_many(Program.of(problem, main_0=problem.reference) for problem in known)
     judged = zip(known, outcomes, strict=True)
     return {problem.task_id: outcome for problem, outcome in judged if not outcome.solved}
 

@@ -18,7 +18,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,8 +103,8 @@ class Evaluator:
         """Drop all problems."""
         self._known.clear()
 
-    def judge(self, key: int, helper_code: str, main_code: str) -> dict[str, Any]:
-        """Judge one program; return the fields of its ``Outcome``.
+    def judge(self, key: int, parts: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """Judge one program of (agent, code) parts; return the fields of its ``Outcome``.
 
         Raises:
             InputError: the problem's tests pass something that cannot be sent.
@@ -113,17 +113,17 @@ class Evaluator:
         known = self._known[key]
         if known.unsendable:
             raise InputError(f"{known.problem.task_id}: a test cannot be put to a program: {known.unsendable}")
-        outcome = self._attempt(known, known.ahead, helper_code, main_code)
-        return outcome or cast(dict[str, Any], self._attempt(known, [], helper_code, main_code))
+        outcome = self._attempt(known, known.ahead, parts)
+        return outcome or cast(dict[str, Any], self._attempt(known, [], parts))
 
-    def _attempt(self, known: Known, ahead: list[bytes], helper_code: str, main_code: str) -> dict[str, Any] | None:
+    def _attempt(self, known: Known, ahead: list[bytes], parts: Sequence[Sequence[str]]) -> dict[str, Any] | None:
         """Run one program; return None if its tests made other calls than those sent ahead."""
-        facts = Facts(self.limits)
+        facts = Facts(self.limits, tuple(agent for agent, _ in parts))
         findings = Findings([False] * known.check.total)
         candidate = None
         with self._jail.fork() as conversation:
             try:
-                if _load(conversation, known, helper_code, main_code, facts):
+                if _load(conversation, known, parts, facts):
                     if ahead:
                         conversation.send(join(ahead))
                     candidate = Candidate(conversation, known, ahead, self.limits)
@@ -144,24 +144,23 @@ class Evaluator:
             "total": known.check.total,
             "tests": findings.passed,
             "error": facts.error,
-            "error_unit": facts.error_unit,
+            "error_part": facts.error_part,
             "limit": facts.limit,
             "completed": candidate is not None and findings.broken is None,
-            "structure": facts.structure,
+            **vars(facts.shape),
             "cpu_s": conversation.report.cpu_s,
             "peak_memory_mb": conversation.report.peak_memory / (1 << 20),
             "isolation": self._isolation,
         }
 
 
-def _load(conversation: Conversation, known: Known, helper_code: str, main_code: str, facts: Facts) -> bool:
+def _load(conversation: Conversation, known: Known, parts: Sequence[Sequence[str]], facts: Facts) -> bool:
     """Have the program parsed and loaded; tell whether it can be called."""
-    problem = known.problem
     # Alike each time: a class's name holds its module's. No identifier, and not to be guessed by another program.
-    text = f"{problem.preamble}\0{helper_code}\0{main_code}".encode("utf-8", "surrogatepass")
+    text = "\0".join([known.problem.preamble, *(code for _, code in parts)]).encode("utf-8", "surrogatepass")
     module = f"program-{hashlib.sha256(text).hexdigest()[:16]}"
-    parts = known.job | {"module": encode(module), "helper": encode(helper_code), "main": encode(main_code)}
-    conversation.send(join([parts[name] for name in JOB]))
+    job = known.job | {"module": encode(module), "parts": encode([tuple(part) for part in parts])}
+    conversation.send(join([job[name] for name in JOB]))
     return read_parsed(conversation.receive(), facts) and read_loaded(conversation.receive(), facts)
 
 
@@ -265,6 +264,6 @@ def _serve(evaluator: Evaluator, request: dict[str, Any], answer: Callable[..., 
         if "problem" in request:
             evaluator.learn(request["key"], Problem.from_wire(request["problem"]))
             signal.setitimer(signal.ITIMER_PROF, evaluator.limits.check_cpu_s)
-        answer(outcome=evaluator.judge(request["key"], request["helper"], request["main"]))
+        answer(outcome=evaluator.judge(request["key"], request["parts"]))
     except InputError as error:
         answer(input_error=str(error))

@@ -18,8 +18,9 @@ from codeduet.envs.execution import imports
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.limits import LimitName, Limits
-from codeduet.envs.execution.outcome import Outcome
-from codeduet.envs.execution.worker import Program, Worker, WorkerGoneError
+from codeduet.envs.execution.outcome import PREAMBLE, Outcome
+from codeduet.envs.execution.program import Program
+from codeduet.envs.execution.worker import Worker, WorkerGoneError
 from codeduet.envs.problems import Problem
 from codeduet.errors import InputError, nearest
 
@@ -111,7 +112,7 @@ class Executor:
         main_code: str,
         tests: Literal["hidden", "examples"] = "hidden",
     ) -> Outcome:
-        """Judge one program and wait for it.
+        """Judge one program of helper and main and wait for it; :meth:`submit` takes one of any parts.
 
         Args:
             problem: what it is to solve.
@@ -126,18 +127,21 @@ class Executor:
         if tests not in ("hidden", "examples"):
             raise InputError(f"unknown tests {tests!r}: choose hidden or examples")
         by = problem.visible if tests == "examples" else problem
-        return self.submit(Program(by, helper_code, main_code)).result()
+        return self.submit(Program.of(by, helper_0=helper_code, main_0=main_code)).result()
 
     def submit(self, program: Program) -> Future[Outcome]:
         """Start judging a program; the future's result is its outcome.
 
         Raises:
             RuntimeError: the executor is closed.
-            InputError: the problem's own tests are malformed, or code is no text.
+            InputError: the problem's own tests are malformed, code is no text, or parts have no names of their own.
         """
-        for code in (program.helper_code, program.main_code):
+        for _, code in program.parts:
             if not isinstance(code, str):
                 raise InputError(f"code must be text, not {type(code).__name__}")
+        agents = [agent for agent, _ in program.parts]
+        if len({PREAMBLE, *agents}) <= len(agents):
+            raise InputError(f"each part needs a name of its own, and none is {PREAMBLE!r}: {', '.join(agents)}")
         instrument(program.problem)  # malformed tests are the caller's error, raised in the caller's thread
         future: Future[Outcome] = Future()
         if _length(program) > self.limits.source_bytes:
@@ -297,7 +301,7 @@ class Executor:
 
 
 def _length(program: Program) -> int:
-    return sum(len(code.encode("utf-8", "surrogatepass")) for code in (program.helper_code, program.main_code))
+    return sum(len(code.encode("utf-8", "surrogatepass")) for _, code in program.parts)
 
 
 def _results(futures: list[Future[Outcome]]) -> Iterator[Outcome]:

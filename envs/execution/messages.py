@@ -6,22 +6,20 @@ Text in them is cleaned here, once: an error's message may hold whatever a progr
 from __future__ import annotations
 
 import signal
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from codeduet.envs.execution.instrument import Findings
 from codeduet.envs.execution.jail.zygote import OUT_OF_MEMORY, Report
 from codeduet.envs.execution.kinds import CLASSES, UNDESCRIBED, attributes_of, give_attributes
 from codeduet.envs.execution.limits import LimitName, Limits
-from codeduet.envs.execution.outcome import Structure, Unit
+from codeduet.envs.execution.outcome import PREAMBLE
 from codeduet.envs.execution.reading import Decoder, MalformedError, decode
 
 FORGED = "ChannelError: the program wrote into the channel of its answers"
 NOT_SENT = "ValueNotSent: what it gave cannot be described to the tests, or they look into an object of its own class"
 _MESSAGE_LENGTH = 160
-_UNITS = get_args(Unit)
 _LIMITS = get_args(LimitName)[:-1]
-_SHAPE = {name: type(value) for name, value in asdict(Structure()).items()}
 
 
 def clean(text: str) -> str:
@@ -37,26 +35,38 @@ def clean(text: str) -> str:
 
 
 @dataclass
+class Shape:
+    """What a program's syntax shows: fields of its ``Outcome``."""
+
+    defines: dict[str, list[str]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    defines_target: bool = False
+    thin: bool = False
+    ignored: bool = False
+
+
+@dataclass
 class Facts:
     """What is learnt of one program as it goes; most of it goes into its outcome as it stands."""
 
     limits: Limits
+    agents: tuple[str, ...]
     syntax_ok: bool = False
     runnable: bool = False
-    structure: dict[str, Any] = field(default_factory=dict)
+    shape: Shape = field(default_factory=Shape)
     error: str = ""
-    error_unit: str = ""
+    error_part: str = ""
     limit: str = ""
     ended: bool = False
     forged: bool = False
 
-    def fail(self, unit: str, name: str, limit: str, message: str = "") -> None:
+    def fail(self, part: str, name: str, limit: str, message: str = "") -> None:
         """Take down an error of the program's, in one line."""
         self.limit = limit if limit in _LIMITS else ""
         name = name if name in CLASSES else "Exception"
         text = f"{name}: {message}".removesuffix(": ")
         self.error = self.limits.describe(cast(LimitName, limit)) if self.limit else clean(text)
-        self.error_unit = unit if unit in _UNITS else ""
+        self.error_part = part if part in (PREAMBLE, *self.agents) else ""
 
     def close(self, findings: Findings, report: Report) -> None:
         """Say which error counts: the limit that ended the program, else the first error, else how it ended."""
@@ -67,8 +77,8 @@ class Facts:
         elif self.error:
             pass
         elif origins:
-            name, unit, limit = origins[0]
-            self.fail(unit, name, limit)
+            name, part, limit = origins[0]
+            self.fail(part, name, limit)
             if limit == UNDESCRIBED:
                 self.error = NOT_SENT
         elif any(isinstance(error, MemoryError) for error in findings.errors):
@@ -88,11 +98,8 @@ def read_parsed(message: bytes, facts: Facts) -> bool:
     match decode(message):
         case ("parsed", bool(syntax_ok), list(shape), tuple(error)):
             facts.syntax_ok = syntax_ok
-            facts.structure = dict(
-                zip(_SHAPE, shape, strict=False)
-            )  # which is empty where a program is too deep to walk
-            if not all(_is_shape(name, value) for name, value in facts.structure.items()):
-                raise MalformedError("no shape of a program")
+            if shape:  # there is none where a program is too deep to walk
+                facts.shape = _read_shape(shape, facts.agents)
             return not _failed(error, facts)
     raise MalformedError("no word on parsing")
 
@@ -121,14 +128,14 @@ def read_failure(decoder: Decoder, kind: bytes) -> BaseException:
     """
     where, error = decoder.value(), decoder.value()
     match kind, where:
-        case b"!", (str(limit), str(unit)) if error is None or isinstance(error, BaseException):
-            return origin(error or Exception(), unit, limit)
+        case b"!", (str(limit), str(part)) if error is None or isinstance(error, BaseException):
+            return origin(error or Exception(), part, limit)
     raise MalformedError("no failure")
 
 
-def origin(error: BaseException, unit: str, limit: str) -> BaseException:
-    """Return ``error`` with what is told of it: its built-in class, the unit it came from, the limit it stands for."""
-    error.codeduet_origin = (getattr(error, "codeduet_builtin", "Exception"), unit, limit)  # type: ignore[attr-defined]
+def origin(error: BaseException, part: str, limit: str) -> BaseException:
+    """Return ``error`` with what is told of it: its built-in class, the part it came from, the limit it stands for."""
+    error.codeduet_origin = (getattr(error, "codeduet_builtin", "Exception"), part, limit)  # type: ignore[attr-defined]
     return error
 
 
@@ -173,19 +180,34 @@ def _fill(container: Any, content: Any) -> None:
         give_attributes(container, attributes_of(content))
 
 
-def _is_shape(name: Any, value: Any) -> bool:
-    """Tell whether ``Structure`` has such a field: a truth value, or names."""
-    if _SHAPE.get(name) is tuple:
-        return type(value) is list and all(type(item) is str for item in value)
-    return _SHAPE.get(name) is bool and type(value) is bool
+def _read_shape(shape: list[Any], agents: tuple[str, ...]) -> Shape:
+    """Return what a program's process says of the program's shape, by places of parts.
+
+    Raises:
+        MalformedError: it is no shape of a program of these parts.
+    """
+    match shape:
+        case [list(defines), list(calls), bool(target), bool(thin), bool(ignored)] if (
+            len(defines) == len(agents)
+            and all(type(names) is list and all(type(name) is str for name in names) for names in defines)
+            and all(map(_is_call, calls))
+            and all(0 <= place < len(agents) for call in calls for place in call)
+        ):
+            called = [(agents[caller], agents[callee]) for caller, callee in calls]
+            return Shape(dict(zip(agents, defines, strict=True)), called, target, thin, ignored)
+    raise MalformedError("no shape of a program")
+
+
+def _is_call(call: Any) -> bool:
+    return type(call) is tuple and len(call) == 2 and all(type(place) is int for place in call)
 
 
 def _failed(error: tuple[Any, ...], facts: Facts) -> bool:
     match error:
         case ():
             return False
-        case (str(unit), str(name), str(limit), str(message)):
-            facts.fail(unit, name, limit, message)
+        case (str(part), str(name), str(limit), str(message)):
+            facts.fail(part, name, limit, message)
             return True
     raise MalformedError("no error")
 

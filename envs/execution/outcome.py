@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from codeduet.envs.execution.limits import LimitName
 
-Unit = Literal["preamble", "helper", "main", ""]
-"""The part of a program an error came from: the prompt's own code, helper's, main's, or none of them."""
-
-
-@dataclass(frozen=True)
-class Structure:
-    """The shape of a program, read from its syntax before it runs.
-
-    Attributes:
-        helper_functions: names of the functions helper's code defines at top level, in whatever branch.
-        main_functions: names of the functions main's code defines at top level, in whatever branch.
-        defines_entry_point: main's code defines the target function.
-        calls_helper: main's code calls a function of helper's.
-        thin_wrapper: the target function does nothing but hand its arguments to one function of helper's.
-        ignores_result: every call of a helper function in main's code stands as a statement, its value unused.
-    """
-
-    helper_functions: tuple[str, ...] = ()
-    main_functions: tuple[str, ...] = ()
-    defines_entry_point: bool = False
-    calls_helper: bool = False
-    thin_wrapper: bool = False
-    ignores_result: bool = False
+PREAMBLE = "preamble"
+"""The part of a program that is the prompt's own code; every other part has the name of its agent."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The verdict on one program.
 
+    What is told of its shape is read from its syntax before it runs.
+
     Attributes:
-        syntax_ok: helper's and main's code both parse (an empty helper does).
+        syntax_ok: every part parses (an empty one does).
         runnable: the joined program loads without an exception within its limits and defines the entry point.
         passed: number of tests passed.
         total: number of tests; a test is one source assert of ``check`` that looks at the candidate. An assert in a
@@ -46,12 +28,19 @@ class Outcome:
         error: one line about the first error (``"NameError: name 'x' is not defined"``), or ``""``; fit for feedback. It
             never holds a test's text, and of errors raised while tests ran it holds the nearest built-in class only,
             since a message or a name can carry a test's arguments.
-        error_unit: the part of the program the error came from.
+        error_part: the part of the program the error came from: an agent, ``"preamble"`` for the prompt's own code, or
+            ``""`` for none.
         limit: the name of the limit the program ran into, or ``""``: the one that ended it, else that of its first
             error (a ``MemoryError`` is the limit ``"memory"``, unless a ``raise`` made it).
         completed: ``check`` ran to its end, and nothing in it raised but the asserts that are counted. A program that
             passes every test and makes another part of ``check`` raise has not solved the problem.
-        structure: the program's shape.
+        defines: per agent, the names of the functions its code defines at top level, in whatever branch; nothing of a
+            program that was not read.
+        calls: (caller, callee) agents: caller's code calls a function of callee's, which is loaded before it and which
+            caller does not define anew.
+        defines_target: the last part defines the target function.
+        thin: the target function does nothing but hand its arguments to one function of another part.
+        ignored: the last part calls others' functions, and each such call stands as a statement, its value unused.
         isolation: the jail it ran in: ``"namespaces"``, ``"landlock"`` or ``"process"``.
         worker_fault: the machine failed to judge it, again and again; nothing is said about the program.
         cpu_s: processor time of its process in seconds. This and the memory differ from run to run: they are not
@@ -65,10 +54,14 @@ class Outcome:
     total: int
     tests: tuple[bool, ...]
     error: str = ""
-    error_unit: Unit = ""
+    error_part: str = ""
     limit: LimitName = ""
     completed: bool = True
-    structure: Structure = Structure()
+    defines: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    calls: frozenset[tuple[str, str]] = frozenset()
+    defines_target: bool = False
+    thin: bool = False
+    ignored: bool = False
     isolation: str = field(default="", compare=False)
     worker_fault: bool = False
     cpu_s: float = field(default=0.0, compare=False)
@@ -89,4 +82,6 @@ class Outcome:
         record = asdict(self)
         del record["cpu_s"], record["peak_memory_mb"]
         record["tests"] = list(self.tests)
+        record["defines"] = {agent: list(names) for agent, names in self.defines.items()}
+        record["calls"] = sorted(map(list, self.calls))
         return record

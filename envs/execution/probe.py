@@ -50,7 +50,7 @@ def self_test(jail: Jail, jailed: bool) -> None:
     Raises:
         IsolationError: it could do something, or did not run.
     """
-    job = ["self-test", [], "", "", _PROGRAM, "probe", "", False]
+    job = ["self-test", [], "", [("probe", _PROGRAM)], "probe", "", False]
     arguments = (__file__, jail.process.pid if jailed else None)
     found: list[str] = []
     error: object = "it ended early"

@@ -198,7 +198,7 @@ def _ask(problem: Problem, job: dict[str, Any], evaluator: _Evaluators) -> dict[
     judge = evaluator(imports.of_prompt(problem) | imports.of_text(job["program"]))
     judge.learn(0, asking)
     HEARD.clear()
-    outcome = judge.judge(0, "", job["program"])
+    outcome = judge.judge(0, [("main_0", job["program"])])
     values = [HEARD[number] for number in sorted(HEARD)]
     raised = [_raised(value) if isinstance(value, BaseException) else "" for value in values]
     told = [None if error else _text(value) for value, error in zip(values, raised, strict=True)]
@@ -210,7 +210,7 @@ def _pass(problem: Problem, _job: dict[str, Any], evaluator: _Evaluators) -> dic
     judge = evaluator(imports.of_prompt(problem) | imports.of_text(problem.reference))
     try:
         judge.learn(0, problem)
-        return {"passed": list(judge.judge(0, "", problem.reference)["tests"])}
+        return {"passed": list(judge.judge(0, [("main_0", problem.reference)])["tests"])}
     except InputError:  # no tests, or none that can be put to a program
         return {"passed": []}
 

@@ -10,13 +10,14 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 from codeduet.envs.execution import wire
 from codeduet.envs.execution.jailer import IsolationError
 from codeduet.envs.execution.launch import launch
 from codeduet.envs.execution.limits import Limits
-from codeduet.envs.execution.outcome import Outcome, Structure
+from codeduet.envs.execution.outcome import Outcome
+from codeduet.envs.execution.program import Program
 from codeduet.envs.problems import Problem
 from codeduet.errors import InputError
 
@@ -29,14 +30,6 @@ _ADVICE = (
     ". Run where user namespaces or Landlock are allowed (codeduet doctor says what is missing), or ask for isolation "
     "'process' (CODEDUET_ISOLATION=process) to judge without a jail, and then only code you would run yourself"
 )
-
-
-class Program(NamedTuple):
-    """A program to judge: ``helper_code`` and ``main_code`` are modules that are loaded in this order."""
-
-    problem: Problem
-    helper_code: str
-    main_code: str
 
 
 class WorkerGoneError(Exception):
@@ -104,7 +97,7 @@ class Worker:
             WorkerGoneError: the worker ended.
         """
         problem = program.problem
-        request: dict[str, Any] = {"helper": program.helper_code, "main": program.main_code}
+        request: dict[str, Any] = {"parts": program.parts}
         if problem not in self._known:
             if len(self._known) >= _MOST_PROBLEMS:
                 self._known.clear()
@@ -156,7 +149,7 @@ def _readable(line: socket.socket, seconds: float) -> bool:
 
 
 def _to_outcome(fields: dict[str, Any]) -> Outcome:
-    shape: dict[str, Any] = fields.pop("structure")
-    shape = {name: tuple(value) if isinstance(value, list) else value for name, value in shape.items()}
-    tests = tuple(fields.pop("tests"))
-    return Outcome(**fields, tests=tests, structure=Structure(**shape))
+    fields["tests"] = tuple(fields["tests"])
+    fields["defines"] = {agent: tuple(names) for agent, names in fields["defines"].items()}
+    fields["calls"] = frozenset(map(tuple, fields["calls"]))
+    return Outcome(**fields)

@@ -12,13 +12,15 @@
 
 A list may also stand as text, in JSON.
 
-``text`` without a ``def`` line becomes the docstring of a function whose signature is that of ``code``.
+``text`` without a ``def`` line becomes the docstring of a function whose signature is that of ``code``. ``views`` is an
+object of texts that roles read in place of the prompt: ``{"helper": "..."}``.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from typing import Any
 
 from codeduet.envs.execution.instrument import parse_trusted
@@ -50,11 +52,20 @@ def read(row: Row, where: str) -> Problem:
     streams = _reads_and_prints(said, code, name)
     tests = _tests(row["tests"], "tests", row, where, streams)
     examples = None if row.get("examples") is None else _tests(row["examples"], "examples", row, where, streams)
-    problem = Problem(task_id, said, name, code, tests, examples, fields.split(row, where))
+    views = _views(row.get("views"), where)
+    problem = Problem(task_id, said, name, code, tests, examples, fields.split(row, where), views)
     if problem.signature:
         return problem
     signature = f"def {name}():" if isinstance(tests, Streams) else _signature(code, name)
-    return Problem(task_id, stub(name, said, signature), name, code, tests, examples, problem.split)
+    return replace(problem, prompt=stub(name, said, signature))
+
+
+def _views(value: Any, where: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise InputError(f"{where}: field 'views' must be an object of texts, role -> text, not {value!r}")
+    return value
 
 
 def _signature(code: str, name: str) -> str:

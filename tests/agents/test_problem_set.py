@@ -47,13 +47,13 @@ def test_it_shares_no_ten_words_with_humaneval() -> None:
 def test_every_reference_is_solved_and_every_step_is_needed() -> None:
     some = PROBLEMS[::5]
     with Executor() as executor:
-        outcomes = list(executor.judge_many(Program(p, "", p.reference) for p in some))
+        outcomes = list(executor.judge_many(Program.of(p, main_0=p.reference) for p in some))
         assert all(outcome.solved for outcome in outcomes)
         cut = []
         for problem in some:
             lines = problem.canonical_solution.splitlines(keepends=True)
             cut += [
-                Program(problem, "", problem.signature + "".join(lines[:i] + lines[i + 1 :]))
+                Program.of(problem, main_0=problem.signature + "".join(lines[:i] + lines[i + 1 :]))
                 for i in range(len(lines) - 1)
             ]
         assert not any(outcome.solved for outcome in executor.judge_many(cut))

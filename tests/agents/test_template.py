@@ -18,6 +18,7 @@ from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team, load_untrained, load_weightless
 from codeduet.agents.template import ChatTemplate, resolve_style
 from codeduet.envs import MAIN, InputError
+from codeduet.envs.roles import SINGLE
 
 OBSERVATION = {
     "prompt": 'def area(r):\n    """Area."""\n',
@@ -164,7 +165,7 @@ def test_a_turns_end_ends_completions_of_chats_only(chatting: Path) -> None:
         eos, end = (team.tokenizer.convert_tokens_to_ids(token) for token in ("<|endoftext|>", "<|im_end|>"))
         assert team[MAIN].eos_ids == {eos, end}
         assert load(str(chatting), (MAIN,), prompt="base")[MAIN].eos_ids == {eos}
-    team = make_team(TeamConfig(model=str(chatting), kind="single", lora_rank=2), seed=0)
+    team = make_team(TeamConfig(model=str(chatting), lora_rank=2), SINGLE, seed=0)
     assert team[MAIN].eos_ids == {eos, end}
     team[MAIN].activate().generation_config.eos_token_id = [eos, 7]
     assert team[MAIN].eos_ids == {eos, end, 7}
@@ -200,10 +201,10 @@ def test_transformers_stops_at_the_turns_end(chatting: Path, closer: str) -> Non
 def test_system_message_and_arguments_reach_prompts_by_the_config(chatting: Path) -> None:
     settings = {"kind": "single", "model": str(chatting), "lora_rank": 2, "system": "You program."}
     config = TeamConfig(**settings, template={"chat_template": "{{ messages[0].content }}>{{ messages[1].content }}"})
-    shown = make_formatter(config, make_team(config, seed=0)).render(MAIN, OBSERVATION)
+    shown = make_formatter(config, SINGLE, make_team(config, SINGLE, seed=0)).render(MAIN, OBSERVATION)
     assert shown.startswith("You program.>Complete the following")
     with pytest.raises(InputError, match="takes no system message"):
-        make_team(TeamConfig(**settings, template={"chat_template": "{{ messages[-1].content }}"}), seed=0)
+        make_team(TeamConfig(**settings, template={"chat_template": "{{ messages[-1].content }}"}), SINGLE, seed=0)
 
 
 def test_two_models_in_one_team_are_refused() -> None:

@@ -22,7 +22,7 @@ def played(game: raw_env, helper: str, main: str) -> Trajectory:
     game.reset(options={"task_id": "Toy/0"})
     game.step(helper)
     game.step(main)
-    return Trajectory("Toy/0", state=game.state(), outcome=game.outcome)
+    return Trajectory("Toy/0", state=game.state(), program=game.program(), outcome=game.outcome)
 
 
 def test_a_helper_is_worth_what_is_lost_without_it() -> None:

@@ -73,7 +73,7 @@ def stir(team: Team, folder: Path, trainer: Trainer) -> None:
 def of_run(run: Path, agent: str) -> torch.Tensor:
     """Log-probabilities of an answer as the run computes them."""
     config = load_config(TrainConfig, str(run / "config.yaml"))
-    team = make_team(config.team, config.seed)
+    team = make_team(config.team, config.roles, config.seed)
     load_checkpoint(run, team)
     with torch.no_grad():
         return completion_logprobs(team[agent].activate(), [PROMPT], [ANSWER], [1.0])[0][0].float()
@@ -127,7 +127,7 @@ def test_a_merged_model_scores_as_in_the_run(train: Train, tmp_path: Path, dtype
 def test_adapters_of_the_run_itself_merge_as_pefts(train: Train) -> None:
     run = train()
     config = load_config(TrainConfig, str(run / "config.yaml"))
-    team = make_team(config.team, config.seed)
+    team = make_team(config.team, config.roles, config.seed)
     load_checkpoint(run, team)
     team["main_0"].activate()
     assert_alike(of_model(team["main_0"].model.merge_and_unload(adapter_names=["main_0"])), of_run(run, "main_0"))

@@ -46,7 +46,7 @@ def benched(codeduet: Command, model_dir: Path, problem_file: Path, tmp_path: Pa
         lambda row: {key: value for key, value in row.items() if key != "outcome"},
         lambda row: {**row, "outcome": None},
         lambda row: {**row, "outcome": {}},
-        lambda row: {**row, "outcome": {**row["outcome"], "structure": 3}},
+        lambda row: {**row, "outcome": {**row["outcome"], "defines": 3}},
         lambda row: {**row, "texts": []},
         lambda row: {**row, "texts": {"main_0": []}},
         lambda row: {**row, "tokens": 3},

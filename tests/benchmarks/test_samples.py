@@ -16,7 +16,7 @@ from codeduet.agents import Completion
 from codeduet.algorithms.rollout import Action, Trajectory
 from codeduet.benchmarks.results import of_rows
 from codeduet.benchmarks.samples import as_completion, judge_file, sample_row, whole_row
-from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, load_problems
+from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, load_problems
 
 RIGHT = "def double(x):\n    return 2 * x\n"
 WRONG = "def double(x):\n    return 2\n"
@@ -63,7 +63,7 @@ def test_helper_code_is_part_of_the_program(judge: Callable[..., Any]) -> None:
         {"task_id": "Toy/0", "main_code": main, "helper_code": "def twice(x):\n    return x + x\n"},
     )
     assert (alone["passed"], joined["passed"]) == (False, True)
-    assert joined["outcome"]["structure"]["calls_helper"] is True
+    assert joined["outcome"]["calls"] == "main_0>helper_0"
 
 
 def test_main_code_is_judged_where_a_row_holds_a_completion_too(judge: Callable[..., Any]) -> None:
@@ -127,7 +127,7 @@ def played(problem: Problem, executor: Executor, helper_code: str | None, main_c
             Action(agent, 0, (1,), Completion((1, 2, 3), (0.0,) * 3, text, "length", 0), 0.8, reward=0.5)
             for agent, text in written.items()
         ],
-        state={f"{agent}_code": text for agent, text in written.items()},
+        program=Program.of(problem, **written),
         outcome=outcome,
     )
     return sample_row(problem, trajectory, 7)
@@ -220,12 +220,12 @@ def test_what_the_machine_failed_to_judge_has_neither_passed_nor_failed(
 
 def test_every_prompt_of_humaneval_followed_by_a_completion_parses() -> None:
     for problem in load_problems():
-        compile(problem.prompt + as_completion("", problem.reference), problem.task_id, "exec")
+        compile(problem.prompt + as_completion(["", problem.reference]), problem.task_id, "exec")
 
 
 def test_a_saved_completion_is_judged_as_the_team_was(judge: Callable[..., Any]) -> None:
     helper, main = "def twice(x):\n    return x + x", "def double(x):\n    return twice(x)"
-    (row,) = judge({"task_id": "Toy/0", "completion": as_completion(helper, main)})
+    (row,) = judge({"task_id": "Toy/0", "completion": as_completion([helper, main])})
     assert row["passed"] is True
 
 

@@ -105,7 +105,7 @@ def test_a_short_soak_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_cost_measures_both_and_refuses_a_wrong_verdict() -> None:
-    programs = [Program(problem, "", problem.reference) for problem in load_problems()[:4]]
+    programs = [Program.of(problem, main_0=problem.reference) for problem in load_problems()[:4]]
     with Executor(2) as executor:
         cost.judge_all(executor, programs)
         used = cost.cpu_seconds(executor)
@@ -113,7 +113,7 @@ def test_cost_measures_both_and_refuses_a_wrong_verdict() -> None:
             cost.judge_all(executor, programs)
         assert cost.cpu_seconds(executor) > used
         with pytest.raises(SystemExit, match="not solved"):
-            cost.judge_all(executor, [Program(programs[0].problem, "", "x = 1")])
+            cost.judge_all(executor, [Program.of(programs[0].problem, main_0="x = 1")])
     loops = cost.with_loops(programs, 20, 0.005)
     assert (loops["programs"], loops["looping"]) == (20, 1)
     assert 0 < loops["share"] < 1.5

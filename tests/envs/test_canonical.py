@@ -80,17 +80,19 @@ def test_every_canonical_solution_is_paid_in_full(remembering: Executor, scheme:
 def test_every_canonical_solution_passes_every_test_in_the_executor(remembering: Executor) -> None:
     problems = load_problems()
     parts = [("", problem.reference) for problem in problems] + [in_two_parts(problem) for problem in problems]
-    programs = [Program(problem, *code) for problem, code in zip(problems * 2, parts, strict=True)]
+    programs = [
+        Program.of(problem, helper_0=code[0], main_0=code[1]) for problem, code in zip(problems * 2, parts, strict=True)
+    ]
     for program, outcome in zip(programs, remembering.judge_many(programs), strict=True):
         assert all(outcome.tests), program.problem.task_id
         assert outcome.total == len(outcome.tests) == instrument(program.problem).total
         assert outcome.error == ""
-        assert outcome.structure.thin_wrapper == bool(program.helper_code)
+        assert outcome.thin == bool(program.parts[0].code)
 
 
 def test_a_body_that_returns_any_object_passes_no_test(executor: Executor) -> None:
     problems = load_problems()
-    programs = [Program(problem, "", f"{problem.signature}    return object()\n") for problem in problems]
+    programs = [Program.of(problem, main_0=f"{problem.signature}    return object()\n") for problem in problems]
     passed = {
         program.problem.task_id: outcome.passed
         for program, outcome in zip(programs, executor.judge_many(programs), strict=True)

@@ -99,7 +99,7 @@ def test_most_of_humanevals_prompts_have_examples_and_twenty_agree_with_a_count_
 def test_the_reference_passes_all_examples_but_those_that_are_listed(executor: Executor) -> None:
     problems = [replace(each, tests=Asserts(found)) for each in load_problems() if (found := examples_of(each))]
     failed = []
-    outcomes = executor.judge_many(Program(problem, "", problem.reference) for problem in problems)
+    outcomes = executor.judge_many(Program.of(problem, main_0=problem.reference) for problem in problems)
     for problem, outcome in zip(problems, outcomes, strict=True):
         lines = problem.tests.lines  # type: ignore[union-attr]
         assert len(lines) == outcome.total

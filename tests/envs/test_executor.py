@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from codeduet.envs import Executor, Limits, Outcome, Problem, Program, shared_executor
+from codeduet.envs import Executor, InputError, Limits, Outcome, Part, Problem, Program, shared_executor
 
 RIGHT = "def double(x):\n    return x + x\n"
 
@@ -29,7 +29,7 @@ def test_a_right_program_passes_every_test(executor: Executor, toy: Problem) -> 
     assert outcome.runnable
     assert outcome.solved
     assert (outcome.passed, outcome.total, outcome.tests) == (4, 4, (True,) * 4)
-    assert (outcome.error, outcome.error_unit, outcome.timed_out) == ("", "", False)
+    assert (outcome.error, outcome.error_part, outcome.timed_out) == ("", "", False)
 
 
 def test_a_wrong_program_keeps_the_tests_it_passes(executor: Executor, toy: Problem) -> None:
@@ -50,17 +50,17 @@ def test_helpers_code_is_loaded_before_mains(executor: Executor, toy: Problem) -
 
 
 ENDINGS = {
-    "sys.exit": ("sys.exit(0)", (True, False, True, True), "SystemExit", "main"),
-    "raise": ("raise ValueError(x)", (True, False, True, True), "ValueError", "main"),
-    "endless recursion": ("return double(x)", (True, False, True, True), "RecursionError", "main"),
-    "input": ("input()", (True, False, True, True), "EOFError", "main"),
+    "sys.exit": ("sys.exit(0)", (True, False, True, True), "SystemExit", "main_0"),
+    "raise": ("raise ValueError(x)", (True, False, True, True), "ValueError", "main_0"),
+    "endless recursion": ("return double(x)", (True, False, True, True), "RecursionError", "main_0"),
+    "input": ("input()", (True, False, True, True), "EOFError", "main_0"),
     "much memory": (
         "return len(bytearray(10**9))",
         (True, False, True, True),
         "MemoryError: it asked for more than 256 MiB of memory",
-        "main",
+        "main_0",
     ),
-    "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main"),
+    "KeyboardInterrupt": ("raise KeyboardInterrupt", (True, False, True, True), "KeyboardInterrupt", "main_0"),
     "os._exit": ("os._exit(0)", (True, False, False, False), "the process ended early", ""),
     "os.abort": ("os.abort()", (True, False, False, False), "the process ended early (SIGABRT)", ""),
 }
@@ -71,7 +71,7 @@ def test_a_program_that_ends_itself_keeps_the_tests_it_passed(
     quick: Executor, toy: Problem, statement: str, tests: tuple[bool, ...], error: str, unit: str
 ) -> None:
     outcome = quick.judge(toy, main_code=on_two(statement))
-    assert (outcome.tests, outcome.error, outcome.error_unit) == (tests, error, unit)
+    assert (outcome.tests, outcome.error, outcome.error_part) == (tests, error, unit)
     assert outcome.runnable
     assert not outcome.timed_out
 
@@ -96,7 +96,7 @@ def test_a_program_without_end_is_timed_out_and_keeps_the_tests_it_passed(
     assert outcome.runnable
     assert outcome.timed_out
     assert outcome.limit in ("cpu", "wall")
-    assert (outcome.error.split(":")[0], outcome.error_unit) == ("TimeoutError", "")
+    assert (outcome.error.split(":")[0], outcome.error_part) == ("TimeoutError", "")
     assert time.monotonic() - began < 20
 
 
@@ -177,23 +177,23 @@ def test_a_huge_source_is_refused_and_a_large_one_judged(executor: Executor, toy
 
 
 ERRORS: dict[str, tuple[str, str, str, str]] = {
-    "helper's syntax": ("x = = 1", RIGHT, "SyntaxError: invalid syntax (line 1)", "helper"),
-    "helper as it loads": ("x = 1\ny = 1 / 0", RIGHT, "ZeroDivisionError: division by zero", "helper"),
-    "main as it loads": ("", f"{RIGHT}undefined", "NameError: name 'undefined' is not defined", "main"),
-    "main leaves as it loads": ("", f"{RIGHT}raise SystemExit", "SystemExit", "main"),
-    "the target is missing": ("", "x = 1", "NameError: the program does not define double", "main"),
-    "the target is no function": ("", "double = 3", "NameError: the program does not define double", "main"),
+    "helper's syntax": ("x = = 1", RIGHT, "SyntaxError: invalid syntax (line 1)", "helper_0"),
+    "helper as it loads": ("x = 1\ny = 1 / 0", RIGHT, "ZeroDivisionError: division by zero", "helper_0"),
+    "main as it loads": ("", f"{RIGHT}undefined", "NameError: name 'undefined' is not defined", "main_0"),
+    "main leaves as it loads": ("", f"{RIGHT}raise SystemExit", "SystemExit", "main_0"),
+    "the target is missing": ("", "x = 1", "NameError: the program does not define double", "main_0"),
+    "the target is no function": ("", "double = 3", "NameError: the program does not define double", "main_0"),
     "helper's function, called by main": (
         "def plus(a, b):\n    return a + c",
         "def double(x):\n    return plus(x, x)",
         "NameError",
-        "helper",
+        "helper_0",
     ),
     "main's function, called by helper's": (
         "def apply(f, x):\n    return f(x)",
         "def double(x):\n    return apply(lambda y: y.none, x)",
         "AttributeError",
-        "main",
+        "main_0",
     ),
 }
 
@@ -203,40 +203,41 @@ def test_the_first_error_is_told_with_the_part_it_came_from(
     executor: Executor, toy: Problem, helper: str, main: str, error: str, unit: str
 ) -> None:
     outcome = executor.judge(toy, helper_code=helper, main_code=main)
-    assert (outcome.error, outcome.error_unit, outcome.passed) == (error, unit, 0)
+    assert (outcome.error, outcome.error_part, outcome.passed) == (error, unit, 0)
 
 
 def test_an_unparsable_helper_fails_the_team_even_where_main_needs_none(executor: Executor, toy: Problem) -> None:
     outcome = executor.judge(toy, helper_code="no code", main_code=RIGHT)
     assert (outcome.syntax_ok, outcome.runnable, outcome.passed) == (False, False, 0)
-    assert outcome.structure.defines_entry_point
+    assert outcome.defines_target
 
 
+CALLED = frozenset({("main_0", "helper_0")})
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "one calls the other": (
         "def plus(x):\n    return x + x\n",
         "def double(x):\n    y = x\n    return plus(y)\n",
-        {"helper_functions": ("plus",), "main_functions": ("double",), "calls_helper": True, "thin_wrapper": False},
+        {"defines": {"helper_0": ("plus",), "main_0": ("double",)}, "calls": CALLED, "thin": False},
     ),
     "a thin one": (
         "def plus(x):\n    return x + x\n",
         "def double(x):\n    return plus(x)\n",
-        {"calls_helper": True, "thin_wrapper": True},
+        {"calls": CALLED, "thin": True},
     ),
     "an idle call": (
         "def plus(x):\n    return x + x\n",
         "def double(x):\n    plus(x)\n    return x + x\n",
-        {"calls_helper": True, "ignores_result": True},
+        {"calls": CALLED, "ignored": True},
     ),
     "a method is no function": (
         "class A:\n    def plus(self): ...\n\nf = lambda: 1\nx = [y for y in ()]\nasync def g(): ...\n",
         "def double(x):\n    def inner(): ...\n    return x + x\n",
-        {"helper_functions": ("g",), "main_functions": ("double",), "calls_helper": False},
+        {"defines": {"helper_0": ("g",), "main_0": ("double",)}, "calls": frozenset()},
     ),
     "under a condition": (
         "",
         "if True:\n    def double(x):\n        return x + x\n",
-        {"main_functions": ("double",), "defines_entry_point": True},
+        {"defines": {"helper_0": (), "main_0": ("double",)}, "defines_target": True},
     ),
 }
 
@@ -247,18 +248,18 @@ def test_the_shape_of_a_program_is_told(
 ) -> None:
     outcome = executor.judge(toy, helper_code=helper, main_code=main)
     assert outcome.solved
-    assert {name: getattr(outcome.structure, name) for name in fields} == fields
+    assert {name: getattr(outcome, name) for name in fields} == fields
 
 
 def test_what_parses_and_does_not_compile_is_python_that_does_not_run(executor: Executor, toy: Problem) -> None:
     outcome = executor.judge(toy, main_code=f"{RIGHT}return 1\n")
     assert (outcome.syntax_ok, outcome.runnable) == (True, False)
-    assert (outcome.error, outcome.error_unit) == ("SyntaxError: 'return' outside function (line 3)", "main")
+    assert (outcome.error, outcome.error_part) == ("SyntaxError: 'return' outside function (line 3)", "main_0")
 
 
 def test_a_verdict_repeats_itself(executor: Executor, toy: Problem) -> None:
     """Text is hashed alike in every process, and random numbers of the tests are drawn alike."""
-    program = Program(toy, "", "raise ValueError(hash('a'), list({'a', 'b', 'c', 'd', 'e'}))")
+    program = Program.of(toy, main_0="raise ValueError(hash('a'), list({'a', 'b', 'c', 'd', 'e'}))")
     assert len({executor.submit(program).result().error for _ in range(4)}) == 1
     asserts = "    assert candidate() == (random.random() < 0.5)\n" * 20
     drawing = Problem("Draw/0", "def f():\n", "f", "", f"import random\n\n\ndef check(candidate):\n{asserts}")
@@ -340,7 +341,7 @@ def test_judge_many_keeps_the_order_and_judges_equal_programs_once(toy: Problem)
     wrong = "def double(x):\n    return 2\n"
     executor = Counting(workers=3)
     with executor:
-        programs = [Program(toy, "", source) for source in (slow_first, wrong, RIGHT, wrong, slow_first)]
+        programs = [Program.of(toy, main_0=source) for source in (slow_first, wrong, RIGHT, wrong, slow_first)]
         assert [outcome.passed for outcome in executor.judge_many(iter(programs))] == [4, 1, 4, 1, 4]
         assert executor.submitted == 3
         assert list(executor.judge_many([])) == []
@@ -404,19 +405,16 @@ def test_an_outcome_is_plain_json(executor: Executor, toy: Problem) -> None:
         "total": 4,
         "tests": [True] * 4,
         "error": "",
-        "error_unit": "",
+        "error_part": "",
         "completed": True,
         "limit": "",
         "isolation": "namespaces",
         "worker_fault": False,
-        "structure": {
-            "helper_functions": ["h"],
-            "main_functions": ["double"],
-            "defines_entry_point": True,
-            "calls_helper": False,
-            "thin_wrapper": False,
-            "ignores_result": False,
-        },
+        "defines": {"helper_0": ["h"], "main_0": ["double"]},
+        "calls": [],
+        "defines_target": True,
+        "thin": False,
+        "ignored": False,
     }
 
 
@@ -450,3 +448,24 @@ def test_what_fails_beside_the_counted_tests_is_no_solution(
     assert (failed.passed, failed.total, failed.solved) == (1, total, False)
     assert failed.completed == (total == 2)
     assert solved.solved
+
+
+THREE = {"planner_0": "def one():\n    return 1\n", "helper_0": "def two():\n    return one() + one()\n"}
+
+
+def test_a_program_has_parts_of_any_agents_in_the_order_they_are_loaded(executor: Executor, toy: Problem) -> None:
+    program = Program.of(toy, **THREE, main_0="def double(x):\n    return x * two()\n")
+    outcome = executor.submit(program).result()
+    assert outcome.solved
+    assert outcome.defines == {"planner_0": ("one",), "helper_0": ("two",), "main_0": ("double",)}
+    assert outcome.calls == {("helper_0", "planner_0"), ("main_0", "helper_0")}
+    lonely = executor.submit(program.without("planner_0")).result()
+    assert (lonely.error, lonely.error_part, lonely.calls) == ("NameError", "helper_0", {("main_0", "helper_0")})
+    swapped = Program(toy, program.parts[::-1])
+    assert executor.submit(swapped).result().defines_target is False  # the last part is to define it
+
+
+@pytest.mark.parametrize("agents", [("main_0", "main_0"), ("preamble", "main_0")])
+def test_parts_have_names_of_their_own(executor: Executor, toy: Problem, agents: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="each part needs a name of its own, and none is 'preamble'"):
+        executor.submit(Program(toy, tuple(Part(agent, RIGHT) for agent in agents)))

@@ -110,8 +110,10 @@ def test_state_holds_both_agents_code_and_feedback(toy: Problem, executor: Execu
         "entry_point": "double",
         "turn": 0,
         "helper_0_code": PLUS,
+        "helper_0_previous": "",
         "helper_0_feedback": "",
         "main_0_code": "",
+        "main_0_previous": "",
         "main_0_feedback": "",
     }
     played.step(CALLS)

@@ -61,7 +61,7 @@ def test_an_exception_fails_its_own_test_only(executor: Executor) -> None:
     made = problem("assert candidate(1) == 1\nassert candidate('a') == 2\nassert candidate(3) == 3")
     outcome = executor.judge(made, main_code="def f(x):\n    return x + 0\n")
     assert outcome.tests == (True, False, True)
-    assert (outcome.error, outcome.error_unit) == ("TypeError", "main")
+    assert (outcome.error, outcome.error_part) == ("TypeError", "main_0")
 
 
 def test_a_loop_passes_if_every_round_holds(executor: Executor) -> None:

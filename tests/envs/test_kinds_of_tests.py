@@ -738,7 +738,7 @@ FORGED = {
 @pytest.mark.parametrize("code", FORGED.values(), ids=FORGED.keys())
 def test_no_kind_of_tests_is_passed_by_a_program_that_cheats(executor: Executor, code: str) -> None:
     named = [(name, problem(kind.tests)) for name, kind in KINDS.items()]
-    outcomes = executor.judge_many(Program(made, "", code) for _, made in named)
+    outcomes = executor.judge_many(Program.of(made, main_0=code) for _, made in named)
     fooled = [name for (name, _), outcome in zip(named, outcomes, strict=True) if outcome.passed or outcome.solved]
     assert fooled == []
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from codeduet.envs import REWARDS, Executor, InputError, Outcome, Problem, get_reward
+from codeduet.envs import REWARDS, Executor, InputError, Outcome, Problem, Program, get_reward, raw_env
+from codeduet.envs.rewards import Paid, Payment
 
 
 def outcome(*, syntax: bool = True, runs: bool = True, passed: int = 0, total: int = 7) -> Outcome:
@@ -94,3 +97,93 @@ def test_an_unknown_scheme_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r"unknown reward 'magrop': choose grpo, magrpo, .*did you mean 'magrpo'"):
         get_reward("magrop")
     assert set(REWARDS) == {"grpo", "magrpo", "pass", "fraction", "collaboration"}
+
+
+AGENTS = ("helper_0", "main_0")
+
+
+def pay(toy: Problem, reward: Any, turn: int = 0) -> Paid:
+    return Payment(reward, AGENTS).pay(outcome(passed=2), Program.of(toy, helper_0="h", main_0="main"), turn)
+
+
+def test_a_reward_gets_what_it_asks_for_by_name(toy: Problem) -> None:
+    def of_all(verdict: Outcome, problem: Problem, parts: Any, turn: int) -> float:
+        return verdict.passed + len(problem.task_id) + sum(len(part.code) for part in parts) + 100 * turn
+
+    def of_turn(turn: int, least: float = 0.5) -> float:
+        return turn + least
+
+    def of_any(**known: Any) -> float:
+        return len(known)
+
+    assert pay(toy, of_all, turn=3).scores == dict.fromkeys(AGENTS, 2 + 5 + 5 + 300)
+    assert pay(toy, of_turn, turn=3).scores == dict.fromkeys(AGENTS, 3.5)
+    assert pay(toy, of_any).scores == dict.fromkeys(AGENTS, 4)
+
+    def of_none(verdict: Outcome, tests: int) -> float:
+        return 0.0
+
+    with pytest.raises(
+        InputError, match="reward 'of_none' asks for 'tests': it may ask for outcome, problem, parts, turn"
+    ):
+        Payment(of_none, AGENTS)
+
+
+def test_agents_are_paid_apart_where_a_reward_says_so(toy: Problem) -> None:
+    def by_length(parts: Any) -> dict[str, float]:
+        return {part.agent: float(len(part.code)) for part in parts}
+
+    assert pay(toy, by_length).scores == {"helper_0": 1.0, "main_0": 4.0}
+    with pytest.raises(InputError, match=r"pays helper_0, main_0: .* one for each of planner_0, main_0"):
+        Payment(by_length, ("planner_0", "main_0")).pay(outcome(), Program.of(toy, helper_0="", main_0=""))
+
+
+def test_a_sum_of_rewards_weighs_each_and_tells_them_apart(toy: Problem) -> None:
+    def by_length(parts: Any) -> dict[str, float]:
+        return {part.agent: float(len(part.code)) for part in parts}
+
+    paid = pay(toy, {"magrpo": 2.0, by_length: -0.25})
+    assert paid.terms == {"magrpo": dict.fromkeys(AGENTS, 0.7), "by_length": {"helper_0": 1.0, "main_0": 4.0}}
+    assert paid.scores == {"helper_0": 1.4 - 0.25, "main_0": 1.4 - 1.0}
+
+
+def test_the_game_pays_and_tells_each_agent_its_own(toy: Problem, executor: Executor) -> None:
+    def blame(outcome: Outcome) -> dict[str, float]:
+        return {agent: float(outcome.error_part != agent) for agent in AGENTS}
+
+    game = raw_env([toy], reward={"magrpo": 1.0, blame: 0.5}, executor=executor, render_mode="ansi")
+    game.reset(seed=0)
+    assert game.infos["main_0"]["reward/blame"] == 0.0  # there from the first on
+    game.step("def half(x):\n    return x / 0\n")
+    game.step("def double(x):\n    return half(x)\n")
+    assert game.rewards == {"helper_0": 0.5, "main_0": 1.0}
+    assert [game.infos[agent]["score"] for agent in AGENTS] == [0.5, 1.0]
+    assert [game.infos[agent]["reward/blame"] for agent in AGENTS] == [0.0, 1.0]
+    assert [game.infos[agent]["reward/magrpo"] for agent in AGENTS] == [0.5, 0.5]
+    assert "score 0.5 helper_0, 1 main_0, 0/4 tests passed" in str(game.render())
+
+
+def test_a_reward_is_found_by_its_name_from_the_working_directory(
+    toy: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "paying_seven.py").write_text("def seven(outcome):\n    return 7\nNINE = 9\n")
+    monkeypatch.chdir(tmp_path)
+    assert pay(toy, "paying_seven:seven").terms == {"paying_seven:seven": dict.fromkeys(AGENTS, 7.0)}
+    with pytest.raises(InputError, match="reward 'paying_seven:eight' cannot be imported: AttributeError"):
+        get_reward("paying_seven:eight")
+    with pytest.raises(InputError, match="reward 'paying_seven:NINE' is no function"):
+        get_reward("paying_seven:NINE")
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        ({}, "reward is an empty sum"),
+        ({"magrpo": "much"}, "the weight of reward 'magrpo' must be a finite number, not 'much'"),
+        ({"magrop": 1}, "did you mean 'magrpo'"),
+        (3, "a reward is a name, a function or a mapping of such to weights, not 3"),
+    ],
+)
+def test_what_is_no_reward_is_refused_in_one_line(reward: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Payment(reward, AGENTS)

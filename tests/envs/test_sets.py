@@ -13,10 +13,11 @@ from tests.envs.set_rows import FORMATS, TASKS, humaneval, mbpp, own, sanitised_
 
 from codeduet.benchmarks.pass_at_k import BenchConfig, choose_problems
 from codeduet.cli import main
-from codeduet.envs import MAIN, Executor, InputError, Problem, Program, load_problems, raw_env, shared_executor
+from codeduet.envs import Executor, InputError, Problem, Program, load_problems, raw_env, shared_executor
 from codeduet.envs.config import EnvConfig, make_envs, task_ids
 from codeduet.envs.execution.instrument import instrument
 from codeduet.envs.problems import read_rows, stub
+from codeduet.envs.roles import SINGLE
 from codeduet.envs.sets import _from_hub, load_set
 from codeduet.envs.tests import Asserts, Cases, Streams
 
@@ -50,11 +51,13 @@ def test_a_format_is_told_by_its_keys_and_its_tests_count_as_by_hand(
     problems = loaded.problems
     assert [problem.entry_point for problem in problems] == [task.name for task in TASKS]
     assert [instrument(problem).total for problem in problems] == [4] * 5
-    programs = [Program(problem, "", problem.reference) for problem in problems]
+    programs = [Program.of(problem, main_0=problem.reference) for problem in problems]
     assert [outcome.solved for outcome in executor.judge_many(programs)] == [True] * 5
-    programs = [Program(problem, "", task.partly_right) for problem, task in zip(problems, TASKS, strict=True)]
+    programs = [Program.of(problem, main_0=task.partly_right) for problem, task in zip(problems, TASKS, strict=True)]
     assert [outcome.tests for outcome in executor.judge_many(programs)] == [task.passes for task in TASKS]
-    programs = [Program(problem, "", f"def {problem.entry_point}(*args):\n    return None\n") for problem in problems]
+    programs = [
+        Program.of(problem, main_0=f"def {problem.entry_point}(*args):\n    return None\n") for problem in problems
+    ]
     assert [outcome.passed for outcome in executor.judge_many(programs)] == [0] * 5
 
 
@@ -66,7 +69,7 @@ def test_a_prompt_ends_in_the_signature_and_a_body_continues_it(executor: Execut
         assert task.says.split("(")[0].strip() in problem.prompt
         assert problem.prompt.endswith('"""\n')
     bodies = [
-        Program(problem, "", problem.signature + task.body) for problem, task in zip(problems, TASKS, strict=True)
+        Program.of(problem, main_0=problem.signature + task.body) for problem, task in zip(problems, TASKS, strict=True)
     ]
     assert all(outcome.solved for outcome in executor.judge_many(bodies))
 
@@ -456,7 +459,7 @@ def test_a_configs_test_problems_and_packages_reach_the_game(tmp_path: Path) -> 
     train, test = write(tmp_path / "train.jsonl", humaneval()), write(tmp_path / "test.jsonl", own())
     config = EnvConfig(problems=str(train), test_problems=str(test), packages=["numpy"])
     assert len(task_ids(config, "train")) == len(task_ids(config, "test")) == 5
-    (game,) = make_envs(config, [MAIN], 1)
+    (game,) = make_envs(config, SINGLE, 1)
     assert isinstance(game.unwrapped, raw_env)
     assert len(game.unwrapped.problems) == 10
     assert game.unwrapped.executor is shared_executor(["numpy"])

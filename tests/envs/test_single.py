@@ -13,6 +13,7 @@ from gymnasium.utils.env_checker import check_env
 
 import codeduet.envs
 from codeduet.envs import Executor, InputError, Problem, SingleAgentEnv
+from codeduet.envs.roles import DUET
 
 
 def test_it_passes_gymnasiums_check_without_a_warning(executor: Executor) -> None:
@@ -119,6 +120,8 @@ def test_it_is_pickled(toy: Problem) -> None:
 
 
 def test_there_is_one_agent_and_no_other(toy: Problem) -> None:
-    with pytest.raises(TypeError, match="agents"):
+    with pytest.raises(InputError, match="give roles alone"):
         SingleAgentEnv(problems=[toy], agents=("helper_0", "main_0"))
+    with pytest.raises(TypeError, match="roles"):
+        SingleAgentEnv(problems=[toy], roles=DUET)
     assert SingleAgentEnv(problems=[toy]).game.possible_agents == [codeduet.envs.MAIN]

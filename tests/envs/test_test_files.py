@@ -307,7 +307,7 @@ def test_a_file_with_a_test_that_cannot_be_run_is_refused_at_load_by_its_name(
 @pytest.mark.parametrize("code", FORGED.values(), ids=FORGED.keys())
 def test_no_form_is_passed_by_a_program_that_cheats(executor: Executor, code: str) -> None:
     named = [(name, made(tests)) for name, (tests, _) in RUN.items()]
-    outcomes = executor.judge_many(Program(problem, "", code) for _, problem in named)
+    outcomes = executor.judge_many(Program.of(problem, main_0=code) for _, problem in named)
     fooled = [name for (name, _), outcome in zip(named, outcomes, strict=True) if outcome.passed or outcome.solved]
     assert fooled == []
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from codeduet.agents import Completion, Request, Sampling
-from codeduet.agents.prompts import base_prompt, chat_message
+from codeduet.agents.briefs import base_prompt, chat_message
 from codeduet.algorithms.rollout import rollout
 from codeduet.envs import HELPER, MAIN, Executor, Problem, Program, raw_env
+from codeduet.envs.roles import SINGLE
 from codeduet.envs.text import extract_main, join_body, opened_thought, without_definition
 
 PLUS = "def plus(a, b):\n    return a + b\n"
@@ -69,23 +70,23 @@ def test_what_main_is_shown_of_helpers_code_is_what_is_judged(
     env = played(toy, witness, helper)
     observation = env.observe(MAIN)
     env.step(CALLS)
-    code = witness.seen.helper_code
+    code = dict(witness.seen.parts)[HELPER]
     assert code == observation["helper_code"] == env.observe(HELPER)["previous_code"]
     assert shown is None or code.strip("\n") == shown.strip("\n")
-    chat, base = chat_message(MAIN, observation, team=True), base_prompt(MAIN, observation)
+    chat, base = chat_message(MAIN, observation), base_prompt(MAIN, observation)
     if code:
         assert code.strip("\n") in chat
         assert code.strip("\n") in base
     else:
-        assert chat == chat_message(MAIN, observation, team=False)
+        assert chat == chat_message(MAIN, observation, SINGLE)
         assert base == toy.prompt
 
 
 def test_text_that_is_not_to_be_extracted_is_shown_and_judged_whole(toy: Problem, witness: Witness) -> None:
     env = played(toy, witness, CALLS + PLUS, extract=False)
-    assert CALLS + PLUS.rstrip("\n") in chat_message(MAIN, env.observe(MAIN), team=True)
+    assert CALLS + PLUS.rstrip("\n") in chat_message(MAIN, env.observe(MAIN))
     env.step(CALLS)
-    assert witness.seen.helper_code == CALLS + PLUS
+    assert dict(witness.seen.parts)[HELPER] == CALLS + PLUS
 
 
 def test_code_without_the_target_is_left_as_it_is() -> None:

@@ -17,7 +17,7 @@ RIGHT = ODD | WRAPPED
 
 @pytest.fixture(scope="module")
 def verdicts(executor: Executor) -> dict[str, Outcome]:
-    programs = [Program(PROBLEM, "", extract_main(text, PROBLEM)) for text in RIGHT.values()]
+    programs = [Program.of(PROBLEM, main_0=extract_main(text, PROBLEM)) for text in RIGHT.values()]
     return dict(zip(RIGHT, executor.judge_many(programs), strict=True))
 
 
@@ -36,7 +36,9 @@ BY_MAIN_ONLY = {name for name in RIGHT if "body" in name or "bodies" in name or 
 def test_helpers_odd_answers_are_read_as_mains_are(executor: Executor) -> None:
     answers = {name: text for name, text in RIGHT.items() if name not in BY_MAIN_ONLY}
     main = "def asked(xs):\n    return longest_run(xs)\n"
-    outcomes = executor.judge_many(Program(CALLED, extract_helper(text), main) for text in answers.values())
+    outcomes = executor.judge_many(
+        Program.of(CALLED, helper_0=extract_helper(text), main_0=main) for text in answers.values()
+    )
     assert [name for name, outcome in zip(answers, outcomes, strict=True) if not outcome.solved] == []
 
 

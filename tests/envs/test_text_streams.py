@@ -86,7 +86,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def verdicts(executor: Executor) -> dict[str, Outcome]:
-    programs = [Program(PROBLEM, "", extract_main(text, PROBLEM)) for text in ANSWERS.values()]
+    programs = [Program.of(PROBLEM, main_0=extract_main(text, PROBLEM)) for text in ANSWERS.values()]
     return dict(zip(ANSWERS, executor.judge_many(programs), strict=True))
 
 

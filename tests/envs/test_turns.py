@@ -78,6 +78,7 @@ def test_a_new_turn_shows_ones_own_code_and_hides_the_others(toy: Problem, execu
     assert played.observe(MAIN)["helper_code"] == "def minus(a, b):\n    return a - b\n"
     assert PLUS not in str(played.observe(MAIN))
     assert played.state()["main_0_code"] == ""
+    assert (played.state()["helper_0_previous"], played.state()["main_0_previous"]) == (PLUS, HALF)
 
 
 def test_the_pending_code_of_a_turn_is_gone_in_the_next(toy: Problem, executor: Executor) -> None:
@@ -127,7 +128,7 @@ def test_feedback_is_fit_for_the_role(
 
 
 def test_an_error_of_the_problems_own_code_is_nobodys() -> None:
-    outcome = Outcome(True, False, 0, 1, (False,), error="ZeroDivisionError", error_unit="preamble")
+    outcome = Outcome(True, False, 0, 1, (False,), error="ZeroDivisionError", error_part="preamble")
     assert feedback_for(MAIN, outcome) == feedback_for(HELPER, outcome)
     assert "The problem's own code raised ZeroDivisionError." in feedback_for(MAIN, outcome)
 

@@ -22,7 +22,7 @@ from codeduet.envs.execution import IsolationError, Outcome
 from codeduet.envs.execution.worker import Worker, WorkerGoneError
 
 RIGHT = "def double(x):\n    return x + x\n"
-PROGRAMS = [Program(problem, "", problem.reference) for problem in load_problems()]
+PROGRAMS = [Program.of(problem, main_0=problem.reference) for problem in load_problems()]
 
 
 def alive(pid: int) -> bool:
@@ -175,7 +175,7 @@ with Executor(workers=2) as executor:
     print(*executor.worker_pids(), flush=True)
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
-        list(executor.judge_many(Program(problem, "", f"def f():\\n    while {n}: pass\\n") for n in range(1, 9)))
+        list(executor.judge_many(Program.of(problem, main_0=f"def f():\\n    while {n}: pass\\n") for n in range(1, 9)))
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         raise SystemExit(0)
@@ -432,8 +432,8 @@ def test_a_stopped_jail_ends_with_its_executor(toy: Problem) -> None:
 def test_closing_without_waiting_does_not_wait_and_says_so(toy: Problem) -> None:
     for pause in (0.02, 0.6):  # while the worker starts, and while the program runs
         executor = Executor(workers=1)
-        future = executor.submit(Program(toy, "", "import time\ntime.sleep(60)\n"))
-        queued = executor.submit(Program(toy, "", RIGHT))
+        future = executor.submit(Program.of(toy, main_0="import time\ntime.sleep(60)\n"))
+        queued = executor.submit(Program.of(toy, main_0=RIGHT))
         time.sleep(pause)
         began = time.monotonic()
         executor.close(wait=False)
@@ -448,7 +448,7 @@ from codeduet.envs import Executor, Problem, Program
 problem = Problem("T/0", "def f():\\n", "f", "", "def check(candidate):\\n    assert candidate() == 1\\n")
 executor = Executor(workers=1)
 executor.start()
-executor.submit(Program(problem, "", "import time\\ntime.sleep(60)\\n"))
+executor.submit(Program.of(problem, main_0="import time\\ntime.sleep(60)\\n"))
 print(*executor.worker_pids(), flush=True)
 import os, signal, time
 time.sleep(0.5)

@@ -37,9 +37,9 @@ def mixed_programs(count: int, seed: int = 0) -> list[tuple[str, Program]]:
     """Return ``count`` named programs of all kinds, with few that loop or wait."""
     problems = load_problems()
     by_id = {problem.task_id: problem for problem in problems}
-    named = [(f"canonical {problem.task_id}", Program(problem, "", problem.reference)) for problem in problems]
+    named = [(f"canonical {problem.task_id}", Program.of(problem, main_0=problem.reference)) for problem in problems]
     named += [
-        (f"mutant {index}", Program(mutant.problem, "", mutant.main_code))
+        (f"mutant {index}", Program.of(mutant.problem, main_0=mutant.main_code))
         for index, mutant in enumerate(mutants(problems, 120, seed))
     ]
     timed_out = 0
@@ -49,7 +49,9 @@ def mixed_programs(count: int, seed: int = 0) -> list[tuple[str, Program]]:
                 timed_out += 1
                 if timed_out > _TIMED_OUT or len(case.expects) > 1:  # near two limits: which one ends it is chance
                     continue
-            named.append((f"{corpus} {case.name}", Program(by_id[case.task_id], case.helper, case.main)))
+            named.append(
+                (f"{corpus} {case.name}", Program.of(by_id[case.task_id], helper_0=case.helper, main_0=case.main))
+            )
     loops = [entry for entry in named if any(word in entry[0] for word in ("hangs", "loops", "immortal"))]
     named = [entry for entry in named if entry not in loops]
     random.Random(seed).shuffle(named)

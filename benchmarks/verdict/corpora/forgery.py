@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
     parser.add_argument("--out", type=Path, help="write the counts to this JSON file")
     options = parser.parse_args(arguments)
     problems = {problem.task_id: problem for problem in load_problems()}
-    programs = [Program(problems[case.task_id], case.helper, case.main) for case in CASES]
+    programs = [Program.of(problems[case.task_id], helper_0=case.helper, main_0=case.main) for case in CASES]
     with Executor(options.workers) as executor:
         ours = list(executor.judge_many(programs))
     theirs = check_many(programs, options.workers)

@@ -57,11 +57,11 @@ def programs(count: int, tokens: dict[str, str], secret: str) -> Iterator[tuple[
             case = next(hostile)
             if not case.task_id:
                 case = escapes.fill(case, tokens)
-            yield Program(by_id.get(case.task_id, trap), case.helper, case.main + mark), "hostile"
+            yield Program.of(by_id.get(case.task_id, trap), helper_0=case.helper, main_0=case.main + mark), "hostile"
         elif index % 10 == 3:
-            yield Program(problem, "", f"{problem.signature}    return [None]{mark}"), "wrong"
+            yield Program.of(problem, main_0=f"{problem.signature}    return [None]{mark}"), "wrong"
         else:
-            yield Program(problem, "", problem.reference + mark), "right"
+            yield Program.of(problem, main_0=problem.reference + mark), "right"
 
 
 class Killer(threading.Thread):

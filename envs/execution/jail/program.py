@@ -31,10 +31,9 @@ from codeduet.envs.execution.values import Encoder, encode
 if TYPE_CHECKING:
     from codeduet.envs.execution.limits import LimitName, Limits
 
-UNITS = ("preamble", "helper", "main")
-JOB = ("module", "classes", *UNITS, "entry_point", "seed", "streams")
-"""What a job is made of, in the order it is sent."""
-_FILES = {f"<{unit}>": unit for unit in UNITS}
+PREAMBLE = "preamble"
+JOB = ("module", "classes", PREAMBLE, "parts", "entry_point", "seed", "streams")
+"""What a job is made of, in the order it is sent; ``parts`` are (agent, code)."""
 _RAISE = opcode.opmap["RAISE_VARARGS"]
 _FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names} - {0, 0x10})
 """The flags that ``from __future__ import`` sets; 0x10 is a nested function's."""
@@ -48,7 +47,7 @@ def run(channel: int, limits: Limits) -> None:
     compiled = _compile(channel, job)
     if compiled is None:
         return
-    program = _Loaded(job["classes"], limits)
+    program = _Loaded(job["classes"], limits, list(compiled))
     target = program.load(channel, job, compiled)
     if target is None:
         return
@@ -63,32 +62,32 @@ _Compiled = dict[str, "types.CodeType | BaseException"]
 
 
 def _compile(channel: int, job: dict[str, Any]) -> _Compiled | None:
-    """Compile the units; tell which of the candidate's are no Python, and the program's shape.
+    """Compile the parts; tell which of the candidate's are no Python, and the program's shape.
 
     Returns:
-        The code of each unit, or why it is Python and does not compile; None for what is no Python.
+        The code of each part, or why it is Python and does not compile; None for what is no Python.
     """
+    parts: list[tuple[str, str]] = job["parts"]
     compiled: _Compiled = {}
     error: tuple[str, ...] = ()
     flags = 0
-    for unit in UNITS:
+    for part, source in ((PREAMBLE, job[PREAMBLE]), *parts):
         try:
             # From its text, since a tree may be too deep where the text is not; under no flag of this file's, but those
             # that the prompt sets: it holds for all that follows it.
-            code = compiled[unit] = compile(job[unit], f"<{unit}>", "exec", flags, dont_inherit=True)
-            if unit == "preamble":
+            code = compiled[part] = compile(source, f"<{part}>", "exec", flags, dont_inherit=True)
+            if part == PREAMBLE:
                 flags = code.co_flags & _FUTURES
         except BaseException as problem:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
-            compiled[unit] = problem
-            if not _parses(job[unit], problem):
-                error = error or (unit, *_describe(problem))
-    codes = {unit: code for unit, code in compiled.items() if isinstance(code, types.CodeType)}
+            compiled[part] = problem
+            if not _parses(source, problem):
+                error = error or (part, *_describe(problem))
+    codes = [code if isinstance(code := compiled[agent], types.CodeType) else None for agent, _ in parts]
+    shape: list[Any] = []
     try:
-        found = structure.read(codes.get("helper"), codes.get("main"), lambda: _tree(job["main"]), job["entry_point"])
-        shape = list(found.values())
+        shape = structure.read(codes, lambda place: _tree(parts[place][1]), job["entry_point"])
     except BaseException as problem:  # too deep to walk
-        shape = []
-        error = error or ("main", *_describe(problem))
+        error = error or (parts[-1][0], *_describe(problem))
     wire.send(channel, encode(("parsed", not error, shape, error)))
     return None if error else compiled
 
@@ -118,16 +117,18 @@ class _Loaded:
     Args:
         own: names of the classes that the prompt defines.
         limits: what it may use.
+        parts: what it is made of.
     """
 
-    def __init__(self, own: list[str], limits: Limits) -> None:
+    def __init__(self, own: list[str], limits: Limits, parts: list[str]) -> None:
         self.names: dict[str, Any] = {}
         self._own = own
         self._limits = limits
+        self._files = {f"<{part}>": part for part in parts}
         self._streams: list[Iterator[Any]] = []  # what was returned and may be asked for more
 
     def load(self, channel: int, job: dict[str, Any], compiled: _Compiled) -> Any:
-        """Run the units as one module; return the target function, or None where it does not load.
+        """Run the parts as one module; return the target function, or None where it does not load.
 
         A program that reads and prints is run anew for each input, since it may be a script: the function returned then
         takes an input and gives what was printed.
@@ -138,25 +139,25 @@ class _Loaded:
         sys.modules[job["module"]] = module
         sys.modules["__main__"] = types.ModuleType("__main__")
         self.names = module.__dict__
-        unit = ""
+        part = ""
         try:
             gc.enable()
             codes = []
-            for unit, code in compiled.items():
+            for part, code in compiled.items():
                 if isinstance(code, BaseException):
                     raise code
-                codes.append((unit, code))
+                codes.append((part, code))
             if job["streams"]:
                 script = Script([code for _, code in codes], job["entry_point"], self._limits)
                 wire.send(channel, encode(("loaded",)))
                 return script.run
-            for unit, code in codes:  # noqa: B007  # the handler says which one it was
+            for part, code in codes:  # noqa: B007  # the handler says which one it was
                 exec(code, self.names)
             target = self.names.get(job["entry_point"])
             if not callable(target):
                 raise NameError(f"the program does not define {job['entry_point']}")
         except BaseException as problem:
-            wire.send(channel, encode(("failed", unit, *_describe(problem))))
+            wire.send(channel, encode(("failed", part, *_describe(problem))))
             return None
         wire.send(channel, encode(("loaded",)))
         return target
@@ -232,12 +233,21 @@ class _Loaded:
         if isinstance(problem, TooLargeError):  # of a script's output
             self._put_reason(encoder, problem.limit)
             return
-        encoder.put((_limit_of(problem), _raised_in(problem)), encoder.depth)
+        encoder.put((_limit_of(problem), self._raised_in(problem)), encoder.depth)
         encoder.put_value(problem)
 
     def _put_reason(self, encoder: Encoder, limit: str) -> None:
         encoder.put((limit or UNDESCRIBED, ""), encoder.depth)
         encoder.put(None, encoder.depth)
+
+    def _raised_in(self, problem: BaseException) -> str:
+        """Return the part whose code raised ``problem``: the innermost frame that is one's."""
+        part = ""
+        trace = problem.__traceback__
+        while trace is not None:
+            part = self._files.get(trace.tb_frame.f_code.co_filename, part)
+            trace = trace.tb_next
+        return part
 
 
 def _same(before: Any, after: Any) -> bool:
@@ -245,16 +255,6 @@ def _same(before: Any, after: Any) -> bool:
     if type(before) is tuple:
         return len(before) == len(after) and all(map(operator.is_, before, after))
     return bool(before == after)
-
-
-def _raised_in(problem: BaseException) -> str:
-    """Return the unit whose code raised ``problem``: the innermost frame that is helper's or main's."""
-    unit = ""
-    trace = problem.__traceback__
-    while trace is not None:
-        unit = _FILES.get(trace.tb_frame.f_code.co_filename, unit)
-        trace = trace.tb_next
-    return unit
 
 
 def _describe(problem: BaseException) -> tuple[str, LimitName, str]:

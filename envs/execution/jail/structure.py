@@ -1,9 +1,9 @@
-"""The shape of a program, read before it runs (see ``Structure``)."""
+"""The shape of a program, read before it runs (see ``Outcome``)."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -21,38 +21,41 @@ def functions_of(code: CodeType) -> Iterator[str]:
                 yield part.co_name
 
 
-def read(
-    helper: CodeType | None, main: CodeType | None, parse_main: Callable[[], ast.Module | None], entry_point: str
-) -> dict[str, Any]:
-    """Return the fields of ``Structure``.
+def read(codes: Sequence[CodeType | None], parse: Callable[[int], ast.Module | None], entry_point: str) -> list[Any]:
+    """Return what an ``Outcome`` says of a program's shape, with places of parts for agents.
 
     Args:
-        helper: helper's code; None where it does not compile.
-        main: main's.
-        parse_main: gives main's syntax tree, which takes longer than all else and is asked for only if it matters.
+        codes: of the parts, in the order they are loaded; None of one that does not compile.
+        parse: gives a part's syntax tree by its place, which takes longer than all else and is asked for only if it
+            matters.
         entry_point: name of the target function.
+
+    Returns:
+        Names that each part defines, (caller, callee) places, and whether the last part defines the target, only wraps
+        another's function, and makes no use of what others' functions return.
     """
-    helpers = list(functions_of(helper)) if helper else []
-    mains = list(functions_of(main)) if main else []
-    # A function that main defines anew is main's: calling it is no cooperation.
-    names = set(helpers) - set(mains)
-    tree = parse_main() if main and names else None
-    nodes = list(ast.walk(tree)) if tree else []
-    calls = [node for node in nodes if _is_call(node, names)]
-    statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)} if calls else set()
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    targets = [node for node in tree.body if isinstance(node, functions) and node.name == entry_point] if tree else []
-    return {
-        "helper_functions": helpers,
-        "main_functions": mains,
-        "defines_entry_point": entry_point in mains,
-        "calls_helper": bool(calls),
-        "thin_wrapper": bool(targets) and _is_thin(targets[-1], names),
-        "ignores_result": bool(calls) and all(id(call) in statements for call in calls),
-    }
+    defines = [list(functions_of(code)) if code else [] for code in codes]
+    calls: list[tuple[int, int]] = []
+    thin = ignored = False
+    for place, code in enumerate(codes):
+        # A function that a part defines anew is its own: calling it is no cooperation.
+        owners = {name: owner for owner in range(place) for name in defines[owner] if name not in defines[place]}
+        tree = parse(place) if code and owners else None
+        if tree is None:
+            continue
+        nodes: list[Any] = list(ast.walk(tree))
+        found = [node for node in nodes if _is_call(node, owners)]
+        calls += sorted({(place, owners[node.func.id]) for node in found})
+        if place == len(codes) - 1:
+            functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+            targets = [node for node in tree.body if isinstance(node, functions) and node.name == entry_point]
+            thin = bool(targets) and _is_thin(targets[-1], owners)
+            statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)} if found else set()
+            ignored = bool(found) and all(id(call) in statements for call in found)
+    return [defines, calls, bool(defines) and entry_point in defines[-1], thin, ignored]
 
 
-def _is_call(node: Any, names: set[str]) -> bool:
+def _is_call(node: Any, names: Container[str]) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
@@ -62,8 +65,8 @@ def _is_idle(node: Any) -> bool:
     )
 
 
-def _is_thin(function: Any, names: set[str]) -> bool:
-    """Tell whether, docstring and imports aside, the function only returns one helper call on its own arguments."""
+def _is_thin(function: Any, names: Container[str]) -> bool:
+    """Tell whether, docstring and imports aside, the function only hands its own arguments to one of another part's."""
     body = [node for node in function.body if not _is_idle(node)]
     if len(body) == 2 and isinstance(body[0], ast.Assign) and isinstance(body[1], ast.Return):
         target = body[0].targets[0]

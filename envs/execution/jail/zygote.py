@@ -159,7 +159,15 @@ def _load_packages(names: Sequence[str], path: Sequence[str]) -> list[str]:
 def _rehearse(limits: Limits) -> None:
     """Run a program of our own here, so that what is set up at first use (by the parser above all) is there to share."""
     ours, theirs = socket.socketpair()
-    job = ["rehearsal", [], "from typing import List", _REHEARSAL, _REHEARSAL, "f", "", False]
+    job = [
+        "rehearsal",
+        [],
+        "from typing import List",
+        [("helper_0", _REHEARSAL), ("main_0", _REHEARSAL)],
+        "f",
+        "",
+        False,
+    ]
     modules = dict(sys.modules)
     # Often enough for the interpreter to have made its own of the code that every program runs, which would else be done
     # anew, in memory of its own, in every process.

@@ -1,0 +1,181 @@
+"""Teams of any roles from YAML alone: trained, killed and gone on with, measured, reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from codeduet.algorithms.config import TrainConfig
+from codeduet.benchmarks.budgets import by_budget
+from codeduet.benchmarks.pass_at_k import BenchConfig
+from codeduet.config import load_config
+from codeduet.envs import InputError
+
+Command = Callable[..., Any]
+
+TEAMS = {
+    "planner, helper, main": (
+        """
+env:
+  roles:
+    - {name: planner, writes: text}
+    - {name: helper, reads: [planner]}
+    - {name: main, reads: [planner, helper]}
+team:
+  prompts:
+    planner: "# A plan for {entry_point}:\\n"
+    main: {base: "{planner_text}\\n{helper_code}\\n{prompt}"}
+""",
+        ["planner_0", "helper_0", "main_0"],
+        {"planner_0", "helper_0", "main_0"},
+    ),
+    "two helpers and main": (
+        """
+env:
+  roles: [{name: helper, count: 2, reads: [helper]}, {name: main, reads: [helper]}]
+""",
+        ["helper_0", "helper_1", "main_0"],
+        {"helper", "main_0"},  # both helpers act by one
+    ),
+    "helper, main, reviewer in two turns": (
+        """
+env:
+  max_turns: 2
+  feedback: hidden
+  roles:
+    - {name: helper}
+    - {name: main, reads: [helper, reviewer]}
+    - {name: reviewer, writes: text, reads: [main]}
+""",
+        ["helper_0", "main_0", "reviewer_0"],
+        {"helper_0", "main_0", "reviewer_0"},
+    ),
+}
+"""YAML, agents, policies."""
+
+OWN = "def letters(parts):\n    return sum(len(set(part.code)) for part in parts)\n"
+"""A reward that random models do not all earn alike."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own_letters.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def told_of(run: Path) -> list[dict[str, Any]]:
+    """Rows without times."""
+    times = ("seconds/", "tokens_per_second", "peak_memory")
+    return [
+        {key: value for key, value in row.items() if not key.startswith(times)}
+        for row in rows_of(run / "metrics.jsonl")
+    ]
+
+
+@pytest.mark.parametrize(("data", "agents", "policies"), TEAMS.values(), ids=TEAMS.keys())
+def test_a_team_is_trained_gone_on_with_measured_and_reported_from_a_file(
+    codeduet: Command,
+    folder: Path,
+    model_dir: Path,
+    problem_file: Path,
+    data: str,
+    agents: list[str],
+    policies: set[str],
+) -> None:
+    (folder / "team.yaml").write_text(data)
+    training = [
+        "train", "--config", "team.yaml", f"team.model={model_dir}", "team.lora_rank=2", f"env.problems={problem_file}",
+        "env.reward={magrpo: 1.0, 'own_letters:letters': 0.1}", "sampling.max_new_tokens=12", "problems_per_step=2",
+        "group_size=3", "checkpoint_every=1", "optim.lr=0.01",
+    ]  # fmt: skip
+    planned = codeduet(*training, "--dry-run").out
+    assert all(f"first prompt of {agent} (" in planned for agent in agents)
+    assert codeduet(*training, "steps=3", "out=whole").status == 0
+    assert codeduet(*training, "steps=1", "out=run").status == 0
+    assert codeduet("train", "--resume", "run", "steps=3").status == 0
+    assert told_of(Path("run")) == told_of(Path("whole"))
+    states = [Path(run) / "checkpoints" / "step_000003" for run in ("run", "whole")]
+    assert {path.parent.name for path in states[0].rglob("adapter_model.safetensors")} == policies
+    for name in policies:
+        files = [state / name / "adapter_model.safetensors" for state in states]
+        resumed, unbroken = map(load_file, files)
+        assert all(torch.equal(resumed[key], unbroken[key]) for key in unbroken)
+        assert any(weights.abs().max() > 0 for key, weights in unbroken.items() if "lora_B" in key)  # it has learnt
+    row = told_of(Path("run"))[-1]
+    assert {f"{agent}/tokens" for agent in agents} <= row.keys()
+    assert row["reward/own_letters:letters"] > 0
+    assert "reward/magrpo" in row
+
+    assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
+    results = json.loads(Path("run/eval/results.json").read_text())
+    assert list(results["tokens"]) == agents
+    assert results["method"] == f"{', '.join(agents)} (trained)"
+    samples = rows_of(Path("run/eval/samples.jsonl"))
+    assert len(samples) == 8
+    for sample in samples:
+        assert list(sample["texts"]) == agents
+        assert list(sample["parts"]) == [agent for agent in agents if agent.split("_")[0] in ("helper", "main")]
+    assert codeduet("export", "run", "--out", "exported").status == 0
+    assert {path.name for path in Path("exported").iterdir() if path.is_dir()} == set(agents)
+    assert codeduet("report", "run").status == 0
+    page = next(Path("run").rglob("*.html")).read_text()
+    assert all(f'"{agent}' in page for agent in agents)
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, BenchConfig])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["env.roles=[{name: helper}, {name: main, reads: [helpr]}]"], "reads 'helpr', and there is no such role"),
+        (["env.roles=[{name: main, read: []}]"], "role 'main' has no 'read'"),
+    ],
+)
+def test_a_config_that_makes_no_team_is_refused_in_one_line(kind: Any, words: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        load_config(kind, None, words)
+    assert "\n" not in str(refused.value)
+
+
+def test_team_kind_and_roles_do_not_both_say_who_plays(codeduet: Command) -> None:
+    for command in ("train", "bench"):
+        ran = codeduet(command, "team.kind=single", "env.roles=[{name: main}]")
+        assert (ran.status, ran.err.count("\n")) == (2, 1)
+        assert "both say who plays: leave out team.kind" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("team.prompts={plannr: x}", "a prompt is of no role: 'plannr'"),
+        ("env.reward={magrop: 1}", "did you mean 'magrpo'"),
+        ("env.reward=nowhere:none", "reward 'nowhere:none' cannot be imported"),
+    ],
+)
+def test_what_cannot_be_read_or_paid_is_refused_before_a_model_is_loaded(
+    codeduet: Command, word: str, message: str
+) -> None:
+    for command in ("train", "bench"):
+        ran = codeduet(command, "team.model=nowhere", word)
+        assert (ran.status, ran.err.count("\n")) == (2, 1)
+        assert message in ran.err
+
+
+def test_budgets_count_the_answers_of_all_roles() -> None:
+    def result(tokens: int, kind: str = "team", **env: Any) -> dict[str, Any]:
+        sampling = {"max_new_tokens": tokens}
+        return {"config": {"team": {"kind": kind}, "env": {"max_turns": 1, **env}, "sampling": sampling}}
+
+    roles = [{"name": "helper", "count": 3}, {"name": "main"}]
+    titles = [title for title, _ in by_budget({"one": result(40, "single"), "four": result(10, roles=roles)})]
+    assert titles == [""]  # all have one
