@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,16 @@ class Policy:
         if self.model.active_adapter != self.adapter:
             self.model.set_adapter(self.adapter)
         return self.model.get_base_model()
+
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[Any]:
+        """Within it, the model computes without this policy's adapter; it is what to call. A whole model has none to leave."""
+        model = self.activate()
+        if self.adapter is None:
+            yield model
+            return
+        with self.model.disable_adapter():
+            yield model
 
     @property
     def eos_ids(self) -> frozenset[int]:

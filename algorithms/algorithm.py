@@ -1,69 +1,149 @@
-"""What an algorithm is: advantages of a batch of groups, and a loss on a micro-batch. Everything else is shared."""
+"""What an algorithm is: whom it compares with whom, what it credits, and what it minimises. Everything else is shared."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, TypeAlias
 
 import torch
 
+from codeduet.agents.steps import Group, Step
 from codeduet.agents.team import Team
-from codeduet.algorithms.losses import LossBatch
-from codeduet.algorithms.rollout import Group
+from codeduet.agents.tree import Tree
+from codeduet.algorithms.losses import LossBatch, policy_gradient
 from codeduet.envs import InputError
 from codeduet.errors import nearest
+from codeduet.named import load_named
 
-Advantages = list[list[list[float]]]
-"""``advantages[g][i][k]``: group g, episode i, its k-th action."""
+Advantages: TypeAlias = Mapping[Step, float | Sequence[float]]
+"""What each step is credited with: one number, or one for each token of its completion."""
+
+Need = Literal["reference", "entropy"]
 
 
-class Algorithm(Protocol):
-    """How a team learns from groups of episodes.
+class Algorithm:
+    """How a team learns from groups of episodes: a subclass says what differs, at least :meth:`advantages`.
 
-    Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``. An attribute ``mains``
-    above 1 asks for trees: so many episodes of a group share each first answer.
+    Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``.
+
+    Attributes:
+        needs: of what costs time to compute, what the loss reads: ``reference`` (log-probabilities of the base, adapters off)
+            and ``entropy``.
+        linear: whether samples of zero advantage add nothing to the loss, so that they need not be computed. A KL or entropy
+            term makes it False.
+        on_policy: whether the loss is right only on fresh samples, so that one update a batch is all it allows.
+        refills: how often a step plays further problems in place of groups that :meth:`keep` does not keep.
     """
 
-    on_policy: bool
-    """Whether the loss is right only on fresh samples, so that one update a batch is all it allows."""
+    needs: frozenset[Need] = frozenset()
+    linear: bool = True
+    on_policy: bool = True
+    refills: int = 0
+
+    def tree(self, group_size: int) -> Tree:
+        """Return the episodes of a problem, and which of them share answers; by default none does.
+
+        Raises:
+            InputError: so many episodes make no tree.
+        """
+        return Tree((group_size,))
 
     def setup(self, team: Team) -> None:
-        """Prepare for a team: add modules and optimisers (a critic on the global state, say), or refuse it."""
+        """Prepare for a team, with a critic and its optimiser, say; or refuse it."""
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
-        """Return an advantage for every action."""
+        """Return what each step of the groups is credited with; a step that is left out is credited with nothing."""
+        raise NotImplementedError
 
     def loss(self, batch: LossBatch) -> torch.Tensor:
-        """Return the scalar to minimise on a micro-batch."""
+        """Return the scalar to minimise on a micro-batch, by default the policy gradient's."""
+        return policy_gradient(batch)
+
+    def update(self, groups: Sequence[Group]) -> None:
+        """Learn from a step what is the algorithm's own, a critic; called behind the policies' update."""
+
+    def keep(self, group: Group) -> bool:
+        """Tell whether a group is learnt from; others are played in place of one that is not."""
+        return True
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers of the last step."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed training is to know, as ``torch.save`` writes and safely reads it."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take a state back, behind :meth:`setup`."""
+
+
+def known_algorithms() -> dict[str, type[Algorithm]]:
+    """Return the algorithms that have a name, by it."""
+    from codeduet.algorithms import family
+
+    return family.NAMES
 
 
 def load_algorithm(name: str, options: Mapping[str, Any]) -> Algorithm:
-    """Make the algorithm ``"grpo"``, ``"magrpo"`` or ``"module:Class"`` with keyword ``options``.
+    """Make the algorithm of a name, ``"module:Class"`` or ``"file.py:Class"`` with keyword ``options``.
 
     Raises:
         InputError: there is none of that name, or it does not take those options.
     """
-    from codeduet.algorithms.grpo import GRPO
-    from codeduet.algorithms.magrpo import MAGRPO
-
-    known: dict[str, Any] = {"grpo": GRPO, "magrpo": MAGRPO}
+    known = known_algorithms()
     if name in known:
-        made = known[name]
+        made: Any = known[name]
     elif ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            made = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # noqa: BLE001  # whatever a user's module raises while it loads
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"algorithm {name!r} cannot be imported: {reason}") from None
+        made = load_named(name, "algorithm")
     else:
-        raise InputError(f"unknown algorithm {name!r}: choose grpo, magrpo or module:Class{nearest(name, known)}")
+        raise InputError(f"unknown algorithm {name!r}: choose {', '.join(known)} or module:Class{nearest(name, known)}")
     try:
-        algorithm: Algorithm = made(**options)
+        algorithm = made(**options)
     except TypeError as error:
         raise InputError(f"algorithm {name!r}: {error}") from None
-    missing = [part for part in ("on_policy", "setup", "advantages", "loss") if not hasattr(algorithm, part)]
-    if missing:
-        raise InputError(f"algorithm {name!r} has no {', '.join(missing)}")
-    return algorithm
+    check_algorithm(algorithm, name)
+    return algorithm  # type: ignore[no-any-return]
+
+
+def check_algorithm(algorithm: Any, name: str = "") -> None:
+    """Check that something is an algorithm.
+
+    Raises:
+        InputError: it is not derived from :class:`Algorithm`.
+    """
+    if not isinstance(algorithm, Algorithm):
+        raise InputError(
+            f"algorithm {name or type(algorithm).__name__!r} is no codeduet.algorithms.Algorithm: derive it from that class, "
+            "which has a default for all but advantages"
+        )
+
+
+def credited(algorithm: Algorithm, groups: Sequence[Group]) -> Advantages:
+    """Return an algorithm's advantages, having checked what a user's may get wrong.
+
+    Raises:
+        InputError: they are no mapping of steps, or not one number or one a token, or one is not a number.
+    """
+    found = algorithm.advantages(groups) if groups else {}
+    name = type(algorithm).__name__
+    if not isinstance(found, Mapping):
+        raise InputError(
+            f"{name}.advantages returns a mapping of steps: {{step: number, or one a token}}, not {type(found).__name__}"
+        )
+    played = {step for group in groups for step in group.steps}
+    for step, value in found.items():
+        if step not in played:
+            raise InputError(f"{name}.advantages credits {step!r:.80}, which is no step of the groups")
+        values = [value] if isinstance(value, int | float) else list(value)
+        if not isinstance(value, int | float) and len(values) != len(step.completion.token_ids):
+            raise InputError(
+                f"{name}.advantages gives {len(values)} numbers to a step of {len(step.completion.token_ids)} tokens: one, or one "
+                "a token"
+            )
+    return found
+
+
+def is_zero(advantage: float | Sequence[float]) -> bool:
+    """Tell whether nothing is learnt from an advantage alone."""
+    return advantage == 0.0 if isinstance(advantage, int | float) else not any(advantage)

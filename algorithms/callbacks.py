@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import Progress, TaskID
 
+from codeduet.agents.steps import Group, Trajectory
 from codeduet.algorithms.learning import given_up
 from codeduet.algorithms.metrics import completion_record, keep_until
-from codeduet.algorithms.rollout import Group, Trajectory
 from codeduet.algorithms.show import (
     completions_table,
     cut_line,
@@ -48,7 +48,7 @@ class Callback:
         """Look at a step that was learnt from, the ``trainer.step``-th.
 
         Args:
-            trainer: whose step it was; ``trainer.advantages`` has the credit of those groups that were judged, in their order.
+            trainer: whose step it was; ``trainer.advantages`` has the credit of their steps, where they were learnt from.
             groups: what was played.
             metrics: the numbers of the step.
         """
@@ -110,13 +110,10 @@ class Completions(Callback):
 
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Append what is kept of a step."""
-        credits = iter(trainer.advantages)
-        of_groups = [next(credits) if group.judged else [] for group in groups]
         path = trainer.run / COMPLETIONS
         with naming(path), path.open("a", encoding="utf-8") as file:
             for group, index in self._chosen(groups):
-                credit = of_groups[group][index] if groups[group].judged else None
-                row = completion_record(groups[group].trajectories[index], credit)
+                row = completion_record(groups[group].trajectories[index], trainer.advantages)
                 file.write(json_line({"step": trainer.step, **row}))
 
     def _chosen(self, groups: Sequence[Group]) -> list[tuple[int, int]]:

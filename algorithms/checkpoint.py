@@ -19,6 +19,9 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team
 from codeduet.envs import InputError
 
+ALGORITHM = "algorithm.pt"
+"""The file of a checkpoint in which an algorithm keeps its own: a critic, a running baseline."""
+
 _PARTIAL = ".partial_"
 """How folders are named that are no checkpoint yet, or no longer."""
 
@@ -32,10 +35,12 @@ def save_checkpoint(
     keep: int,
     tokens: int = 0,
     callbacks: Mapping[str, Any] | None = None,
+    algorithm: Mapping[str, Any] | None = None,
 ) -> Path:
     """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
 
-    It holds a transformers or PEFT folder for each policy, so other programs can load what was trained.
+    It holds a transformers or PEFT folder for each policy, so other programs can load what was trained; and what callbacks
+    and the algorithm keep of their own.
 
     Raises:
         OSError: there is no space or no permission; the checkpoints before it are kept.
@@ -54,6 +59,9 @@ def save_checkpoint(
                 if policy.name in optimizers:
                     with (partial / f"{policy.name}.optimizer.pt").open("wb") as file:
                         torch.save(optimizers[policy.name].state_dict(), file)
+        if algorithm:
+            with _os_errors(final), (partial / ALGORITHM).open("wb") as file:
+                torch.save(dict(algorithm), file)
         state = {
             "step": step,
             "tokens": tokens,
@@ -62,6 +70,7 @@ def save_checkpoint(
             "versions": {policy.name: policy.version for policy in team.policies},
             **({"callbacks": dict(callbacks)} if callbacks else {}),
             "moments": {name: len(optimizer.state) for name, optimizer in optimizers.items()},
+            **({"algorithm": True} if algorithm else {}),
             "precision": _precision(team),
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
@@ -135,7 +144,7 @@ def load_checkpoint(
                 with safe_open(path, framework="pt"):
                     pass  # its head says how long the file must be
             except (OSError, SafetensorError) as error:
-                raise _damaged(folder, path, error) from None
+                raise damaged(folder, path, error) from None
         _load_weights(folder, policy)
         policy.version = versions.get(policy.name, step)
         if optimizers and policy.name in optimizers:
@@ -143,6 +152,22 @@ def load_checkpoint(
             count = state.get("moments", {}).get(policy.name)
             _load_optimizer(folder / f"{policy.name}.optimizer.pt", policy, optimizers[policy.name], count)
     return step, tokens
+
+
+def read_algorithm(folder: Path) -> dict[str, Any] | None:
+    """Return what the algorithm saved of its own in a checkpoint, or None where it has nothing.
+
+    Raises:
+        InputError: its file is damaged or gone.
+    """
+    if not read_state(folder)["algorithm"]:
+        return None
+    path = folder / ALGORITHM
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+        return dict(state)
+    except Exception as error:  # noqa: BLE001  # damaged bytes make the reader raise anything
+        raise damaged(folder, path, error) from None
 
 
 def _precision(team: Team) -> str:
@@ -184,7 +209,7 @@ def _load_weights(folder: Path, policy: Policy) -> None:
     except (InputError, ValueError) as error:
         # The team is the one that was saved: it is the files that are not.
         reason = str(error).removeprefix(f"{place} does not fit policy {policy.name!r}: ")
-        raise _damaged(folder, place, ValueError(reason)) from None
+        raise damaged(folder, place, ValueError(reason)) from None
 
 
 def _load_optimizer(path: Path, policy: Policy, optimizer: torch.optim.Optimizer, count: int | None) -> None:
@@ -197,7 +222,7 @@ def _load_optimizer(path: Path, policy: Policy, optimizer: torch.optim.Optimizer
         if held != count and (count is not None or (policy.version and not held)):
             raise ValueError(f"moments of {held} weights, not of {count or 'any'}")
     except Exception as error:  # noqa: BLE001  # damaged bytes make the reader raise anything
-        raise _damaged(path.parent, path, error) from None
+        raise damaged(path.parent, path, error) from None
 
 
 def check_moments(optimizer: torch.optim.Optimizer) -> None:
@@ -225,7 +250,7 @@ def check_moments(optimizer: torch.optim.Optimizer) -> None:
             raise ValueError("moments that no step makes")
 
 
-def _damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
+def damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
     """Say which file of a checkpoint is wrong, and what is left without it."""
     told = " ".join((str(error) or type(error).__name__).split())[:120]
     others = _checkpoints(checkpoint.parent.parent)
@@ -235,7 +260,8 @@ def _damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``, ``callbacks``.
+    """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``, ``callbacks``,
+    and whether the ``algorithm`` has a state.
 
     Raises:
         InputError: its file is damaged.
@@ -250,10 +276,11 @@ def read_state(folder: Path) -> dict[str, Any]:
             "versions": {str(name): int(version) for name, version in state["versions"].items()},
             "identity": dict(state.get("identity", {})),
             "callbacks": dict(state.get("callbacks", {})),
+            "algorithm": bool(state.get("algorithm", False)),
             "moments": {str(name): int(count) for name, count in state.get("moments", {}).items()},
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise _damaged(folder, folder / "state.json", error) from None
+        raise damaged(folder, folder / "state.json", error) from None
 
 
 def _checkpoints(run: Path) -> list[Path]:

@@ -41,14 +41,13 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
     sampling = config.sampling.build()
     if config.team.engine == "openai":
         raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
-    mains = mains_of(algorithm)
-    if config.group_size % mains or config.group_size // mains < 2:
-        raise InputError(
-            f"group_size={config.group_size} makes no tree of {mains} mains a helper: choose a multiple of "
-            f"{mains}, at least {2 * mains}"
-        )
-    if mains > 1 and config.env.max_turns > 1:
+    tree = algorithm.tree(config.group_size)
+    if tree.branch == "agents" and config.env.max_turns > 1:
         raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
+    if tree.branch == "turns" and len(tree.widths) != config.env.max_turns:
+        raise InputError(
+            f"credit=turns with widths={list(tree.widths)} needs env.max_turns={len(tree.widths)}, a level a turn"
+        )
     if config.optim.warmup_steps >= config.steps:
         raise InputError(
             f"optim.warmup_steps={config.optim.warmup_steps} leaves none of steps={config.steps} at the whole learning rate"
@@ -76,8 +75,3 @@ def check_blank(blank: Sequence[str], roles: Sequence[Role]) -> None:
             raise InputError(
                 f"blank names no observation text and no agent: {name!r}{nearest(name, (*known, *agents_of(roles)))}"
             )
-
-
-def mains_of(algorithm: Algorithm) -> int:
-    """Return how many episodes of a group share each first answer: 1 unless the algorithm says otherwise."""
-    return int(getattr(algorithm, "mains", 1))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codeduet.agents.steps import Group
+from codeduet.agents.tree import Tree
 from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.learning import judged
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
-from codeduet.algorithms.rollout import Group
 from codeduet.envs import raw_env
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def evaluate(trainer: Trainer) -> dict[str, float]:
     size = max(1, len(trainer.envs) // samples)
     with _measured(trainer):
         for start in range(0, len(trainer.test_tasks), size):
-            groups = trainer.play(trainer.test_tasks[start : start + size], samples, ("eval", trainer.step))
+            groups = trainer.play(trainer.test_tasks[start : start + size], Tree((samples,)), ("eval", trainer.step))
             whole = judged(trainer, groups)
             faults += len(groups) - len(whole)
             if whole:

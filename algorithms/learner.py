@@ -5,8 +5,9 @@ The gradient does not depend on how the step is cut: micro-batches are summed un
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,8 +17,10 @@ from torch.nn.utils.rnn import pad_sequence
 from codeduet.agents.out_of_memory import ERRORS, is_out_of_memory
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import TOLERANCE, paths
-from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.algorithm import Need, is_zero
+from codeduet.algorithms.logprobs import Scored, score
 from codeduet.algorithms.losses import LossBatch
+from codeduet.algorithms.world import World
 from codeduet.envs import InputError
 
 T = TypeVar("T")
@@ -31,15 +34,19 @@ class Sample:
         prompt_ids: `[P]`.
         completion_ids: `[L]`, EOS included.
         sampled_logprobs: `[L]` as the engine gave them.
-        advantage: its credit.
+        advantage: its credit: one number, or one a token.
         temperature: what it was sampled at.
+        agent: who wrote it.
+        turn: its agent's how-manieth it is, from 0.
     """
 
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
     sampled_logprobs: tuple[float, ...]
-    advantage: float
+    advantage: float | Sequence[float]
     temperature: float
+    agent: str = ""
+    turn: int = 0
 
 
 class Learner:
@@ -53,6 +60,8 @@ class Learner:
         micro_batch_tokens: padded tokens of a micro-batch, at most (one sequence at least).
         recompute: whether layers are computed again in the backward pass instead of kept.
         updates: optimiser steps on each batch.
+        longest: tokens that an answer may have.
+        world: the processes that learn together, each from groups of its own.
 
     Attributes:
         skipped: steps in a row, up to the last that had anything to learn from, that ended by a loss or gradient that is
@@ -70,7 +79,11 @@ class Learner:
         micro_batch_tokens: int = 8192,
         recompute: bool = False,
         updates: int = 1,
+        longest: int = 0,
+        world: World | None = None,
     ) -> None:
+        self.world = world or World()
+        self.longest = longest
         self.policy = policy
         self.max_grad_norm = max_grad_norm
         self.micro_batch_tokens = micro_batch_tokens
@@ -86,19 +99,23 @@ class Learner:
         samples: Sequence[Sample],
         loss: Callable[[LossBatch], torch.Tensor],
         *,
+        needs: Collection[Need] = (),
+        linear: bool = True,
         lr_factor: float = 1.0,
         pause: Callable[[], None] = lambda: None,
         heard: Callable[[int], None] = lambda tokens: None,
     ) -> dict[str, float]:
         """Update the policy on a batch and return its metrics.
 
-        Samples of zero advantage count in the denominators and are not computed; if all are, nothing is changed, not
-        even by weight decay. Neither is it by an update whose loss or gradient is not finite: it ends the step and is
+        Samples of zero advantage count in the denominators and, where the loss is linear, are not computed; if all are, in
+        all processes, nothing is changed, not even by weight decay. Neither is it by an update whose loss or gradient is not finite: it ends the step and is
         counted in ``skipped_updates``.
 
         Args:
             samples: what to learn from.
             loss: of a micro-batch.
+            needs: of what costs time to compute, what the loss reads.
+            linear: whether samples of zero advantage add nothing to it.
             lr_factor: of the learning rate, by the schedule.
             pause: called before each micro-batch as long as nothing is changed; what it raises drops the step.
             heard: called behind each micro-batch with the completions' tokens that were learnt from.
@@ -106,28 +123,40 @@ class Learner:
         Raises:
             InputError: memory ran out for a single completion, or for the update.
         """
-        live = [sample for sample in samples if sample.advantage != 0.0 and sample.completion_ids]
+        live = [s for s in samples if s.completion_ids and not (linear and is_zero(s.advantage))]
         metrics = {"live_samples": float(len(live)), "updates": 0.0, "skipped_updates": 0.0}
-        if not live:
+        if not self.world.any(bool(live)):
             return metrics
         for group in self.optimizer.param_groups:  # anew each time: a loaded state brings the rate it was saved at
             group["lr"] = self.lr * lr_factor
-        sequences, tokens = len(samples), sum(len(sample.completion_ids) for sample in samples)
-        old: dict[int, torch.Tensor] = {}  # of each sample, by its place in ``live``
-        if self.updates > 1:
-            with torch.no_grad():
-                for indices, scored in self._each(live, lambda of: self._score([live[i] for i in of])[0], metrics):
-                    old |= {i: row[: len(live[i].completion_ids)] for i, row in zip(indices, scored, strict=True)}
+        counts = (len(samples), sum(len(sample.completion_ids) for sample in samples))
+        sequences, tokens = map(int, self.world.sum(counts))
+        before = self._before(live, metrics, reference="reference" in needs)
 
         def learn(indices: list[int]) -> _Learnt:
             batch = [live[i] for i in indices]
-            logprobs, mask = self._score(batch)
-            before = pad_sequence([old[i] for i in indices], batch_first=True) if old else logprobs.detach()
-            advantages = torch.tensor([s.advantage for s in batch], device=mask.device, dtype=mask.dtype)
-            value = loss(LossBatch(logprobs, before, mask, advantages, sequences, tokens))
+            scored = self._score(batch, entropy="entropy" in needs)
+            rows = {name: pad_sequence([of[i] for i in indices], batch_first=True) for name, of in before.items()}
+            value = loss(
+                LossBatch(
+                    logprobs=scored.logprobs,
+                    old=rows.get("old", scored.logprobs.detach()),
+                    mask=scored.mask,
+                    advantages=_by_token(batch, scored.mask),
+                    sequences=sequences,
+                    tokens=tokens,
+                    sampler=_sampled(batch, scored.mask),
+                    reference=rows.get("reference"),
+                    entropy=scored.entropy,
+                    agents=tuple(sample.agent for sample in batch),
+                    turns=tuple(sample.turn for sample in batch),
+                    longest=self.longest,
+                )
+            )
             if math.isfinite(number := float(value.detach())):
                 self._add_gradient(value)
-            return _Learnt(number, logprobs.detach(), mask)
+            told = None if scored.entropy is None else scored.entropy.detach()
+            return _Learnt(number, scored.logprobs.detach(), scored.mask, told)
 
         for update in range(self.updates):
             self.optimizer.zero_grad(set_to_none=True)
@@ -140,7 +169,9 @@ class Learner:
                 if not math.isfinite(total):
                     break
                 if update == 0:
-                    stats.add(batch, learnt.logprobs, learnt.mask)
+                    stats.add(batch, learnt)
+            (total,) = self.world.sum([total])
+            self.world.sum_gradients(self.policy.parameters)
             norm = float(self._clip()) if math.isfinite(total) else math.nan
             if not math.isfinite(norm):
                 metrics["skipped_updates"] = 1.0
@@ -154,6 +185,28 @@ class Learner:
         if metrics["updates"]:
             self.policy.version += 1
         return metrics
+
+    def _before(
+        self, live: Sequence[Sample], metrics: dict[str, float], *, reference: bool
+    ) -> dict[str, dict[int, torch.Tensor]]:
+        """Return the log-probabilities that are asked for before weights change, of each sample by its place in ``live``."""
+        ways: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {}
+        if self.updates > 1:
+            ways["old"] = contextlib.nullcontext
+        if reference:
+            if self.policy.adapter is None:
+                raise InputError(
+                    f"policy {self.policy.name!r} has no adapter to leave off, and its base is no reference: set "
+                    "team.sharing=adapter for a KL term"
+                )
+            ways["reference"] = self.policy.bare
+        found: dict[str, dict[int, torch.Tensor]] = {name: {} for name in ways}
+        for name, way in ways.items():
+            with torch.no_grad(), way():
+                for indices, rows in self._each(live, lambda of: self._score([live[i] for i in of]).logprobs, metrics):
+                    lengths = [len(live[i].completion_ids) for i in indices]
+                    found[name] |= {i: row[:size] for i, row, size in zip(indices, rows, lengths, strict=True)}
+        return found
 
     def _each(
         self,
@@ -236,13 +289,14 @@ class Learner:
         limit = self.max_grad_norm or float("inf")
         return torch.nn.utils.clip_grad_norm_(self.policy.parameters, limit)
 
-    def _score(self, batch: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
-        return completion_logprobs(
+    def _score(self, batch: Sequence[Sample], *, entropy: bool = False) -> Scored:
+        return score(
             self.policy.activate(),
             [sample.prompt_ids for sample in batch],
             [sample.completion_ids for sample in batch],
             [sample.temperature for sample in batch],
             recompute=self.recompute and torch.is_grad_enabled(),
+            entropy=entropy,
         )
 
     def _micro_batches(self, samples: Sequence[Sample]) -> Iterator[list[int]]:
@@ -261,7 +315,8 @@ class Learner:
                 yield batch
                 batch = []
             batch.append(i)
-        yield batch
+        if batch:
+            yield batch
 
 
 def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
@@ -272,11 +327,31 @@ def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
 
 
 class _Learnt(NamedTuple):
-    """What is known of a micro-batch behind its backward pass: its loss, and ``[N, L]`` log-probabilities and mask."""
+    """What is known of a micro-batch behind its backward pass: its loss; ``[N, L]`` log-probabilities, mask, entropy if any."""
 
     loss: float
     logprobs: torch.Tensor
     mask: torch.Tensor
+    entropy: torch.Tensor | None
+
+
+def _by_token(batch: Sequence[Sample], mask: torch.Tensor) -> torch.Tensor:
+    """Return advantages ``[N, L]``."""
+    if all(isinstance(sample.advantage, int | float) for sample in batch):
+        of_rows = torch.tensor([sample.advantage for sample in batch], device=mask.device, dtype=mask.dtype)
+        return of_rows[:, None].expand(mask.shape)
+    rows = torch.zeros(mask.shape, dtype=mask.dtype)
+    for i, sample in enumerate(batch):
+        rows[i, : len(sample.completion_ids)] = torch.tensor(sample.advantage, dtype=mask.dtype)
+    return rows.to(mask.device)
+
+
+def _sampled(batch: Sequence[Sample], mask: torch.Tensor) -> torch.Tensor:
+    """Return the engine's log-probabilities ``[N, L]``."""
+    rows = torch.zeros(mask.shape, dtype=mask.dtype)
+    for i, sample in enumerate(batch):
+        rows[i, : len(sample.sampled_logprobs)] = torch.tensor(sample.sampled_logprobs)
+    return rows.to(mask.device)
 
 
 class _Stats:
@@ -290,13 +365,14 @@ class _Stats:
         self.tolerance = tolerance
         self.tokens = self.kl = self.limit = 0.0
         self.deviation = 0.0
+        self.entropy: float | None = None
 
-    def add(self, batch: Sequence[Sample], logprobs: torch.Tensor, mask: torch.Tensor) -> None:
-        sampled = torch.zeros_like(logprobs)
-        for i, sample in enumerate(batch):
-            sampled[i, : len(sample.sampled_logprobs)] = torch.tensor(sample.sampled_logprobs)
+    def add(self, batch: Sequence[Sample], learnt: _Learnt) -> None:
+        mask = learnt.mask
         greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
-        gap = (sampled - logprobs) * mask * ~greedy[:, None]
+        gap = (_sampled(batch, mask) - learnt.logprobs) * mask * ~greedy[:, None]
+        if learnt.entropy is not None:
+            self.entropy = (self.entropy or 0.0) + float((learnt.entropy * mask).sum())
         self.tokens += float(mask.sum())
         # The k3 estimator of KL(sampler || learner); exp less 1 would round as coarsely as float32 does at 1.
         self.kl += float((gap.neg().expm1() + gap).mul(mask).sum())
@@ -307,7 +383,10 @@ class _Stats:
         self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
 
     def result(self) -> dict[str, float]:
-        return {
+        if not self.tokens:  # another process had something to learn from
+            return {}
+        exact = {} if self.entropy is None else {"exact_entropy": self.entropy / self.tokens}
+        return exact | {
             "mismatch_kl": self.kl / self.tokens,
             "mismatch_limit": self.limit / self.tokens,
             "mismatch_ratio_max": self.deviation,

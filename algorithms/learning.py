@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
-from codeduet.algorithms.algorithm import Advantages
-from codeduet.algorithms.checks import mains_of
+from codeduet.algorithms.algorithm import Advantages, credited, is_zero
 from codeduet.algorithms.learner import Sample
 from codeduet.algorithms.memory import give_back
-from codeduet.algorithms.rollout import Group
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import LEARN
 from codeduet.interrupt import check
@@ -41,8 +40,11 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     """
     trainer.engine.sleep()
     give_back()
-    trainer.advantages = trainer.algorithm.advantages(groups) if groups else []
+    trainer.advantages = credited(trainer.algorithm, groups)
     metrics = _update(trainer, groups) if groups else {}
+    if groups:
+        trainer.algorithm.update(groups)
+        metrics |= trainer.algorithm.metrics()
     give_back()
     trainer.engine.wake()
     for policy in trainer.team.policies:
@@ -72,7 +74,7 @@ def check_learns(trainer: Trainer) -> None:
 def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     config, optim, team = trainer.config, trainer.config.optim, trainer.team
     agents = [agent for agent in team if agent not in config.frozen and team[agent].name in trainer.learners]
-    samples = samples_of(groups, trainer.advantages, team, agents, mains=mains_of(trainer.algorithm))
+    samples = samples_of(groups, trainer.advantages, team, agents)
     factor = lr_factor(
         optim.schedule,
         trainer.step,
@@ -82,12 +84,20 @@ def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
         token_budget=config.token_budget,
     )
     metrics = {"lr": optim.lr * factor}
-    trainer.watch.begin(LEARN, sum(len(s.completion_ids) for of in samples.values() for s in of if s.advantage))
+    linear = trainer.algorithm.linear
+    live = [s for of in samples.values() for s in of if not (linear and is_zero(s.advantage))]
+    trainer.watch.begin(LEARN, sum(len(sample.completion_ids) for sample in live))
     changed = False  # from then on the step is finished
     for name, learner in trainer.learners.items():
         pause = (lambda: None) if changed else check
         told = learner.step(
-            samples[name], trainer.algorithm.loss, lr_factor=factor, pause=pause, heard=trainer.watch.tokens
+            samples[name],
+            trainer.algorithm.loss,
+            needs=trainer.algorithm.needs,
+            linear=linear,
+            lr_factor=factor,
+            pause=pause,
+            heard=trainer.watch.tokens,
         )
         changed = changed or told["updates"] > 0
         metrics |= {f"{name}/{key}": value for key, value in told.items()}
@@ -101,27 +111,29 @@ def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
 
 
 def samples_of(
-    groups: Sequence[Group], advantages: Advantages, team: Team, agents: Collection[str], *, mains: int = 1
+    groups: Sequence[Group], advantages: Advantages, team: Team, agents: Collection[str]
 ) -> dict[str, list[Sample]]:
-    """Return policy name -> its completions with their credit.
+    """Return policy name -> its completions with their credit; a step that several episodes share is one sample.
 
     Args:
         groups: what was played.
-        advantages: of every action.
+        advantages: of the steps; one that is not there is credited with nothing.
         team: who acted.
         agents: those that learn.
-        mains: episodes in a row that share their first answer, which is one sample.
     """
     samples: dict[str, list[Sample]] = {team[agent].name: [] for agent in agents}
-    for group, of_group in zip(groups, advantages, strict=True):
-        for number, (trajectory, of_episode) in enumerate(zip(group.trajectories, of_group, strict=True)):
-            own = 0 if number % mains == 0 else 1
-            for action, advantage in zip(trajectory.actions[own:], of_episode[own:], strict=True):
-                if action.agent in agents:
-                    completion = action.completion
-                    samples[team[action.agent].name].append(
-                        Sample(
-                            action.prompt_ids, completion.token_ids, completion.logprobs, advantage, action.temperature
-                        )
+    for group in groups:
+        for step in group.steps:
+            if step.agent in agents:
+                samples[team[step.agent].name].append(
+                    Sample(
+                        step.prompt_ids,
+                        step.completion.token_ids,
+                        step.completion.logprobs,
+                        advantages.get(step, 0.0),
+                        step.temperature,
+                        step.agent,
+                        step.turn,
                     )
+                )
     return samples

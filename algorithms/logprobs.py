@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -43,7 +43,33 @@ def chunk_rows(vocabulary: int, hidden: int, device: str) -> int:
     return max(rows, _LEAST_ROWS) if device == "cpu" and vocabulary * hidden > _CACHED_WEIGHTS else rows
 
 
+class Scored(NamedTuple):
+    """Completions as a model scores them.
+
+    Attributes:
+        logprobs: `[N, L]` in float32 or finer, with gradient; 0 outside the mask.
+        mask: `[N, L]`.
+        entropy: `[N, L]` in nats of the distribution at each token, with gradient, where it was asked for.
+    """
+
+    logprobs: torch.Tensor
+    mask: torch.Tensor
+    entropy: torch.Tensor | None = None
+
+
 def completion_logprobs(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    completions: Sequence[Sequence[int]],
+    temperatures: Sequence[float],
+    **settings: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return :func:`score`'s log-probabilities and mask."""
+    scored = score(model, prompts, completions, temperatures, **settings)
+    return scored.logprobs, scored.mask
+
+
+def score(
     model: Any,
     prompts: Sequence[Sequence[int]],
     completions: Sequence[Sequence[int]],
@@ -52,7 +78,8 @@ def completion_logprobs(
     padding_side: Side | None = None,
     chunk_elements: int = 0,
     recompute: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    entropy: bool = False,
+) -> Scored:
     """Score completions under a causal language model.
 
     Args:
@@ -65,9 +92,7 @@ def completion_logprobs(
             for a model without attention windows.
         chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
         recompute: whether the backward pass computes the layers again instead of keeping what is inside them.
-
-    Returns:
-        Log-probabilities ``[N, L]`` in float32 or finer with gradient (0 outside the mask), and the mask ``[N, L]``.
+        entropy: whether the entropy of each distribution is told too.
     """
     device = next(model.parameters()).device
     ids, written = pad(completions, "right", device)  # [N, L]
@@ -90,28 +115,45 @@ def completion_logprobs(
         if chunk_elements
         else chunk_rows(network.vocabulary(model), states.shape[-1], device.type)
     )
+    told: torch.Tensor | None
     if way.head == "fused" and type(head) is torch.nn.Linear and head.bias is None:
-        scored: torch.Tensor = _LinearLogprobs.apply(hidden, head.weight, targets, scale, size)
+        scored, told = _LinearLogprobs.apply(hidden, head.weight, targets, scale, size, entropy)
     else:
         if way.head == "whole":
             head = torch.nn.Identity()
         elif way.head == "own":
             head = functools.partial(network.own_logits, model)
-        parts = (slice(k, k + size) for k in range(0, len(targets), size))
-        scored = torch.cat([_score(head, hidden[part], targets[part], scale[part]) for part in parts])
+        parts = [slice(k, k + size) for k in range(0, len(targets), size)]
+        made = [_score(head, hidden[part], targets[part], scale[part], entropy) for part in parts]
+        scored, told = (torch.cat([pair[place] for pair in made]) for place in (0, 1))
     mask = written.to(scored.dtype)
-    return torch.zeros_like(mask).masked_scatter(written.bool(), scored), mask
+    rows = [
+        torch.zeros_like(mask).masked_scatter(written.bool(), of) for of in ((scored, told) if entropy else (scored,))
+    ]
+    return Scored(rows[0], mask, rows[1] if entropy else None)
 
 
-def _score(head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return the log-probability at each position ``[K]``; the backward pass makes logits anew."""
+def _score(
+    head: Any, hidden: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, entropy: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return log-probability and entropy at each position ``[K]``, zeros unless asked for; the backward pass makes logits anew."""
 
-    def run(hidden: torch.Tensor) -> torch.Tensor:
+    def run(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         # A copy: scaling in place would change what a model's own code keeps for its backward pass.
-        return -torch.nn.functional.cross_entropy(_scaled(head(hidden).clone(), scale), targets, reduction="none")
+        logits = _scaled(head(hidden).clone(), scale)
+        scored = -torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        return scored, _entropy(logits) if entropy else torch.zeros_like(scored)
 
-    scored: torch.Tensor = checkpoint(run, hidden, use_reentrant=False) if torch.is_grad_enabled() else run(hidden)
-    return scored
+    made: tuple[torch.Tensor, torch.Tensor] = (
+        checkpoint(run, hidden, use_reentrant=False) if torch.is_grad_enabled() else run(hidden)
+    )
+    return made
+
+
+def _entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Return the entropy in nats of each distribution ``[K]`` over logits ``[K, V]``; a logit of minus infinity adds nothing."""
+    logs = logits.log_softmax(-1)
+    return -(logs.exp() * logs.clamp_min(torch.finfo(logs.dtype).min)).sum(-1)
 
 
 def _scaled(logits: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
@@ -125,37 +167,58 @@ def _scaled(logits: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
 class _LinearLogprobs(torch.autograd.Function):
     """Log-probabilities of ``targets`` under a linear head, whose logits exist a chunk at a time, in both passes.
 
-    With p the probabilities at one position, T its temperature and y its target, the gradient of log p_y over the logits is
-    (onehot(y) - p) / T. Both passes write into the chunk's logits in place, so that nothing as large is kept or filled.
+    With p the probabilities at one position, T its temperature, y its target and H its entropy, the gradient over the logits is
+    (onehot(y) - p) / T of log p_y, and -p (log p + H) / T of H. Both passes write into the chunk's logits in place, so that
+    nothing as large is kept or filled; entropy, where it is asked for, takes one more of the chunk.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor, size: int
-    ) -> torch.Tensor:
-        scored, totals = [], []
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        targets: torch.Tensor,
+        scale: torch.Tensor,
+        size: int,
+        entropy: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        scored, totals, told = [], [], []
         for k in range(0, len(targets), size):
             part = slice(k, k + size)
             logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
             totals.append(logits.logsumexp(-1))
             scored.append(logits.gather(-1, targets[part, None])[:, 0] - totals[-1])
-        ctx.save_for_backward(hidden, weight, targets, scale, torch.cat(totals))
-        ctx.size = size
-        return torch.cat(scored)
+            told.append(_entropy(logits) if entropy else torch.zeros_like(scored[-1]))
+        entropies = torch.cat(told)
+        ctx.save_for_backward(hidden, weight, targets, scale, torch.cat(totals), entropies)
+        ctx.size, ctx.entropy = size, entropy
+        if not entropy:
+            ctx.mark_non_differentiable(entropies)
+        return torch.cat(scored), entropies
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (gradient,) = gradients
-        hidden, weight, targets, scale, totals = ctx.saved_tensors
+        gradient, of_entropy = gradients
+        hidden, weight, targets, scale, totals, entropies = ctx.saved_tensors
         of_hidden = torch.empty_like(hidden)
         of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         for k in range(0, len(targets), ctx.size):
             part = slice(k, k + ctx.size)
             logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
             share = gradient[part, None] / scale[part, None].to(gradient.dtype)
-            of_logits = logits.sub_(totals[part, None]).exp_().mul_(-share)
-            of_logits = of_logits.scatter_add_(-1, targets[part, None], share).to(weight.dtype)
+            logs = logits.sub_(totals[part, None])
+            beside = logs.clone() if ctx.entropy else None
+            probabilities = logs.exp_()
+            if beside is not None:
+                own = of_entropy[part, None] / scale[part, None].to(gradient.dtype)
+                beside.clamp_(min=torch.finfo(beside.dtype).min).add_(entropies[part, None]).mul_(probabilities).mul_(
+                    own
+                )
+            of_logits = probabilities.mul_(-share).scatter_add_(-1, targets[part, None], share)
+            if beside is not None:
+                of_logits.sub_(beside)
+            of_logits = of_logits.to(weight.dtype)
             torch.mm(of_logits, weight, out=of_hidden[part])
             if of_weight is not None:
                 of_weight.addmm_(of_logits.T, hidden[part])
-        return of_hidden, of_weight, None, None, None
+        return of_hidden, of_weight, None, None, None, None

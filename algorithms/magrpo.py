@@ -12,7 +12,7 @@ and each policy takes one step on its own tokens,
 N the completions the policy wrote in the step: with one turn, and a policy for each agent, the B G episodes.
 
 Reward is shared, so with one turn all agents of an episode have the same advantage. No standard deviation, no KL term,
-no clipping. Related: Liu et al., "LLM collaboration with multi-agent reinforcement learning" (arXiv 2508.04652).
+no clipping.
 
 With ``credit="nested"`` a group is a tree instead: K helper answers, each read by M mains (G = K M). With R_hm the return
 of helper answer h and main answer m,
@@ -22,114 +22,132 @@ of helper answer h and main answer m,
 so that main is compared with mains that read the same helper code, and a helper answer, of which there are M times
 fewer to sample, is judged by several mains.
 
-Settings beyond the paper: ``credit``; ``discount``; ``scale="std"`` divides by the group's standard deviation (GRPO as in
-arXiv 2402.03300); ``aggregate="token"`` weighs tokens instead of sequences; ``clip`` sets the clipped ratio loss, which
-several updates on one batch need.
+Left out of its own baseline (``leave_one_out``, C3, arXiv 2603.06859), each advantage is n / (n - 1) times that, n its
+siblings, and the expected update is each agent's own policy gradient.
+
+With ``credit="turns"`` the tree branches at each turn, as in Liu et al., "LLM collaboration with multi-agent reinforcement
+learning" (arXiv 2508.04652): V(node) = r + discount * mean of V over its children, less the mean over the node's siblings.
+With ``credit="cross"`` each answer of an agent meets each of the others' in its turn: for agents that do not read each other.
+
+Settings beyond the paper: ``credit``, ``widths`` and ``leave_one_out``; ``scale="std"`` divides by the siblings' standard
+deviation (GRPO as in arXiv 2402.03300); and what :mod:`codeduet.algorithms.policy_gradient` has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from math import prod
+from typing import Any, Literal, get_args
 
-import numpy as np
-import torch
-
+from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
-from codeduet.algorithms.advantages import Scale, group_advantages, returns_to_go
+from codeduet.agents.tree import Branch, Tree
 from codeduet.algorithms.algorithm import Advantages
-from codeduet.algorithms.losses import Aggregate, LossBatch, clipped_ratio_loss, policy_gradient_loss
-from codeduet.algorithms.rollout import Group
+from codeduet.algorithms.credit import Scale, siblings
+from codeduet.algorithms.options import check_choice, check_whole
+from codeduet.algorithms.policy_gradient import PolicyGradient
 from codeduet.envs import InputError
 
-Credit = Literal["joint", "nested"]
+Credit = Literal["joint", "nested", "turns", "cross"]
+
+_BRANCH: dict[str, Branch] = {"joint": "joint", "nested": "agents", "turns": "turns", "cross": "cross"}
 
 
-class MAGRPO:
+class MAGRPO(PolicyGradient):
     """MAGRPO.
 
     Args:
-        credit: ``"joint"`` as in the paper, or ``"nested"``.
-        mains: M of nested credit, at least 2: with one, main's advantage would always be zero.
-        discount: of later turns' rewards, 0 to 1.
-        scale: whether advantages are divided by the group's standard deviation.
-        aggregate: whether the loss is averaged over sequences or tokens.
-        clip: None for the paper's loss; else half the width of the clipped ratio's interval around 1.
+        credit: ``"joint"`` as in the paper; ``"nested"`` (a level of the tree an agent), ``"turns"`` (a level a turn) or
+            ``"cross"`` (all answers of a turn with each other).
+        mains: M of nested credit with two levels, at least 2: with one, main's advantage would always be zero.
+        widths: of the tree's levels, whose product is ``group_size``, in place of ``mains``; the last level of nested credit is
+            that of all agents from there on.
+        scale: whether advantages are divided by the siblings' standard deviation.
+        leave_one_out: whether a step is left out of its own baseline.
+        options: of :class:`~codeduet.algorithms.policy_gradient.PolicyGradient`.
     """
 
     def __init__(
         self,
-        discount: float = 1.0,
-        scale: Scale = "none",
-        aggregate: Aggregate = "sequence",
-        clip: float | None = None,
+        *,
         credit: Credit = "joint",
         mains: int = 4,
+        widths: Sequence[int] = (),
+        scale: Scale = "none",
+        leave_one_out: bool = False,
+        **options: Any,
     ) -> None:
-        if not isinstance(discount, int | float) or not 0 <= discount <= 1:
-            raise InputError(f"option discount must be a number from 0 to 1, not {discount!r}")
-        for name, value, kind in (
-            ("scale", scale, Scale),
-            ("aggregate", aggregate, Aggregate),
-            ("credit", credit, Credit),
-        ):
-            if value not in get_args(kind):
-                raise InputError(f"option {name} must be one of {', '.join(get_args(kind))}, not {value!r}")
-        if credit == "nested" and (not isinstance(mains, int) or mains < 2):
-            raise InputError(
-                f"option mains must be a whole number of at least 2, not {mains!r}: one main has no sibling"
-            )
-        if clip is not None and (not isinstance(clip, int | float) or not 0 < clip < 1):
-            raise InputError(f"option clip must be a number between 0 and 1, or none, not {clip!r}")
-        self.discount = discount
-        self.scale = scale
-        self.aggregate = aggregate
-        self.clip = clip
-        self.on_policy = clip is None
-        self.mains = mains if credit == "nested" else 1
+        super().__init__(**options)
+        check_choice("credit", credit, get_args(Credit))
+        check_choice("scale", scale, get_args(Scale))
+        for width in widths:
+            check_whole("widths", width, 2, ": one has no sibling")
+        if credit == "nested" and not widths:
+            check_whole("mains", mains, 2, ": one main has no sibling")
+        if credit in ("turns", "cross") and not widths:
+            raise InputError(f"credit={credit} needs widths, those of the tree's levels: widths=[4, 2]")
+        if credit == "joint" and widths:
+            raise InputError("credit=joint has no tree: leave out widths")
+        self.credit = credit
+        self.mains = mains
+        self.widths = tuple(widths)
+        self.scale: Scale = scale
+        self.leave_one_out = leave_one_out
+        self._levels = 1
 
-    def setup(self, team: Team) -> None:
-        """Refuse what nested credit has no meaning for; there is no critic to prepare.
+    def tree(self, group_size: int) -> Tree:
+        """Return the tree of a group, joint credit's being flat.
 
         Raises:
-            InputError: nested credit, and other agents than a first and a second one, or both of one policy.
+            InputError: so many episodes make no such tree.
         """
-        if self.mains > 1 and len(team) != 2:
-            raise InputError(f"credit=nested is for a team of two, not {', '.join(team)}")
-        if self.mains > 1 and len(team.policies) != 2:
+        if self.credit == "joint":
+            return Tree((group_size,))
+        if self.widths:
+            if prod(self.widths) != group_size:
+                raise InputError(
+                    f"group_size={group_size} makes no tree of widths={list(self.widths)}: it must be {prod(self.widths)}"
+                )
+            return Tree(self.widths, _BRANCH[self.credit], self._levels)
+        if group_size % self.mains or group_size // self.mains < 2:
+            raise InputError(
+                f"group_size={group_size} makes no tree of {self.mains} mains a helper: choose a multiple of {self.mains}, "
+                f"at least {2 * self.mains}"
+            )
+        return Tree((group_size // self.mains, self.mains), "agents")
+
+    def setup(self, team: Team) -> None:
+        """Refuse what a tree has no meaning for.
+
+        Raises:
+            InputError: nested credit, and one agent, or one policy at several levels; or a cross table of other agents.
+        """
+        agents = list(team)
+        self._levels = len(agents)
+        if self.credit == "nested":
+            self._check_levels(team, agents)
+        if self.credit == "cross" and len(self.widths) % len(agents):
+            raise InputError(
+                f"credit=cross needs a width for each of {', '.join(agents)} in each turn, not {list(self.widths)}"
+            )
+
+    def _check_levels(self, team: Team, agents: Sequence[str]) -> None:
+        last = (len(self.widths) or 2) - 1
+        if len(agents) <= last:
+            raise InputError(f"credit=nested is for a team of {last + 1} or more, not {', '.join(agents)}")
+        levels: dict[str, set[int]] = {}
+        for place, agent in enumerate(agents):
+            levels.setdefault(team[agent].name, set()).add(min(place, last))
+        if any(len(of_policy) > 1 for of_policy in levels.values()):
             # One denominator for both would weigh helper's answers, of which there are fewer, too lightly.
             raise InputError("credit=nested needs a policy for each agent: team.sharing=adapter or separate")
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
-        """Return ``A_t`` for every action: its return less the mean over its peers, of the same agent and turn."""
-        return [self._nested(group) if self.mains > 1 else self._joint(group) for group in groups]
-
-    def loss(self, batch: LossBatch) -> torch.Tensor:
-        """Return the paper's loss, or the clipped ratio loss where ``clip`` is set."""
-        if self.clip is None:
-            return policy_gradient_loss(batch, aggregate=self.aggregate)
-        return clipped_ratio_loss(batch, clip=self.clip, aggregate=self.aggregate)
-
-    def _joint(self, group: Group) -> list[list[float]]:
-        result = [[0.0] * len(trajectory.actions) for trajectory in group.trajectories]
-        peers: dict[tuple[str, int], list[tuple[int, int, float]]] = {}
-        for i, trajectory in enumerate(group.trajectories):
-            for agent in {action.agent for action in trajectory.actions}:
-                mine = [k for k, action in enumerate(trajectory.actions) if action.agent == agent]
-                returns = returns_to_go([trajectory.actions[k].reward for k in mine], self.discount)
-                for turn, (k, value) in enumerate(zip(mine, returns, strict=True)):
-                    peers.setdefault((agent, turn), []).append((i, k, value))
-        for members in peers.values():
-            values = group_advantages([value for _, _, value in members], scale=self.scale)
-            for (i, k, _), advantage in zip(members, values, strict=True):
-                result[i][k] = advantage
-        return result
-
-    def _nested(self, group: Group) -> list[list[float]]:
-        returns = np.array([trajectory.team_return for trajectory in group.trajectories]).reshape(-1, self.mains)
-        of_helpers = group_advantages(returns.mean(1), scale=self.scale)
-        return [
-            [of_helper, of_main]
-            for of_helper, siblings in zip(of_helpers, returns, strict=True)
-            for of_main in group_advantages(siblings, scale=self.scale)
-        ]
+        """Return for every step what it was worth, less the mean over its siblings."""
+        return {
+            step: advantage
+            for group in self.paid(groups)
+            for step, advantage in siblings(
+                group, discount=self.discount, scale=self.scale, leave_one_out=self.leave_one_out
+            ).items()
+        }

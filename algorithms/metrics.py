@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from codeduet.algorithms.rollout import Group, Trajectory
+from codeduet.agents.steps import Group, Step, Trajectory
+from codeduet.algorithms.algorithm import Advantages
+from codeduet.algorithms.credit import siblings_of, values
 from codeduet.envs import InputError, Outcome, raw_env
 from codeduet.envs.execution import shared_executor
 from codeduet.files import json_line, read_run_rows, write_whole
 
 
-def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]:
+def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
     """Return means over all episodes, and the shares of groups and completions that say how learning goes.
 
     ``reward`` is the undiscounted team return; ``syntax``, ``runnable`` and ``solved`` are shares of programs,
@@ -30,21 +32,16 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
     ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
     ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helpers: it defines one),
     ``repeated`` (another sample of the group is the same text) and, of trees, ``dead_groups`` among those it is compared
-    in: helper answers by the means of their mains, mains by their siblings; and ``reward``, its own return, where agents are
+    with: helper answers by the means of their mains, mains by their siblings; and ``reward``, its own return, where agents are
     not all paid alike.
 
-    Args:
-        groups: what was played.
-        mains: episodes of a group that share each first answer; more than 1 is a tree.
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     returns = [[trajectory.team_return for trajectory in group.trajectories] for group in groups]
     metrics = {"reward": float(np.mean(returns)), "dead_groups": _dead(returns)}
-    agents = list(dict.fromkeys(action.agent for action in episodes[0].actions))
-    if mains > 1:
-        trees = np.array(returns).reshape(len(groups), -1, mains)
-        metrics[f"{agents[0]}/dead_groups"] = _dead(trees.mean(2))
-        metrics[f"{agents[-1]}/dead_groups"] = _dead(trees.reshape(-1, mains))
+    agents = list(dict.fromkeys(step.agent for step in episodes[0].steps))
+    if any(group.branches for group in groups):
+        metrics |= _dead_among_siblings(groups, agents)
     metrics |= _paid(episodes, agents)
     outcomes = [episode.outcome for episode in episodes if episode.outcome is not None]
     if outcomes:
@@ -58,7 +55,7 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
         if episodes[0].program is not None:
             metrics |= _extracted(outcomes, [part.agent for part in episodes[0].program.parts])
     for agent in agents:
-        mine = [action.completion for episode in episodes for action in episode.actions if action.agent == agent]
+        mine = [step.completion for episode in episodes for step in episode.steps if step.agent == agent]
         metrics[f"{agent}/tokens"] = float(np.mean([len(completion.token_ids) for completion in mine]))
         # On policy the mean of -log pi over sampled tokens is the entropy, unbiased and for nothing.
         logprobs = [logprob for completion in mine for logprob in completion.logprobs]
@@ -71,7 +68,10 @@ def episode_metrics(groups: Sequence[Group], mains: int = 1) -> dict[str, float]
 def _paid(episodes: Sequence[Trajectory], agents: Sequence[str]) -> dict[str, float]:
     """Return what each agent is paid, where not all are paid alike, and each term of a sum of rewards apart."""
     returns = {
-        agent: [sum(action.reward for action in episode.actions if action.agent == agent) for episode in episodes]
+        agent: [
+            sum(reward for step, reward in zip(episode.steps, episode.rewards, strict=True) if step.agent == agent)
+            for episode in episodes
+        ]
         for agent in agents
     }
     paid = {}
@@ -121,36 +121,49 @@ def _dead(returns: Iterable[Sequence[float] | np.ndarray]) -> float:
     return float(np.mean([np.ptp(of_group) < 1e-6 for of_group in returns]))
 
 
+def _dead_among_siblings(groups: Sequence[Group], agents: Sequence[str]) -> dict[str, float]:
+    """Return the share of dead groups among those each agent's steps are compared with in a tree."""
+    compared: dict[str, list[list[float]]] = {agent: [] for agent in agents}
+    for group in groups:
+        worth = values(group)
+        for members in siblings_of(worth).values():
+            compared[members[0].agent].append([worth[step] for step in members])
+    return {f"{agent}/dead_groups": _dead(of_agent) for agent, of_agent in compared.items()}
+
+
 def generated_tokens(groups: Sequence[Group]) -> int:
-    """Return the tokens that were sampled; an answer that several episodes share was sampled once."""
-    completions = {id(a.completion): a.completion for g in groups for t in g.trajectories for a in t.actions}
-    return sum(len(completion.token_ids) for completion in completions.values())
+    """Return the tokens that were sampled; a step that several episodes share was sampled once."""
+    return sum(len(step.completion.token_ids) for group in groups for step in group.steps)
 
 
 def _repeated(group: Group, agent: str) -> float:
     """Return the share of an agent's first answers in a group that another sample equals."""
-    samples: dict[int, str] = {}
+    samples: dict[Step, str] = {}
     for trajectory in group.trajectories:
-        action = next((action for action in trajectory.actions if action.agent == agent), None)
-        if action is not None:  # an answer that several episodes share is one sample
-            samples[id(action.completion)] = action.completion.text
+        step = next((step for step in trajectory.steps if step.agent == agent), None)
+        if step is not None:
+            samples[step] = step.completion.text
     counts = Counter(samples.values())
     return sum(count for count in counts.values() if count > 1) / max(len(samples), 1)
 
 
-def completion_record(trajectory: Trajectory, advantages: Sequence[float] | None = None) -> dict[str, Any]:
+def completion_record(trajectory: Trajectory, advantages: Advantages | None = None) -> dict[str, Any]:
     """Return an episode as JSON types, for people and reports.
 
     Args:
         trajectory: the episode.
-        advantages: of its actions, where they were credited.
+        advantages: of its steps, where they were credited.
     """
-    credited = advantages if advantages is not None else [None] * len(trajectory.actions)
+    credited = advantages or {}
     turns = [
-        {"agent": agent, "prompt": prompt, "text": text, "reward": action.reward, "advantage": advantage}
-        for (agent, prompt, text), action, advantage in zip(
-            trajectory.transcript, trajectory.actions, credited, strict=True
-        )
+        {
+            "agent": step.agent,
+            "prompt": step.prompt,
+            "text": step.completion.text,
+            "reward": reward,
+            "advantage": credited.get(step),
+        }
+        for step, reward in zip(trajectory.steps, trajectory.rewards, strict=True)
     ]
     return {
         "task_id": trajectory.task_id,
@@ -160,16 +173,15 @@ def completion_record(trajectory: Trajectory, advantages: Sequence[float] | None
     }
 
 
-def step_metrics(groups: Sequence[Group], judged: Sequence[Group], game: object, mains: int) -> dict[str, float]:
+def step_metrics(groups: Sequence[Group], judged: Sequence[Group], game: object) -> dict[str, float]:
     """Return the numbers of a step's episodes.
 
     Args:
         groups: what was played.
         judged: those of them that have a verdict.
         game: the environment; helper's gain is told of one that judges programs.
-        mains: episodes of a group that share each first answer.
     """
-    metrics = episode_metrics(judged, mains) if judged else {"reward": math.nan}
+    metrics = episode_metrics(judged) if judged else {"reward": math.nan}
     metrics["worker_faults"] = float(len(groups) - len(judged))
     if isinstance(game, raw_env) and "helper_called" in metrics:
         # Of one episode a group: judging all of them twice would take longer than learning from them.

@@ -17,3 +17,9 @@ def batch_of(tasks: Sequence[str], step: int, size: int, seed: int) -> list[str]
         shuffle = np.random.default_rng(derive_seed(seed, "epoch", epoch))
         order.append(tasks[int(shuffle.permutation(len(tasks))[index])])
     return order
+
+
+def refill_of(tasks: Sequence[str], step: int, refill: int, size: int, seed: int) -> list[str]:
+    """Return ``size`` tasks, each once as far as there are as many, to play in place of groups that are not kept."""
+    order = np.random.default_rng(derive_seed(seed, "refill", step, refill)).permutation(len(tasks))
+    return [tasks[int(order[i % len(tasks)])] for i in range(size)]

@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from codeduet.algorithms.rollout import JUDGE, Group
+from codeduet.agents.play import JUDGE
+from codeduet.agents.steps import Group
 
 P = TypeVar("P", bound=Progress)
 

@@ -12,7 +12,15 @@ import torch
 
 from codeduet.agents.out_of_memory import is_out_of_memory
 from codeduet.algorithms.callbacks import Callback
-from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint, read_state, save_checkpoint
+from codeduet.algorithms.checkpoint import (
+    ALGORITHM,
+    damaged,
+    latest_checkpoint,
+    load_checkpoint,
+    read_algorithm,
+    read_state,
+    save_checkpoint,
+)
 from codeduet.algorithms.resume import check_run
 from codeduet.errors import InputError
 from codeduet.files import make_folder
@@ -42,6 +50,7 @@ def load_state(trainer: Trainer, *, resume: bool) -> Path | None:
         for name, callback in by_name(trainer.callbacks).items():
             if name in states:
                 callback.load_state_dict(states[name])
+        _load_algorithm(trainer, newest)
     else:
         if resume:
             trainer.say(f"{trainer.run} was cut off before its first checkpoint: from the start")
@@ -53,6 +62,16 @@ def load_state(trainer: Trainer, *, resume: bool) -> Path | None:
     for policy in trainer.team.policies:
         trainer.engine.sync(policy, policy.version)
     return newest
+
+
+def _load_algorithm(trainer: Trainer, checkpoint: Path) -> None:
+    own = read_algorithm(checkpoint)
+    if own is None:
+        return
+    try:
+        trainer.algorithm.load_state_dict(own)
+    except Exception as error:  # noqa: BLE001  # whatever an algorithm raises of a state that is not its own
+        raise damaged(checkpoint, checkpoint / ALGORITHM, error) from None
 
 
 def check_not_trained_meanwhile(trainer: Trainer) -> None:
@@ -86,6 +105,7 @@ def save_state(trainer: Trainer) -> Path:
         keep=trainer.config.keep_checkpoints,
         tokens=trainer.tokens,
         callbacks={name: state for name, state in states.items() if state},
+        algorithm=trainer.algorithm.state_dict(),
     )
 
 

@@ -17,18 +17,20 @@ from rich.console import Console
 from codeduet.agents import Engine, Formatter
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.out_of_memory import ERRORS
+from codeduet.agents.play import Seat, game, play
+from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
+from codeduet.agents.tree import Tree
 from codeduet.algorithms import state
 from codeduet.algorithms.algorithm import Advantages, Algorithm
 from codeduet.algorithms.callbacks import Callback, Tracker
-from codeduet.algorithms.checks import is_over, mains_of
+from codeduet.algorithms.checks import is_over
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.learning import check_learns, judged, learn
 from codeduet.algorithms.memory import MemoryPlan
 from codeduet.algorithms.metrics import generated_tokens, peak_memory_mib, step_metrics
-from codeduet.algorithms.order import batch_of
-from codeduet.algorithms.rollout import Group, rollout
+from codeduet.algorithms.order import batch_of, refill_of
 from codeduet.algorithms.show import Watch
 from codeduet.envs.humaneval import Env
 from codeduet.errors import InputError
@@ -57,7 +59,7 @@ class Trainer:
         step: steps done.
         tokens: generated in them.
         metrics: the last one's numbers; empty before the first.
-        advantages: ``[group][episode][action]`` of the last step's groups that have a verdict.
+        advantages: of the steps of the last step's groups that were learnt from.
         stop: set by a callback, the training ends behind this step.
         told: policies that were said to have skipped a step.
         watch: sees a step from within.
@@ -81,7 +83,7 @@ class Trainer:
     step: int = field(default=0, init=False)
     tokens: int = field(default=0, init=False)
     metrics: dict[str, float] = field(default_factory=dict, init=False)
-    advantages: Advantages = field(default_factory=list, init=False)
+    advantages: Advantages = field(default_factory=dict, init=False)
     stop: bool = field(default=False, init=False)
     told: set[str] = field(default_factory=set, init=False)
     watch: Watch = field(default_factory=Watch, init=False)
@@ -146,11 +148,10 @@ class Trainer:
         Raises:
             Interrupted: a signal came before any weight was changed; it is as if the step had not begun.
         """
-        began, mains = perf_counter(), mains_of(self.algorithm)
-        groups = self.play(self.batch_tasks(self.step), self.config.group_size, ("train", self.step), mains)
+        began = perf_counter()
+        groups, whole = self._sample()
         played = perf_counter()
-        whole = judged(self, groups)
-        metrics = step_metrics(groups, whole, self.envs[0].unwrapped, mains) | learn(self, whole)
+        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, whole)
         tokens = generated_tokens(groups)
         self.tokens += tokens
         metrics |= self.watch.end() | {
@@ -163,22 +164,38 @@ class Trainer:
         self.step, self.metrics, self.updates = self.step + 1, metrics, state.updates(self)
         return metrics, groups
 
-    def play(self, tasks: Sequence[str], group_size: int, parts: tuple[object, ...], share: int = 1) -> list[Group]:
-        """Play ``group_size`` episodes of each task; see :func:`~codeduet.algorithms.rollout.rollout`."""
+    def _sample(self) -> tuple[list[Group], list[Group]]:
+        """Play a step's episodes; return all groups, and those that are learnt from."""
+        config, size = self.config, self.config.problems_per_step
+        groups = self.play(self.batch_tasks(self.step), self.algorithm.tree(config.group_size), ("train", self.step))
+        whole = [group for group in judged(self, groups) if self.algorithm.keep(group)]
+        for refill in range(self.algorithm.refills):
+            if len(whole) >= size:
+                break
+            tasks = refill_of(self.train_tasks, self.step, refill, size, config.seed)[: size - len(whole)]
+            more = self.play(tasks, self.algorithm.tree(config.group_size), ("train", self.step, "refill", refill))
+            groups += more
+            whole += [group for group in judged(self, more) if self.algorithm.keep(group)]
+        return groups, whole
+
+    def play(self, tasks: Sequence[str], tree: Tree, parts: tuple[object, ...]) -> list[Group]:
+        """Play a tree of episodes of each task; see :func:`~codeduet.agents.play.play`."""
+        seeds = (self.config.seed, *parts)
         with allowed():  # nothing of this process is changed by it
-            return rollout(
-                self.envs,
+            return play(
+                game(self.envs, seed_parts=seeds, blank=self.config.blank),
                 tasks,
-                group_size=group_size,
-                engine=self.engine,
-                policy_of={agent: self.team[agent].name for agent in self.team},
-                formatter=self.formatter,
-                sampling=self.config.sampling.build(),
-                seed_parts=(self.config.seed, *parts),
-                blank=self.config.blank,
-                share=share,
+                tree,
+                self.seats,
+                seed_parts=seeds,
                 phase=self.watch.begin,
             )
+
+    @property
+    def seats(self) -> dict[str, Seat]:
+        """Where each agent acts from."""
+        sampling = self.config.sampling.build()
+        return {agent: Seat(policy.name, self.formatter, sampling, self.engine) for agent, policy in self.team.items()}
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step."""

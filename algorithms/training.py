@@ -13,7 +13,7 @@ from codeduet.agents import Engine, Formatter
 from codeduet.agents.build import make_engine, make_formatter, make_team
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team
-from codeduet.algorithms.algorithm import Algorithm, load_algorithm
+from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algorithm
 from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
 from codeduet.algorithms.checks import check_training
 from codeduet.algorithms.config import TrainConfig
@@ -94,6 +94,7 @@ def make_trainer(
     """
     console = console or Console(markup=False)
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
+    check_algorithm(algorithm)
     check_training(config, algorithm)
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
     team = team or make_team(config.team, config.roles, config.seed)
@@ -157,6 +158,7 @@ def _learner(config: TrainConfig, policy: Policy, plan: MemoryPlan) -> Learner:
         micro_batch_tokens=plan.tokens,
         recompute=plan.recompute,
         updates=optim.updates_per_batch,
+        longest=config.sampling.max_new_tokens,
     )
 
 

@@ -26,7 +26,7 @@ from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary
 from codeduet.agents.team import load_team
 from codeduet.algorithms import GRPO
-from codeduet.algorithms.advantages import group_advantages
+from codeduet.algorithms.credit import group_advantages
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.memory import give_back
 from codeduet.algorithms.metrics import peak_memory_mib

@@ -28,7 +28,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
-from codeduet.algorithms.advantages import group_advantages
+from codeduet.algorithms.credit import group_advantages
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.benchmarks.speed import beside
 from codeduet.envs import HELPER, MAIN

@@ -28,14 +28,15 @@ from codeduet.agents import Engine
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
 from codeduet.agents.config import SamplingConfig, TeamConfig, check_served, roles_in
+from codeduet.agents.play import Seat, game, play
 from codeduet.agents.team import Team
+from codeduet.agents.tree import Tree
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.lengths import fitting
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.resume import same_place
-from codeduet.algorithms.rollout import rollout
 from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
@@ -365,29 +366,27 @@ def _play(
     formatter = make_formatter(config.team, config.roles, team)
     chunk = max(1, config.team.batch_size // config.n)
     envs = make_envs(config.env, config.roles, min(chunk, len(problems)) * config.n)
-    game = envs[0].unwrapped
-    assert isinstance(game, raw_env)
+    judging = envs[0].unwrapped
+    assert isinstance(judging, raw_env)
+    sampling, seeds = config.sampling.build(), (config.seed, "bench")
+    seats = {agent: Seat(policy.name, formatter, sampling, engine) for agent, policy in team.items()}
     bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
     for start in range(0, len(problems), chunk):
         batch = problems[start : start + chunk]
         if all(problem.task_id in rows for problem in batch):
             continue
-        groups = rollout(
-            envs,
+        groups = play(
+            game(envs, seed_parts=seeds, blank=config.blank),
             [problem.task_id for problem in batch],
-            group_size=config.n,
-            engine=engine,
-            policy_of={agent: team[agent].name for agent in team},
-            formatter=formatter,
-            sampling=config.sampling.build(),
-            seed_parts=(config.seed, "bench"),
-            blank=config.blank,
+            Tree((config.n,)),
+            seats,
+            seed_parts=seeds,
         )
         with naming(run / "samples.jsonl"), (run / "samples.jsonl").open("a", encoding="utf-8") as file:
             for problem, group in zip(batch, groups, strict=True):
                 played = group.trajectories
                 helped = any(t.program is not None and len(t.program.parts) > 1 for t in played)
-                gains = helper_gains(played, game) if helped else [0.0] * len(played)
+                gains = helper_gains(played, judging) if helped else [0.0] * len(played)
                 made = [sample_row(problem, t, i, gains[i]) for i, t in enumerate(played)]
                 if problem.task_id not in rows:
                     rows[problem.task_id] = made

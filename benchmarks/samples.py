@@ -39,8 +39,8 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gai
     assert trajectory.outcome is not None
     assert trajectory.program is not None
     written: dict[str, list[Completion]] = {}
-    for action in trajectory.actions:
-        written.setdefault(action.agent, []).append(action.completion)
+    for step in trajectory.steps:
+        written.setdefault(step.agent, []).append(step.completion)
     code = dict(trajectory.program.parts)
     return whole_row(
         {

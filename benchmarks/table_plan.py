@@ -22,7 +22,7 @@ from rich.console import Console
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.algorithms.algorithm import load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
-from codeduet.algorithms.checks import check_training, is_over, mains_of
+from codeduet.algorithms.checks import check_training, is_over
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.memory import Shape, loaded_plan, shape_plan
@@ -166,12 +166,13 @@ def plan(config: ReproduceConfig) -> list[Part]:
     """
     rows = rows_of(config)
     problems = len(choose_problems(bench_config(config, rows[0])))
-    mains = {}
+    answers = {}  # that helper writes for each of main's
     for row in filter(lambda row: row.trained, rows):
         of_row = train_config(config, row)
         algorithm = load_algorithm(row.system, of_row.options)
         check_training(of_row, algorithm)
-        mains[row.system] = mains_of(algorithm)
+        tree = algorithm.tree(of_row.group_size)
+        answers[row.system] = tree.widths[0] / tree.size
     parts = []
     for row in rows:
         length = row.budget(1).program
@@ -180,7 +181,7 @@ def plan(config: ReproduceConfig) -> list[Part]:
             training = config.magrpo if like_magrpo else config.grpo
             completions = training.steps * training.problems_per_step * training.group_size
             if like_magrpo:
-                completions += completions // mains["magrpo"]
+                completions += round(completions * answers["magrpo"])
             # Learning costs about as much as generating.
             parts.append(Part(row, "train", 2.0 * completions))
         parts.append(Part(row, "sample", float(problems * config.n * length)))

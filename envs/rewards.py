@@ -22,15 +22,14 @@ A function of one's own, also named ``module:function``, gets the outcome, and b
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from codeduet.envs.execution import Outcome, Program
 from codeduet.errors import InputError, nearest
+from codeduet.named import load_named
 
 RewardFn = Callable[..., Any]
 """Outcome of one judged program, and what it asks for -> the turn's reward: one number, or a mapping agent -> number."""
@@ -106,16 +105,9 @@ def get_reward(scheme: str | RewardFn) -> RewardFn:
         raise InputError(f"a reward is a name, a function or a mapping of such to weights, not {scheme!r}")
     if scheme in REWARDS:
         return REWARDS[scheme]
-    module, _, name = scheme.partition(":")
-    if not name:
+    if ":" not in scheme:
         raise InputError(f"unknown reward {scheme!r}: choose {', '.join(REWARDS)}{nearest(scheme, REWARDS)}")
-    if "" not in sys.path:  # a command's path begins with its own folder
-        sys.path.append("")
-    try:
-        made: RewardFn = getattr(importlib.import_module(module), name)
-    except Exception as error:  # noqa: BLE001  # whatever a user's module raises while it loads
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"reward {scheme!r} cannot be imported: {reason}") from None
+    made: RewardFn = load_named(scheme, "reward")
     if not callable(made):
         raise InputError(f"reward {scheme!r} is no function")
     return made

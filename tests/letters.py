@@ -19,6 +19,6 @@ class LetterReward(MAGRPO):
     def advantages(self, groups: Sequence[Group]) -> Any:
         for group in groups:
             for trajectory in group.trajectories:
-                for action in trajectory.actions:
-                    action.reward = sum(letters(text) for _, _, text in trajectory.transcript)
+                paid = sum(letters(text) for _, _, text in trajectory.transcript)
+                trajectory.rewards = [paid] * len(trajectory.steps)
         return super().advantages(groups)

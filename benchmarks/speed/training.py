@@ -12,10 +12,10 @@ import torch
 from rich.console import Console
 
 from codeduet.agents.policy import Policy
+from codeduet.agents.steps import Group
 from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.metrics import peak_memory_mib
-from codeduet.algorithms.rollout import Group
 from codeduet.algorithms.trainer import Trainer
 from codeduet.algorithms.training import make_trainer
 from codeduet.benchmarks.speed.ceilings import forget_peak

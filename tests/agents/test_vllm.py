@@ -165,7 +165,7 @@ def loss_and_gradient(policy: Policy, answers: list[Completion], advantages: tup
 
     def loss(batch: LossBatch) -> torch.Tensor:
         sampled = pad_sequence([torch.tensor(answer.logprobs) for answer in answers], batch_first=True)
-        return MAGRPO(clip=0.2).loss(replace(batch, old_logprobs=sampled))
+        return MAGRPO(clip=0.2).loss(replace(batch, old=sampled))
 
     found: list[torch.Tensor] = []
     learner = Learner(policy, lr=0.0)
@@ -206,9 +206,9 @@ def test_three_steps_of_magrpo_change_both_adapters(wide_model: Path, tmp_path: 
         def advantages(self, groups: Any) -> Any:
             for group in groups:
                 for trajectory in group.trajectories:
-                    for action in trajectory.actions:
+                    for action in trajectory.steps:
                         action.reward = float(
-                            sum(token % 7 for a in trajectory.actions for token in a.completion.token_ids)
+                            sum(token % 7 for a in trajectory.steps for token in a.completion.token_ids)
                         )
             return super().advantages(groups)
 
@@ -229,7 +229,7 @@ def test_three_steps_of_magrpo_change_both_adapters(wide_model: Path, tmp_path: 
         for agent in (HELPER, MAIN):
             assert metrics[f"{agent}/mismatch_kl"] < 1e-6
             assert metrics[f"{agent}/updates"] == 1
-        versions = {a.completion.policy_version for g in groups for t in g.trajectories for a in t.actions}
+        versions = {a.completion.policy_version for g in groups for t in g.trajectories for a in t.steps}
         assert versions == {step - 1}
     for policy in trainer.team.policies:
         changed = [

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from codeduet.agents import Completion
-from codeduet.algorithms import GRPO, MAGRPO, Group, Trajectory
-from codeduet.algorithms.advantages import group_advantages, returns_to_go
-from codeduet.algorithms.algorithm import load_algorithm
-from codeduet.algorithms.rollout import Action
-from codeduet.envs import HELPER, MAIN, InputError
+from codeduet.agents.tree import Tree
+from codeduet.algorithms import GRPO, MAGRPO, Group
+from codeduet.algorithms.algorithm import Algorithm, load_algorithm
+from codeduet.algorithms.credit import group_advantages, returns_to_go
+from codeduet.envs import InputError
+from tests.episodes import episode, grown
 
 
-def episode(*turns: float) -> Trajectory:
-    """Return an episode in which helper and main are both paid ``turns``."""
-    completion = Completion((1,), (0.0,), "", "eos", 0)
-    actions = [Action(a, t, (1,), completion, 1.0, r) for t, r in enumerate(turns) for a in (HELPER, MAIN)]
-    return Trajectory("task", actions)
+def credits(algorithm: Algorithm, *groups: Group) -> list[list[list[float]]]:
+    """Return an algorithm's advantages of each step of each episode of each group."""
+    found = algorithm.advantages(groups)
+    return [[[found[step] for step in t.steps] for t in group.trajectories] for group in groups]  # type: ignore[misc]
 
 
 def test_returns_to_go_are_discounted_backwards() -> None:
@@ -49,18 +50,18 @@ def test_a_difference_of_one_tenth_over_many_tests_is_kept() -> None:
 
 
 def test_discount_is_honoured_by_magrpo() -> None:
-    group = Group("task", [episode(1.0, 4.0), episode(3.0, 0.0)])
-    (discounted,) = MAGRPO(discount=0.5).advantages([group])
+    group = Group("task", [episode(1.0, 4.0), episode(3.0, 0.0, number=1)])
+    (discounted,) = credits(MAGRPO(discount=0.5), group)
     # R_0 = 1 + 0.5 * 4 = 3 in both episodes, so no advantage; R_1 = 4 and 0, mean 2.
     assert discounted == [[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, -2.0, -2.0]]
-    (undiscounted,) = MAGRPO().advantages([group])
+    (undiscounted,) = credits(MAGRPO(), group)
     # R_0 = 5 and 3, mean 4; R_1 as before.
     assert undiscounted == [[1.0, 1.0, 2.0, 2.0], [-1.0, -1.0, -2.0, -2.0]]
 
 
 def test_episodes_that_ended_early_are_no_peers_at_later_turns() -> None:
-    group = Group("task", [episode(6.0), episode(0.0, 1.0), episode(0.0, 3.0)])
-    (advantages,) = MAGRPO().advantages([group])
+    group = Group("task", [episode(6.0), episode(0.0, 1.0, number=1), episode(0.0, 3.0, number=2)])
+    (advantages,) = credits(MAGRPO(), group)
     # R_0 = 6, 1, 3, mean 10/3; R_1 = 1, 3 of the two episodes that had a second turn, mean 2.
     assert [row[0] for row in advantages] == pytest.approx([6 - 10 / 3, 1 - 10 / 3, 3 - 10 / 3])
     assert [row[2:] for row in advantages] == [[], [-1.0, -1.0], [1.0, 1.0]]
@@ -68,16 +69,19 @@ def test_episodes_that_ended_early_are_no_peers_at_later_turns() -> None:
 
 def test_nested_credit_compares_helpers_with_helpers_and_mains_with_siblings() -> None:
     # Two helper answers with two mains each: means 2 and 6, their mean 4.
-    group = Group("task", [episode(1.0), episode(3.0), episode(4.0), episode(8.0)])
-    (advantages,) = MAGRPO(credit="nested", mains=2).advantages([group])
+    returns = (1.0, 3.0, 4.0, 8.0)
+    (advantages,) = credits(MAGRPO(credit="nested", mains=2), grown(Tree((2, 2), "agents"), *returns))
     assert advantages == [[-2.0, -1.0], [-2.0, 1.0], [2.0, -2.0], [2.0, 2.0]]
-    (joint,) = MAGRPO().advantages([group])
+    (joint,) = credits(MAGRPO(), grown(Tree((4,)), *returns))
     assert joint == [[-3.0, -3.0], [-1.0, -1.0], [0.0, 0.0], [4.0, 4.0]]
 
 
 def test_groups_do_not_mix() -> None:
-    groups = [Group("a", [episode(0.0), episode(1.0)]), Group("b", [episode(10.0), episode(10.0)])]
-    assert MAGRPO().advantages(groups) == [[[-0.5, -0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]]]
+    first, second = grown(Tree((2,)), 0.0, 1.0), grown(Tree((2,)), 10.0, 10.0)
+    second = Group(
+        "b", [replace(t, steps=[replace(s, key=("b", *s.key[1:])) for s in t.steps]) for t in second.trajectories]
+    )
+    assert credits(MAGRPO(), first, second) == [[[-0.5, -0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]]]
 
 
 class Constant(MAGRPO):

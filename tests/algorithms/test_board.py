@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from codeduet.agents import Completion
+from codeduet.agents.steps import Step
 from codeduet.algorithms import Group, Trajectory
 from codeduet.algorithms.callbacks import Log
-from codeduet.algorithms.rollout import Action
 from codeduet.algorithms.show import completions_table, make_progress
 from codeduet.algorithms.tracking import TensorBoard
 from codeduet.envs import InputError
@@ -169,8 +169,8 @@ def shown(*what: Any) -> str:
 
 def test_names_with_brackets_are_shown_as_they_are() -> None:
     completion = Completion((1,), (-1.0,), HOSTILE, "eos", 0)
-    trajectory = Trajectory(HOSTILE, [Action(HOSTILE, 0, (1,), completion, 1.0, 1.0)])
-    trajectory.transcript = [(HOSTILE, "prompt", HOSTILE)]
+    trajectory = Trajectory(HOSTILE)
+    trajectory.note(Step((HOSTILE, HOSTILE, 0, 0), (1,), completion, 1.0, "prompt"))
     text = shown(completions_table(Group(HOSTILE, [trajectory]), 3))
     assert f"step 3: {HOSTILE}" in text
     assert text.count(HOSTILE) == 3

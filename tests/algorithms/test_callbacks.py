@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.steps import Trajectory
 from codeduet.algorithms import Callback, Group, Tracker, TrainConfig, Trainer, make_trainer, train
 from codeduet.algorithms.callbacks import Completions
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.rollout import Trajectory
 from codeduet.envs import InputError
 from codeduet.interrupt import Interrupted
 from codeduet.runs import command_of, read_config
@@ -151,8 +151,8 @@ def test_all_completions_are_kept_with_agent_reward_and_advantage(config: TrainC
         advantages: list[float] = []  # noqa: RUF012  # of this test's only one
 
         def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
-            self.advantages += [a for group in trainer.advantages for episode in group for a in episode]
-            self.rewards = [action.reward for g in groups for t in g.trajectories for action in t.actions]
+            self.advantages += [trainer.advantages[step] for g in groups for t in g.trajectories for step in t.steps]
+            self.rewards = [reward for g in groups for t in g.trajectories for reward in t.rewards]
 
     credits = Credits()
     rows = rows_of(trained(replace(config, steps=1, keep_completions="all"), credits))

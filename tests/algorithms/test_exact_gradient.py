@@ -8,7 +8,6 @@ times the exact gradient of the expected return: the group's own mean as baselin
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 
 import pytest
@@ -16,10 +15,10 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from codeduet.agents import Completion
+from codeduet.agents.steps import Step
 from codeduet.algorithms import MAGRPO, Group, Trajectory
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
-from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN
 
 EOS = 2
@@ -63,18 +62,17 @@ def gradient(model: Qwen2ForCausalLM, scalar: torch.Tensor) -> torch.Tensor:
     return torch.cat([g.flatten() for g in torch.autograd.grad(scalar, list(model.parameters()), retain_graph=True)])
 
 
-def action(agent: str, completion: tuple[int, ...], reward: float) -> Action:
-    return Action(agent, 0, PROMPT, Completion(completion, (), "", "eos", 0), TEMPERATURE, reward)
+def step(agent: str, completion: tuple[int, ...], *place: int, prompt: tuple[int, ...] = PROMPT) -> Step:
+    return Step(("task", agent, 0, *place), prompt, Completion(completion, (), "", "eos", 0), TEMPERATURE)
 
 
-def update(model: Qwen2ForCausalLM, actions: Sequence[Action], advantages: Sequence[float]) -> torch.Tensor:
-    """Return the gradient of the algorithm's loss on ``actions``."""
+def update(model: Qwen2ForCausalLM, steps: Sequence[Step], advantages: Sequence[float]) -> torch.Tensor:
+    """Return the gradient of the algorithm's loss on ``steps``."""
     logprobs, mask = completion_logprobs(
-        model, [a.prompt_ids for a in actions], [a.completion.token_ids for a in actions], [TEMPERATURE] * len(actions)
+        model, [s.prompt_ids for s in steps], [s.completion.token_ids for s in steps], [TEMPERATURE] * len(steps)
     )
-    batch = LossBatch(
-        logprobs, logprobs.detach(), mask, torch.tensor(advantages, dtype=torch.float64), len(actions), int(mask.sum())
-    )
+    credited = torch.tensor(advantages, dtype=torch.float64)[:, None].expand(mask.shape)
+    batch = LossBatch(logprobs, logprobs.detach(), mask, credited, len(steps), int(mask.sum()))
     return gradient(model, MAGRPO().loss(batch))
 
 
@@ -91,13 +89,15 @@ def test_expected_update_is_the_policy_gradient(model: Qwen2ForCausalLM, size: i
         probability = dict(zip(SEQUENCES, sequence_logprobs(model, SEQUENCES).exp().tolist(), strict=True))
     expected = torch.zeros(sum(p.numel() for p in model.parameters()), dtype=torch.float64)
     for chosen in itertools.product(SEQUENCES, repeat=size):
-        group = Group("task", [Trajectory("task", [action(MAIN, c, REWARD[c])]) for c in chosen])
-        (advantages,) = MAGRPO().advantages([group])
-        if not any(row[0] for row in advantages):
+        steps = [step(MAIN, completion, i) for i, completion in enumerate(chosen)]
+        played = [
+            Trajectory("task", (i,), [s], [REWARD[c]]) for i, (s, c) in enumerate(zip(steps, chosen, strict=True))
+        ]
+        advantages = MAGRPO().advantages([Group("task", played)])
+        if not any(advantages.values()):
             continue
         weight = torch.tensor([probability[c] for c in chosen], dtype=torch.float64).prod()
-        actions = [t.actions[0] for t in group.trajectories]
-        expected += weight * update(model, actions, [row[0] for row in advantages])
+        expected += weight * update(model, steps, [float(advantages[s]) for s in steps])  # type: ignore[arg-type]
     rewards = torch.tensor([REWARD[c] for c in SEQUENCES], dtype=torch.float64)
     exact = gradient(model, -(sequence_logprobs(model, SEQUENCES).exp() * rewards).sum())
     assert exact.norm().item() > 1e-3
@@ -126,51 +126,20 @@ def test_expected_update_of_each_agent_is_its_policy_gradient(model: Qwen2ForCau
     size = sum(p.numel() for p in model.parameters())
     expected = {HELPER: torch.zeros(size, dtype=torch.float64), MAIN: torch.zeros(size, dtype=torch.float64)}
     for pairs in itertools.product(joint, repeat=2):
-        group = Group("task", [])
-        for a, b in pairs:
-            main = action(MAIN, b, reward[a, b])
-            main.prompt_ids = PROMPT + a
-            group.trajectories.append(Trajectory("task", [action(HELPER, a, reward[a, b]), main]))
-        (advantages,) = MAGRPO().advantages([group])
-        if not any(value for row in advantages for value in row):
+        played = [
+            Trajectory("task", (i,), [step(HELPER, a, i), step(MAIN, b, i, prompt=PROMPT + a)], [reward[a, b]] * 2)
+            for i, (a, b) in enumerate(pairs)
+        ]
+        advantages = MAGRPO().advantages([Group("task", played)])
+        if not any(advantages.values()):
             continue
         weight = probability[pairs[0]] * probability[pairs[1]]
         for index, agent in enumerate((HELPER, MAIN)):
-            actions = [t.actions[index] for t in group.trajectories]
-            expected[agent] += weight * update(model, actions, [row[index] for row in advantages])
+            steps = [trajectory.steps[index] for trajectory in played]
+            expected[agent] += weight * update(model, steps, [float(advantages[s]) for s in steps])  # type: ignore[arg-type]
     for agent, log in ((HELPER, helper_log), (MAIN, main_log)):
         # The score-function gradient of this agent's policy alone, the other's held fixed.
         weighted = [probability[pair] * reward[pair] * log[pair] for pair in joint]
         exact = gradient(model, -torch.stack(weighted).sum())
-        assert exact.norm().item() > 1e-3
-        assert (expected[agent] - 0.5 * exact).abs().max().item() < 1e-9
-
-
-def test_expected_update_of_nested_credit_is_each_agents_policy_gradient(model: Qwen2ForCausalLM) -> None:
-    """Every tree of two helper answers with two mains each; a shared answer is one sample, as the trainer counts it."""
-    tokens, joint, reward = TOKENS, JOINT, JOINT_REWARD
-    first, second = pair_logprobs(model)
-    logs = {HELPER: dict(zip(tokens, first, strict=True)), MAIN: dict(zip(joint, second, strict=True))}
-    scores = {agent: {key: gradient(model, log) for key, log in of_agent.items()} for agent, of_agent in logs.items()}
-    odds = {agent: {key: log.exp().item() for key, log in of_agent.items()} for agent, of_agent in logs.items()}
-    expected = {agent: torch.zeros_like(scores[HELPER][tokens[0]]) for agent in (HELPER, MAIN)}
-    algorithm = MAGRPO(credit="nested", mains=2)
-    for helpers in itertools.product(tokens, repeat=2):
-        for mains in itertools.product(tokens, repeat=4):
-            pairs = [(helpers[i // 2], b) for i, b in enumerate(mains)]
-            group = Group(
-                "task", [Trajectory("task", [action(HELPER, a, reward[a, b]), action(MAIN, b, reward[a, b])]) for a, b in pairs]
-            )  # fmt: skip
-            (advantages,) = algorithm.advantages([group])
-            weight = math.prod(odds[HELPER][a] for a in helpers) * math.prod(odds[MAIN][pair] for pair in pairs)
-            for a, (of_helper, _) in zip(helpers, advantages[::2], strict=True):
-                expected[HELPER] -= weight * of_helper / 2 * scores[HELPER][a]
-            for pair, (_, of_main) in zip(pairs, advantages, strict=True):
-                expected[MAIN] -= weight * of_main / 4 * scores[MAIN][pair]
-    for agent in (HELPER, MAIN):
-        exact = -sum(
-            odds[HELPER][a] * odds[MAIN][a, b] * reward[a, b] * scores[agent][a if agent == HELPER else (a, b)]
-            for a, b in joint
-        )
         assert exact.norm().item() > 1e-3
         assert (expected[agent] - 0.5 * exact).abs().max().item() < 1e-9

@@ -16,7 +16,7 @@ from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner, Sample
 from codeduet.algorithms.logprobs import completion_logprobs
-from codeduet.algorithms.losses import clipped_ratio_loss, policy_gradient_loss
+from codeduet.algorithms.losses import clipped, policy_gradient
 from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
@@ -132,7 +132,7 @@ def gradient(policy: Policy, score: Any = None, **settings: Any) -> tuple[torch.
     learner.optimizer.step = lambda: found.append(torch.cat([p.grad.flatten() for p in policy.parameters]))
     if score:
         learner._score = score(learner)
-    metrics = learner.step(samples(), policy_gradient_loss)
+    metrics = learner.step(samples(), policy_gradient)
     (value,) = found
     return value, metrics
 
@@ -170,11 +170,11 @@ def run_out(error: BaseException, above: int, asked: list[int]) -> Any:
     def score(learner: Learner) -> Any:
         real = learner._score
 
-        def run(batch: list[Sample]) -> Any:
+        def run(batch: list[Sample], **settings: Any) -> Any:
             asked.append(len(batch))
             if len(batch) > above:
                 raise error
-            return real(batch)
+            return real(batch, **settings)
 
         return run
 
@@ -202,7 +202,7 @@ def test_so_it_does_in_the_pass_before_several_updates(policy: Policy) -> None:
         learner = Learner(own, **settings)  # type: ignore[arg-type]
         if score:
             learner._score = score(learner)  # type: ignore[method-assign]
-        metrics = learner.step(samples(), functools.partial(clipped_ratio_loss, clip=0.2))
+        metrics = learner.step(samples(), functools.partial(clipped, low=0.2, high=0.2))
         found.append(torch.cat([parameter.detach().flatten() for parameter in own.parameters]))
     assert asked[:5] == [5, 2, 3, 1, 2]  # before there is anything to learn from
     assert max(asked[5:]) <= 2  # and no larger ones are tried again
@@ -221,7 +221,7 @@ def test_an_update_for_which_memory_runs_out_is_told_in_a_line(policy: Policy, o
     learner = Learner(policy, lr=1e-3)
     learner.optimizer.step = fail(MEMORY_ERRORS[of])  # type: ignore[method-assign]
     with pytest.raises(InputError, match=r"^out of memory for the optimiser of policy 'main_0': set team\.sharing"):
-        learner.step(samples(), policy_gradient_loss)
+        learner.step(samples(), policy_gradient)
 
 
 def test_memory_for_an_update_is_asked_for_before_it_changes_anything(
@@ -236,7 +236,7 @@ def test_memory_for_an_update_is_asked_for_before_it_changes_anything(
     assert learner.begun == 0
     assert not learner.optimizer.state
     assert all(map(torch.equal, before, policy.parameters))
-    learner.step(samples(), policy_gradient_loss)
+    learner.step(samples(), policy_gradient)
     assert learner.begun == 1
 
 
@@ -268,7 +268,7 @@ def test_memory_that_runs_out_in_the_backward_pass_leaves_no_half_gradient(
 
 def test_one_completion_for_which_memory_runs_out_is_told_in_a_line(policy: Policy) -> None:
     def score(learner: Learner) -> Any:
-        def run(batch: list[Sample]) -> Any:
+        def run(batch: list[Sample], **settings: Any) -> Any:
             raise torch.OutOfMemoryError("out of memory")
 
         return run

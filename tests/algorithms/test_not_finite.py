@@ -90,12 +90,9 @@ class EveryFifth(LetterReward):
     def advantages(self, groups: Sequence[Group]) -> Any:
         credits = super().advantages(groups)
         numbers = {problem.task_id: number for number, problem in enumerate(load_problems())}
-        for group, of_group in zip(groups, credits, strict=True):
+        for group in groups:
             if numbers[group.task_id] % self.every == 0:
-                for trajectory, of_episode in zip(group.trajectories, of_group, strict=True):
-                    for k, action in enumerate(trajectory.actions):
-                        if action.agent in self.agents:
-                            of_episode[k] = math.nan
+                credits |= {step: math.nan for step in group.steps if step.agent in self.agents}
         return credits
 
 
@@ -213,7 +210,7 @@ def test_a_reward_that_is_none_is_null_in_every_row(config: TrainConfig) -> None
             credits = super().advantages(groups)
             for group in groups:
                 for trajectory in group.trajectories:
-                    trajectory.actions[-1].reward = math.nan
+                    trajectory.rewards[-1] = math.nan
             return credits
 
     made = make_trainer(replace(config, steps=1), algorithm=NoNumber(), console=Console(quiet=True))

@@ -13,18 +13,20 @@ from typing import Any
 import pytest
 import torch
 
-from codeduet.agents import Completion, ScriptedEngine
+from codeduet.agents import ScriptedEngine
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.team import Team
-from codeduet.algorithms import Group, TrainConfig, Trainer, Trajectory, make_trainer
+from codeduet.agents.tree import Tree
+from codeduet.algorithms import Algorithm, Group, TrainConfig, Trainer, make_trainer
+from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.evaluation import evaluate
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
-from codeduet.algorithms.rollout import Action
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
 from codeduet.envs.config import EnvConfig
 from codeduet.files import locked
+from tests.episodes import grown
 from tests.letters import LetterReward
 
 LONG = SamplingConfig(max_new_tokens=2000)
@@ -134,7 +136,7 @@ def test_a_task_that_stands_in_a_batch_twice_gets_new_samples(config: TrainConfi
     task = load_problems()[0].task_id
     trainer = make_trainer(replace(config, steps=1), train_tasks=[task], test_tasks=[task])
     _, groups = trainer.train_step()
-    texts = [[action.completion.token_ids for t in group.trajectories for action in t.actions] for group in groups]
+    texts = [[step.completion.token_ids for t in group.trajectories for step in t.steps] for group in groups]
     assert len(groups) == 2
     assert not set(texts[0]) & set(texts[1])
 
@@ -164,7 +166,7 @@ def test_scripted_agents_are_paid_what_the_environment_pays(config: TrainConfig)
     assert (metrics["solved"], metrics["helper_nonempty"], metrics["helper_called"]) == (1.0, 1.0, 0.0)
     assert metrics["dead_groups"] == 1.0
     assert metrics[f"{MAIN}/updates"] == 0.0
-    assert [action.agent for action in groups[0].trajectories[0].actions] == [HELPER, MAIN]
+    assert [step.agent for step in groups[0].trajectories[0].steps] == [HELPER, MAIN]
 
 
 def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> None:
@@ -184,7 +186,7 @@ def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> 
     )
     _, groups = trainer.train_step()
     trajectory = groups[0].trajectories[0]
-    rewards = [action.reward for action in trajectory.actions if action.agent == MAIN]
+    rewards = [r for step, r in zip(trajectory.steps, trajectory.rewards, strict=True) if step.agent == MAIN]
     # `return None` runs and passes none of the 7 tests; the second turn solves and takes the third along.
     assert rewards == pytest.approx([0.5, 2 * (0.5 + 0.7)])
     assert trajectory.team_return == pytest.approx(0.5 + 2 * 1.2)
@@ -205,19 +207,17 @@ def test_evaluation_plays_every_test_task(config: TrainConfig) -> None:
     assert evaluate(trainer)["solved"] == pytest.approx(2 / 3)
 
 
-class TwentyLines:
+class TwentyLines(Algorithm):
     """A user's own algorithm, whole: reinforce without a baseline."""
-
-    on_policy = True
 
     def setup(self, team: Team) -> None:
         self.agents = list(team)
 
-    def advantages(self, groups: Sequence[Group]) -> list[list[list[float]]]:
-        return [[[a.reward for a in t.actions] for t in g.trajectories] for g in groups]
+    def advantages(self, groups: Sequence[Group]) -> Advantages:
+        return {step: r for g in groups for t in g.trajectories for step, r in zip(t.steps, t.returns(), strict=True)}
 
     def loss(self, batch: LossBatch) -> torch.Tensor:
-        return -(batch.advantages[:, None] * batch.logprobs * batch.mask).sum() / batch.sequences
+        return -(batch.advantages * batch.logprobs * batch.mask).sum() / batch.sequences
 
 
 def test_a_users_algorithm_plugs_in(config: TrainConfig) -> None:
@@ -233,12 +233,12 @@ def test_nested_credit_plays_trees_and_counts_a_shared_answer_once(config: Train
     trainer = make_trainer(replace(config, group_size=6), algorithm=algorithm)
     metrics, groups = trainer.train_step()
     for group in groups:
-        helpers = [trajectory.actions[0].completion for trajectory in group.trajectories]
+        helpers = [trajectory.steps[0].completion for trajectory in group.trajectories]
         assert helpers == [helpers[0]] * 3 + [helpers[3]] * 3
         assert helpers[0] != helpers[3]
-        assert len({trajectory.actions[1].completion.token_ids for trajectory in group.trajectories}) == 6
+        assert len({trajectory.steps[1].completion.token_ids for trajectory in group.trajectories}) == 6
         for trajectory in group.trajectories:
-            assert trajectory.transcript[0][2] == trajectory.actions[0].completion.text
+            assert trajectory.transcript[0][2] == trajectory.steps[0].completion.text
     # Two problems: two helper answers each, six mains each.
     assert (metrics["helper_0/live_samples"], metrics["main_0/live_samples"]) == (4, 12)
 
@@ -252,7 +252,7 @@ def test_nested_credit_plays_trees_and_counts_a_shared_answer_once(config: Train
         ({"options": {"credit": "nested"}, "group_size": 8, "env": EnvConfig(max_turns=2)}, "max_turns=1"),
         (
             {"options": {"credit": "nested"}, "group_size": 8, "team": TeamConfig(kind="single"), "algorithm": "grpo"},
-            "team of two",
+            "team of 2 or more",
         ),
         ({"options": {"credit": "both"}}, "credit must be one of"),
         ({"optim": OptimConfig(updates_per_batch=2)}, "ratio loss"),
@@ -314,16 +314,9 @@ def test_what_another_process_has_trained_meanwhile_is_not_trained_over(config: 
 
 
 def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
-    def group(*returns: float) -> Group:
-        made = []
-        for value in returns:
-            completion = Completion((1,), (-1.0,), "", "eos", 0)
-            actions = [Action(agent, 0, (1,), completion, 1.0, value) for agent in (HELPER, MAIN)]
-            made.append(Trajectory("Toy/0", actions))
-        return Group("Toy/0", made)
-
-    groups = [group(0, 0, 1, 1), group(0, 1, 1, 0), group(1, 1, 1, 1)]
-    told = episode_metrics(groups, mains=2)
+    tree = Tree((2, 2), "agents")
+    groups = [grown(tree, *returns) for returns in ((0, 0, 1, 1), (0, 1, 1, 0), (1, 1, 1, 1))]
+    told = episode_metrics(groups)
     assert told["dead_groups"] == pytest.approx(1 / 3)
     # Helper's means differ in the first alone; main's siblings differ in the second alone.
     assert told["helper_0/dead_groups"] == pytest.approx(2 / 3)

@@ -234,7 +234,7 @@ def test_several_updates_use_the_first_policy_as_the_old_one(whole: Policy) -> N
     algorithm = MAGRPO(clip=0.2)
 
     def spy(batch: Any) -> torch.Tensor:
-        olds.append(batch.old_logprobs.clone())
+        olds.append(batch.old.clone())
         return algorithm.loss(batch)
 
     learner = Learner(whole, lr=1e-3, updates=3)

