@@ -3,47 +3,77 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from codeduet.agents.config import TeamConfig
+from codeduet.agents.config import SeatConfig, TeamConfig
 from codeduet.agents.engine import Engine
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.prompts import Formatter, MessageFormatter, PromptFormatter
+from codeduet.agents.seats import Engines, Formatters, Row, rows_of, together
 from codeduet.agents.team import Team, load_team, load_untrained, load_weightless, trains_whole
 from codeduet.envs import ByteTokenizer
-from codeduet.envs.roles import Role, policies_of
+from codeduet.envs.roles import Role, as_roles, policies_of
 
 
 def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     """Load the team a config describes; ``seed`` is for the adapters' first weights."""
     use_threads(config)
-    return load_team(
-        config.model,
-        policies_of(roles),
-        config.sharing,
-        lora_rank=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        device=config.device,
-        dtype=config.dtype,
-        seed=seed,
-        prompt=config.prompt,
-        system=config.system,
-        template=config.template,
-    )
+
+    def load(row: Row) -> Team:
+        if row.config.engine == "openai":
+            return load_served(row.config, policies_of(row.roles))
+        return load_team(
+            row.config.model,
+            policies_of(row.roles),
+            row.config.sharing,
+            lora_rank=row.config.lora_rank,
+            lora_alpha=row.config.lora_alpha,
+            device=row.config.device,
+            dtype=row.config.dtype,
+            seed=seed,
+            prompt=row.config.prompt,
+            system=row.config.system,
+            template=row.config.template,
+        )
+
+    return together(rows_of(config, roles), load, roles)
 
 
-def make_untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
+def load_seats(seats: Mapping[Role, SeatConfig], *, seed: int, **settings: Any) -> Team:
+    """Load a team of roles, each with its seat; ``settings`` are those of :class:`~codeduet.agents.config.TeamConfig`.
+
+    Raises:
+        InputError: the roles make no team, or a model cannot be loaded.
+    """
+    roles = as_roles(list(seats))
+    config = TeamConfig(seats={role.name: seat for role, seat in seats.items()}, **settings)
+    team = make_team(config, roles, seed)
+    return Team(dict(team), team.identity, team.base, config=config, roles=roles)
+
+
+def make_untrained(config: TeamConfig, roles: Sequence[Role]) -> Team:
     """Load the team a config describes as it is before any training, at the price of no adapter."""
     use_threads(config)
+    rows = rows_of(config, roles)
+
+    def load(row: Row) -> Team:
+        team = _untrained(row.config, row.agents)
+        return team if len(rows) == 1 else _named_apart(team, policies_of(row.roles))
+
+    return together(rows, load, roles)
+
+
+def _untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
     prompt, system, template = config.prompt, config.system, config.template
     if config.engine == "vllm":
         return load_weightless(config.model, agents, prompt=prompt, system=system, template=template)
     if config.engine == "openai":
-        return load_served(config, agents)
+        return load_served(config, dict.fromkeys(agents, "base"))
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
     dtype = "float32" if exact else config.dtype
@@ -58,8 +88,24 @@ def make_untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
     )
 
 
-def load_served(config: TeamConfig, agents: Sequence[str]) -> Team:
-    """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text."""
+def _named_apart(team: Team, names: Mapping[str, str]) -> Team:
+    """Return a team in which each policy has a name of its own: agent -> name."""
+    policies: dict[str, Policy] = {}
+    for agent, name in names.items():
+        if name not in policies:
+            policies[name] = copy.copy(team[agent])
+            policies[name].name = name
+    return Team({agent: policies[name] for agent, name in names.items()}, team.identity, team.base)
+
+
+def load_served(config: TeamConfig, names: Mapping[str, str]) -> Team:
+    """Return a team that acts by a server's model: of its tokenizer, or of bytes where messages are sent as text.
+
+    Args:
+        config: of the team.
+        names: agent -> name of its policy.
+    """
+    agents = list(names)
     if config.api == "completions":
         team = load_weightless(
             config.tokenizer or config.model,
@@ -70,28 +116,53 @@ def load_served(config: TeamConfig, agents: Sequence[str]) -> Team:
         )
     else:
         team = Team(dict.fromkeys(agents, Policy("base", None, ByteTokenizer(), trainable=False)))
-    if not config.models and not config.base_urls:
-        return team
-    apart = {agent: copy.copy(team[agent]) for agent in agents}
-    for agent, policy in apart.items():
-        policy.name = agent
-    return Team(apart, base=team.base)
+    if config.models or config.base_urls:
+        return _named_apart(team, {agent: agent for agent in agents})
+    return team if set(names.values()) == {"base"} else _named_apart(team, names)
 
 
 def make_engine(
-    config: TeamConfig, team: Team, *, answers: Path | None = None, say: Callable[[str], None] = print
+    config: TeamConfig,
+    team: Team,
+    roles: Sequence[Role],
+    *,
+    answers: Path | None = None,
+    say: Callable[[str], None] = print,
 ) -> Engine:
     """Make the engine a config asks for.
 
     Args:
         config: of the team.
         team: who plays.
+        roles: as which.
         answers: where a server's answers are saved.
         say: gets a line on each kind of trouble with a server.
 
     Raises:
         InputError: its library is missing, or it cannot generate for such a team.
     """
+    rows = rows_of(config, roles)
+    if len(rows) == 1:
+        return _engine(rows[0].config, team, answers, say)
+    # Of transformers one engine plays all models: which row is in which order then does not matter.
+    ours = [row for row in rows if row.config.engine == "hf"]
+    of: dict[str, Engine] = {}
+    if ours:
+        agents = [agent for row in ours for agent in row.agents]
+        one = HFEngine(_of_agents(team, agents), config.batch_size)
+        of |= {team[agent].name: one for agent in agents}
+    for row in rows:
+        if row.config.engine != "hf":
+            other = _engine(row.config, _of_agents(team, row.agents), answers, say)
+            of |= {team[agent].name: other for agent in row.agents}
+    return Engines(of)
+
+
+def _of_agents(team: Team, agents: Sequence[str]) -> Team:
+    return Team({agent: team[agent] for agent in agents}, base=team.base)
+
+
+def _engine(config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
     if config.engine == "vllm":
         from codeduet.agents.vllm import VLLMEngine
 
@@ -135,14 +206,22 @@ def use_threads(config: TeamConfig) -> None:
 
 
 def make_formatter(config: TeamConfig, roles: Sequence[Role], team: Team) -> Formatter:
-    """Make the formatter a config asks for."""
-    if config.engine == "openai" and config.api == "chat":
-        return MessageFormatter(team.tokenizer, roles=roles, prompts=config.words)
+    """Make the formatter a config asks for: one of each row and tokenizer."""
+    made: dict[tuple[int, int], Formatter] = {}
+    of: dict[str, Formatter] = {}
+    for number, row in enumerate(rows_of(config, roles)):
+        for agent in row.agents:
+            tokenizer = team[agent].tokenizer
+            key = (number, id(tokenizer))
+            if key not in made:
+                made[key] = _formatter(row.config, config, roles, tokenizer)
+            of[agent] = made[key]
+    return next(iter(made.values())) if len(made) == 1 else Formatters(of)
+
+
+def _formatter(own: TeamConfig, config: TeamConfig, roles: Sequence[Role], tokenizer: Any) -> Formatter:
+    if own.engine == "openai" and own.api == "chat":
+        return MessageFormatter(tokenizer, roles=roles, prompts=config.words)
     return PromptFormatter(
-        team.tokenizer,
-        config.prompt,
-        roles=roles,
-        prompts=config.words,
-        system=config.system,
-        template=config.template,
+        tokenizer, own.prompt, roles=roles, prompts=config.words, system=own.system, template=own.template
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import fields, replace
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -14,8 +15,69 @@ from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.config import STRICT
 from codeduet.envs.config import EnvConfig
-from codeduet.envs.roles import DUET, SINGLE, Roles, as_roles
+from codeduet.envs.roles import DUET, SINGLE, Role, Roles, as_roles
 from codeduet.errors import InputError, nearest
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SamplingConfig:
+    """How completions are drawn.
+
+    Attributes:
+        temperature: divides the logits, for the sampler and the learner alike.
+        top_p: 1 is off.
+        top_k: 0 is off.
+        max_new_tokens: tokens of a completion, at most.
+    """
+
+    temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=256, gt=0)
+
+    def build(self) -> Sampling:
+        """Return the engine's form."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
+
+
+Words: TypeAlias = str | dict[Literal["chat", "base"], str]
+"""What a role reads, in words of one's own: for both styles, or for each."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SeatConfig:
+    """How the agents of one role act, where it is not as the team does: what is left out is the team's.
+
+    Attributes:
+        model: ``embedded``, a transformers folder, a hub name, or a server's name for a model.
+        engine: who generates; ``openai`` is a served partner, which does not learn.
+        base_url: of its server, up to and with ``/v1``.
+        api: of its server.
+        tokenizer: of a server's model, where ``model`` is no folder or hub name.
+        dtype: of frozen weights.
+        sharing: how the policies of this model relate to it.
+        lora_rank: rank of its adapters.
+        prompt: what the role reads, in words of one's own.
+        sampling: how its completions are drawn.
+        learns: off, the agents act and do not learn.
+    """
+
+    model: str | None = None
+    engine: Literal["hf", "vllm", "openai"] | None = None
+    base_url: str | None = None
+    api: Literal["completions", "chat"] | None = None
+    tokenizer: str | None = None
+    dtype: str | None = None
+    sharing: Sharing | None = None
+    lora_rank: int | None = Field(default=None, ge=0)
+    prompt: Words | Prompt | None = None
+    sampling: SamplingConfig | None = None
+    learns: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a served model that is to learn."""
+        if self.engine == "openai" and self.learns:
+            raise InputError("a seat with engine=openai cannot learn: its weights are a server's; set learns: false")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -31,6 +93,7 @@ class TeamConfig:
         prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
         system: a chat's system message, before the user's; empty is none.
         template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
+        seats: roles that act by a model, server, sampling or words of their own: role -> how (see :class:`SeatConfig`).
         prompts: what a role reads, in words of one's own: role -> a text with ``{prompt}``, ``{entry_point}`` and other keys of
             its observation, or one for each style: ``{chat: ..., base: ...}``.
         device: ``auto`` takes a GPU where there is one.
@@ -60,7 +123,8 @@ class TeamConfig:
     prompt: Style = "auto"
     system: str = ""
     template: dict[str, Any] = Field(default_factory=dict)
-    prompts: dict[str, str | dict[Literal["chat", "base"], str]] = Field(default_factory=dict)
+    seats: dict[str, SeatConfig] = Field(default_factory=dict)
+    prompts: dict[str, Words | Prompt] = Field(default_factory=dict)
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
@@ -78,10 +142,25 @@ class TeamConfig:
 
     @property
     def words(self) -> dict[str, Prompt]:
-        """``prompts`` as the formatters take them."""
-        return {
-            role: Prompt(text, text) if isinstance(text, str) else Prompt(**text) for role, text in self.prompts.items()
+        """``prompts``, and what seats say, as the formatters take them."""
+        told = self.prompts | {role: seat.prompt for role, seat in self.seats.items() if seat.prompt is not None}
+        return {role: _prompt(text) for role, text in told.items()}
+
+    def seat(self, role: str) -> TeamConfig:
+        """Return how a role acts: the team's settings, with those of its seat in their place."""
+        own = self.seats.get(role, SeatConfig())
+        changed = {
+            field.name: getattr(own, field.name)
+            for field in fields(SeatConfig)
+            if field.name not in ("prompt", "sampling", "learns") and getattr(own, field.name) is not None
         }
+        return replace(self, seats={}, prompts={}, **changed)
+
+
+def _prompt(words: Words | Prompt) -> Prompt:
+    if isinstance(words, Prompt):
+        return words
+    return Prompt(words, words) if isinstance(words, str) else Prompt(**words)
 
 
 def roles_in(team: TeamConfig, env: EnvConfig) -> Roles:
@@ -97,27 +176,6 @@ def roles_in(team: TeamConfig, env: EnvConfig) -> Roles:
     return as_roles(env.roles)
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class SamplingConfig:
-    """How completions are drawn.
-
-    Attributes:
-        temperature: divides the logits, for the sampler and the learner alike.
-        top_p: 1 is off.
-        top_k: 0 is off.
-        max_new_tokens: tokens of a completion, at most.
-    """
-
-    temperature: float = Field(default=0.8, ge=0, allow_inf_nan=False)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    max_new_tokens: int = Field(default=256, gt=0)
-
-    def build(self) -> Sampling:
-        """Return the engine's form."""
-        return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
-
-
 def check_served(team: TeamConfig, agents: Sequence[str]) -> None:
     """Check whose models on servers are named.
 
@@ -130,3 +188,26 @@ def check_served(team: TeamConfig, agents: Sequence[str]) -> None:
                 raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, agents)}")
         if named and team.engine != "openai":
             raise InputError(f"team.{key} is of a server's models: set team.engine=openai")
+
+
+def check_seats(team: TeamConfig, roles: Sequence[Role]) -> None:
+    """Check that seats are of roles.
+
+    Raises:
+        InputError: one is of no role.
+    """
+    names = [role.name for role in roles]
+    for name in team.seats:
+        if name not in names:
+            raise InputError(f"team.seats names no role: {name!r}{nearest(name, names)}")
+
+
+def sampling_of(team: TeamConfig, roles: Sequence[Role], sampling: SamplingConfig) -> dict[str, Sampling]:
+    """Return how each agent's completions are drawn: as its seat says, or as all are."""
+    seats = {role.name: team.seats.get(role.name, SeatConfig()) for role in roles}
+    return {agent: (seats[role.name].sampling or sampling).build() for role in roles for agent in role.agents}
+
+
+def still(team: TeamConfig, roles: Sequence[Role]) -> list[str]:
+    """Return the agents whose seats do not learn."""
+    return [agent for role in roles for agent in role.agents if not team.seats.get(role.name, SeatConfig()).learns]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
 from codeduet.agents.models import (
@@ -27,8 +27,11 @@ from codeduet.agents.network import shape
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import paths
 from codeduet.agents.template import Style
-from codeduet.agents.tokenizers import same_tokenizer
 from codeduet.envs import HELPER, MAIN, InputError
+
+if TYPE_CHECKING:
+    from codeduet.agents.config import SeatConfig, TeamConfig
+    from codeduet.envs.roles import Role, Roles
 
 Sharing = Literal["separate", "adapter", "shared"]
 
@@ -46,24 +49,24 @@ class Team(Mapping[str, Policy]):
         policies: the policy of each agent; agents may share one.
         identity: what the team was made of; a checkpoint of another identity is refused.
         base: name of the model it was made of, as another machine may know it.
-
-    Raises:
-        InputError: the policies' tokenizers differ, so that no prompt is right for all of them.
+        config: how its roles act, where it was loaded by :func:`load_team` of seats.
+        roles: which they are, then.
     """
 
     def __init__(
-        self, policies: Mapping[str, Policy], identity: Mapping[str, Any] | None = None, base: str = ""
+        self,
+        policies: Mapping[str, Policy],
+        identity: Mapping[str, Any] | None = None,
+        base: str = "",
+        *,
+        config: TeamConfig | None = None,
+        roles: Roles = (),
     ) -> None:
+        self.config = config
+        self.roles = roles
         self._policies = dict(policies)
         self.identity = dict(identity or {})
         self.base = base
-        first = next(iter(self._policies.values()), None)
-        for other in self.policies[1:]:
-            if first is not None and not same_tokenizer(first.tokenizer, other.tokenizer):
-                raise InputError(
-                    f"policies {first.name!r} and {other.name!r} have different tokenizers: the agents of a team play "
-                    "by one model for now"
-                )
 
     def __getitem__(self, agent: str) -> Policy:
         return self._policies[agent]
@@ -87,11 +90,6 @@ class Team(Mapping[str, Policy]):
         }
         return "; ".join(dict.fromkeys(f"{type(model).__name__} {paths(model)}" for model in models.values()))
 
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer of all policies."""
-        return self.policies[0].tokenizer
-
     def fits(self, key: str, saved: object) -> bool:
         """Tell whether a checkpoint of a team with ``saved`` under ``key`` of its identity is one of this team."""
         if self.identity[key] == saved:
@@ -103,7 +101,7 @@ class Team(Mapping[str, Policy]):
 
 
 def load_team(
-    model: str = "embedded",
+    model: str | Mapping[Role, SeatConfig] = "embedded",
     agents: Sequence[str] | Mapping[str, str] = (HELPER, MAIN),
     sharing: Sharing = "adapter",
     *,
@@ -119,7 +117,8 @@ def load_team(
     """Load a model and make a team of it.
 
     Args:
-        model: ``"embedded"``, a transformers folder, or a hub name.
+        model: ``"embedded"``, a transformers folder, or a hub name; or roles, in the order they act, each with its seat: where
+            that leaves a setting out it is this function's.
         agents: who acts, in this order; a mapping says by which policy, so that several may act by one.
         sharing: how policies relate to models (see the module's docstring).
         lora_rank: rank of the adapters; with ``shared``, 0 trains the whole model.
@@ -136,6 +135,21 @@ def load_team(
     Raises:
         InputError: no such model, one that cannot be loaded or trained here, or settings that make no team.
     """
+    if isinstance(model, Mapping):
+        from codeduet.agents.build import load_seats
+
+        return load_seats(
+            model,
+            seed=seed,
+            sharing=sharing,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            device=device,
+            dtype=dtype,
+            prompt=prompt,
+            system=system,
+            template=dict(template or {}),
+        )
     whole = trains_whole(sharing, lora_rank)
     if sharing == "adapter" and lora_rank < 1:
         raise InputError(f"sharing=adapter needs lora_rank of at least 1, not {lora_rank}")

@@ -26,9 +26,6 @@ _MARK = "\U000f0000"
 _OWN, _QUOTED = 0xF0001, 0x100000
 """Ends a stand-in, with the control token's number added: a token of the template, or the text of one."""
 
-_SAMPLE = 'def f(x):\n    """Éa, 日本 <|im_end|>"""\n\treturn " ".join(x)  # 12345 != x\n'
-"""Encoded by two tokenizers to see whether they are the same."""
-
 
 def control_tokens(tokenizer: Any, template: str = "") -> dict[str, int]:
     """Return the tokens that steer a model and stand for no text, each with its id.
@@ -175,22 +172,6 @@ def check_ids(model: str, tokenizer: Any, rows: int, written: AbstractSet[str]) 
             f"model {model!r} has {rows} embeddings and its tokenizer more ids, {beyond[token]} ({token!r}) for one: take "
             "the tokenizer of that model, or resize its embeddings and train them"
         )
-
-
-def same_tokenizer(one: Any, other: Any) -> bool:
-    """Tell whether two tokenizers make the same ids of the same prompt."""
-    if one is other:
-        return True
-    return (
-        len(one) == len(other)
-        and all(getattr(one, name, None) == getattr(other, name, None) for name in ("chat_template", "eos_token_id"))
-        and one.encode(_SAMPLE) == other.encode(_SAMPLE)
-        and _vocabulary(one) == _vocabulary(other)
-    )
-
-
-def _vocabulary(tokenizer: Any) -> Any:
-    return tokenizer.get_vocab() if hasattr(tokenizer, "get_vocab") else type(tokenizer)
 
 
 def completion_text(tokenizer: Any, ids: Sequence[int], ends: frozenset[int], stop: Sequence[str]) -> str:

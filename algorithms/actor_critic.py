@@ -14,6 +14,7 @@ helper's credit is freed from main's luck: V_{k+1} - V_k is what its answer chan
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -48,8 +49,8 @@ class IPPO(PolicyGradient):
         self,
         *,
         lam: float = 0.95,
-        critic_lr: float = 3e-3,
-        critic_epochs: int = 8,
+        critic_lr: float = 1e-2,
+        critic_epochs: int = 16,
         critic_width: int = 64,
         **options: Any,
     ) -> None:
@@ -60,7 +61,9 @@ class IPPO(PolicyGradient):
         check_whole("critic_width", critic_width, 1)
         self.lam = lam
         self.critics: dict[str, Critic] = {}
-        self._settings = {"lr": critic_lr, "epochs": critic_epochs, "width": critic_width}
+        self._make = functools.partial(
+            Critic, central=self.CENTRAL, lr=critic_lr, epochs=critic_epochs, width=critic_width
+        )
         self._told: dict[str, float] = {}
         self._targets: dict[str, list[tuple[torch.Tensor, float]]] = {}
 
@@ -69,7 +72,7 @@ class IPPO(PolicyGradient):
         for agent in team:
             name = "critic" if self.CENTRAL else agent
             if name not in self.critics:
-                self.critics[name] = Critic(team[agent], central=self.CENTRAL, seed=len(self.critics), **self._settings)
+                self.critics[name] = self._make(team[agent], seed=len(self.critics))
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return generalised advantages, averaged over the episodes that hold a step; what the critics are to learn is kept."""

@@ -54,6 +54,8 @@ def save_checkpoint(
     partial.mkdir()
     try:
         for policy in team.policies:
+            if policy.model is None:  # a server's
+                continue
             with _os_errors(final):
                 policy.save(partial / policy.name)
                 if policy.name in optimizers:
@@ -139,6 +141,8 @@ def load_checkpoint(
                 other + (_rounded(state.get("precision"), _precision(team)) if key == "base_weights" else "")
             )
     for policy in team.policies:
+        if policy.model is None:
+            continue
         for path in sorted((folder / policy.name).glob("*.safetensors")):
             try:
                 with safe_open(path, framework="pt"):

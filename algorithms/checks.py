@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codeduet.agents.briefs import check_prompts
-from codeduet.agents.config import check_served
+from codeduet.agents.config import check_seats, check_served
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
@@ -32,8 +32,9 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
     check_served(config.team, config.agents)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
-    if set(config.frozen) == set(config.agents):
-        raise InputError("frozen names every agent: nothing would learn")
+    check_seats(config.team, config.roles)
+    if set(config.still) == set(config.agents):
+        raise InputError("frozen names every agent, or no seat learns: nothing would learn")
     if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
         raise InputError(
             f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"

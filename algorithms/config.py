@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from codeduet.agents.config import SamplingConfig, TeamConfig, roles_in
+from codeduet.agents.config import SamplingConfig, TeamConfig, roles_in, sampling_of, still
 from codeduet.algorithms.schedule import Schedule
 from codeduet.config import STRICT, Seed
 from codeduet.envs.config import EnvConfig
@@ -105,6 +105,16 @@ class TrainConfig:
     def roles(self) -> Roles:
         """Who plays."""
         return roles_in(self.team, self.env)
+
+    @property
+    def still(self) -> list[str]:
+        """The agents that act and do not learn."""
+        return [*self.frozen, *still(self.team, self.roles)]
+
+    @property
+    def longest_answer(self) -> int:
+        """Tokens that an answer may have, at most."""
+        return max(of.max_new_tokens for of in sampling_of(self.team, self.roles, self.sampling).values())
 
     @property
     def agents(self) -> tuple[str, ...]:

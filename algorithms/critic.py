@@ -1,7 +1,7 @@
 """A critic of whole answers: what a team may expect before a step, read off the policy's own base.
 
-What the agent saw, or the state of the game, is one text; the base's last hidden state at its last token, adapters off and
-without gradient, is what a small network of its own learns values from.
+What the agent saw, or the state of the game, is one text; the base's hidden states of it, adapters off and without gradient,
+are what a small network of its own learns values from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.steps import Step
 from codeduet.envs.token_step import encode_text
 
-_ROWS = 16
+_ROWS = 64
 """Texts read side by side."""
 
 
@@ -40,24 +40,28 @@ class Critic:
         size = policy.activate().get_output_embeddings().weight.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = nn.Sequential(nn.LayerNorm(size), nn.Linear(size, width), nn.Tanh(), nn.Linear(width, 1))
-        nn.init.zeros_(self.network[-1].weight)
-        nn.init.zeros_(self.network[-1].bias)
+            last = nn.Linear(width, 1)
+            self.network = nn.Sequential(nn.LayerNorm(2 * size), nn.Linear(2 * size, width), nn.Tanh(), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.network.to(policy.device)
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=lr, weight_decay=0.0)
 
     @torch.no_grad()
     def features(self, steps: Sequence[Step]) -> torch.Tensor:
-        """Return `[N, D]`, the base's hidden state at the end of what each step is judged by."""
-        texts = [self._read(step) for step in steps]
+        """Return `[N, 2 D]`: the base's hidden states of what each step is judged by, the last one and their mean."""
+        read = [self._read(step) for step in steps]
+        texts = sorted(set(read), key=len)  # the same is read once, and what is read together is of like length
         rows: list[torch.Tensor] = []
         with self.policy.bare() as model:
             for start in range(0, len(texts), _ROWS):
                 part = texts[start : start + _ROWS]
                 ids, mask = pad(part, "right", self.policy.device)
                 states = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-                rows += [states[i, len(text) - 1].float() for i, text in enumerate(part)]
-        return torch.stack(rows)
+                for of_text, text in zip(states.float(), part, strict=True):
+                    rows.append(torch.cat([of_text[len(text) - 1], of_text[: len(text)].mean(0)]))
+        places = {text: place for place, text in enumerate(texts)}
+        return torch.stack(rows)[[places[text] for text in read]]
 
     @torch.no_grad()
     def values(self, features: torch.Tensor) -> list[float]:
@@ -90,5 +94,6 @@ class Critic:
         """Return the token ids of what a step is judged by."""
         if not self.central or not isinstance(step.state, dict):
             return step.prompt_ids
-        text = "\n".join(f"{name}: {value}" for name, value in step.state.items() if not name.endswith("mask"))
+        # Always in the same order, and names would be the longer part of it.
+        text = "\n".join(str(value) for value in step.state.values())
         return tuple(encode_text(self.policy.tokenizer, text)) or step.prompt_ids

@@ -73,7 +73,7 @@ def check_learns(trainer: Trainer) -> None:
 
 def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     config, optim, team = trainer.config, trainer.config.optim, trainer.team
-    agents = [agent for agent in team if agent not in config.frozen and team[agent].name in trainer.learners]
+    agents = [agent for agent in team if agent not in config.still and team[agent].name in trainer.learners]
     samples = samples_of(groups, trainer.advantages, team, agents)
     factor = lr_factor(
         optim.schedule,

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from codeduet.agents import Engine, Formatter, network
 from codeduet.agents.hf import HFEngine
+from codeduet.agents.seats import Engines
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.envs import InputError, Problem, find_problem, raw_env
 from codeduet.envs.feedback import longest_example
@@ -91,6 +92,8 @@ def fitting(
 
 def _room(engine: Engine) -> int | None:
     """Return the tokens of a prompt and its answer, at most; None is no limit, or one that only a server knows."""
+    if isinstance(engine, Engines):  # each prompt as if it were the tightest's, so that none is too long
+        return min((room for part in engine.parts if (room := _room(part)) is not None), default=None)
     if isinstance(engine, VLLMEngine):
         return engine.context
     if not isinstance(engine, HFEngine):

@@ -115,7 +115,6 @@ def score(
         if chunk_elements
         else chunk_rows(network.vocabulary(model), states.shape[-1], device.type)
     )
-    told: torch.Tensor | None
     if way.head == "fused" and type(head) is torch.nn.Linear and head.bias is None:
         scored, told = _LinearLogprobs.apply(hidden, head.weight, targets, scale, size, entropy)
     else:
@@ -127,10 +126,10 @@ def score(
         made = [_score(head, hidden[part], targets[part], scale[part], entropy) for part in parts]
         scored, told = (torch.cat([pair[place] for pair in made]) for place in (0, 1))
     mask = written.to(scored.dtype)
-    rows = [
-        torch.zeros_like(mask).masked_scatter(written.bool(), of) for of in ((scored, told) if entropy else (scored,))
-    ]
-    return Scored(rows[0], mask, rows[1] if entropy else None)
+    found = [torch.zeros_like(mask).masked_scatter(written.bool(), scored)]
+    if entropy:
+        found.append(torch.zeros_like(mask).masked_scatter(written.bool(), told))
+    return Scored(found[0], mask, found[1] if entropy else None)
 
 
 def _score(

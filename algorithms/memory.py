@@ -90,9 +90,10 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
         InputError: it does not fit; the settings that would are named.
     """
     optim = config.optim
-    model = learns[0].activate()
+    models = list({str(network.shape(model)): model for model in (policy.activate() for policy in learns)}.values())
     device = learns[0].device
-    kept = kept_bytes(model)
+    # Of several models one learns, or generates, at a time: what the largest takes is the most.
+    kept = max((kept_bytes(model) for model in models), key=lambda of: of.token)
     # Libraries load what a pass needs of them with the first: it is held from then on. What the pass itself took is not.
     give_back()
     if device.type == "cuda":
@@ -102,15 +103,23 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
     generating = 0.0
     if config.team.engine == "hf":
-        rows = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model))
-        generating = (rows + packed_bytes(model)) / GIB
-    # In half precision on a CPU oneDNN lays the head's weights out anew for either pass: 0.5 GiB for 152,000 tokens.
-    hidden = network.text_config(model).hidden_size
-    head = 2 * network.vocabulary(model) * hidden * 2
-    laid_out = head if device.type == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
-    fixed = chunk_bytes(network.vocabulary(model), hidden, device.type) + laid_out
+        generating = max(_generating(config, longest, model) for model in models) / GIB
+    fixed = max(_fixed(model, device.type) for model in models)
     bare = MemoryPlan(cap, held, trained, generating, 0.0, 0, recompute=False)
     return choose(config, bare, kept=kept, fixed=fixed, longest=longest, device=device.type)
+
+
+def _generating(config: TrainConfig, longest: int, model: Any) -> float:
+    rows = generating_bytes(config, longest, network.cache_bytes(model), network.vocabulary(model))
+    return rows + packed_bytes(model)
+
+
+def _fixed(model: Any, device: str) -> int:
+    """Return the bytes that any micro-batch takes: a chunk of logits, and what is laid out for it."""
+    vocabulary, hidden = network.vocabulary(model), network.text_config(model).hidden_size
+    # In half precision on a CPU oneDNN lays the head's weights out anew for either pass: 0.5 GiB for 152,000 tokens.
+    laid_out = 2 * vocabulary * hidden * 2 if device == "cpu" and model.dtype in (torch.bfloat16, torch.float16) else 0
+    return chunk_bytes(vocabulary, hidden, device) + laid_out
 
 
 def choose(config: TrainConfig, bare: MemoryPlan, *, kept: Kept, fixed: float, longest: int, device: str) -> MemoryPlan:

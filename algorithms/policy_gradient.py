@@ -19,7 +19,7 @@ import torch
 
 from codeduet.agents.steps import Group
 from codeduet.algorithms import losses
-from codeduet.algorithms.algorithm import Algorithm
+from codeduet.algorithms.algorithm import Algorithm, Need
 from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.losses import Aggregate, Level, LossBatch
 from codeduet.algorithms.options import check_choice, check_number, check_whole
@@ -92,7 +92,8 @@ class PolicyGradient(Algorithm):
             )
         self.on_policy = clip is None
         self.linear = not (kl or entropy)
-        self.needs = frozenset({"reference"} if kl else ()) | frozenset({"entropy"} if entropy else ())
+        wanted: dict[Need, float] = {"reference": kl, "entropy": entropy}
+        self.needs = frozenset(need for need, weight in wanted.items() if weight)
         if level == "sequence" and clip is None:
             raise InputError("option level=sequence is of a ratio: set clip too")
 

@@ -18,6 +18,7 @@ from codeduet.agents import Engine, Formatter
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.out_of_memory import ERRORS
 from codeduet.agents.play import Seat, game, play
+from codeduet.agents.seats import engines_in, seats_of
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
 from codeduet.agents.tree import Tree
@@ -94,8 +95,9 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.run = Path(self.config.out)
-        if isinstance(self.engine, HFEngine):
-            self.engine.heard = self.watch.tokens
+        for engine in engines_in(self.engine):
+            if isinstance(engine, HFEngine):
+                engine.heard = self.watch.tokens
 
     def open(self, *, resume: bool = False) -> None:
         """Begin in the run folder, or go on with what is in it; see :func:`~codeduet.algorithms.state.load_state`."""
@@ -194,8 +196,7 @@ class Trainer:
     @property
     def seats(self) -> dict[str, Seat]:
         """Where each agent acts from."""
-        sampling = self.config.sampling.build()
-        return {agent: Seat(policy.name, self.formatter, sampling, self.engine) for agent, policy in self.team.items()}
+        return seats_of(self.config, self.team, self.formatter, self.engine)
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -93,6 +94,8 @@ def make_trainer(
         InputError: settings that cannot work, or problems too long for the model.
     """
     console = console or Console(markup=False)
+    if team is not None and team.config is not None:
+        config = with_team(config, team)
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_algorithm(algorithm)
     check_training(config, algorithm)
@@ -100,7 +103,7 @@ def make_trainer(
     team = team or make_team(config.team, config.roles, config.seed)
     algorithm.setup(team)
     formatter = formatter or make_formatter(config.team, config.roles, team)
-    engine = engine or make_engine(config.team, team)
+    engine = engine or make_engine(config.team, team, config.roles)
     if envs is None:
         episodes = config.problems_per_step * config.group_size
         envs = make_envs(config.env, config.roles, episodes, training=True)
@@ -108,7 +111,7 @@ def make_trainer(
         "train": train_tasks if train_tasks is not None else task_ids(config.env, "train"),
         "test": test_tasks if test_tasks is not None else task_ids(config.env, "test"),
     }
-    longest = config.sampling.max_new_tokens  # tokens of a prompt and its answer, where they can be told
+    longest = config.longest_answer  # tokens of a prompt and its answer, where they can be told
     game = envs[0].unwrapped if envs else None
     for split in ("train", "test") if config.eval_every else ("train",):
         if isinstance(game, raw_env):
@@ -117,7 +120,7 @@ def make_trainer(
                 console.print(fit.line(), markup=False, highlight=False, soft_wrap=True)
             sets[split], longest = fit.kept, max(longest, fit.longest)
     learns = [
-        policy for policy in team.policies if not all(agent in config.frozen for agent in team if team[agent] is policy)
+        policy for policy in team.policies if not all(agent in config.still for agent in team if team[agent] is policy)
     ]
     plan = plan_memory(config, longest=longest, learns=learns)
     return Trainer(
@@ -136,13 +139,22 @@ def make_trainer(
     )
 
 
+def with_team(config: TrainConfig, team: Team) -> TrainConfig:
+    """Return a config that says of a team what it was loaded by, so that the run folder tells it."""
+    assert team.config is not None
+    said = {"threads", "batch_size", "timeout", "retries", "context", "gpu_share"}
+    settings = replace(team.config, **{name: getattr(config.team, name) for name in said})
+    roles = [asdict(role) | {"reads": list(role.reads)} for role in team.roles]
+    return replace(config, team=settings, env=replace(config.env, roles=roles))
+
+
 def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Formatter, engine: Engine) -> Fit:
     return fitting(
         tasks,
         game,
         formatter,
         engine,
-        max_new_tokens=config.sampling.max_new_tokens,
+        max_new_tokens=config.longest_answer,
         overlong=config.env.overlong,
         blank=config.blank,
     )
@@ -158,7 +170,7 @@ def _learner(config: TrainConfig, policy: Policy, plan: MemoryPlan) -> Learner:
         micro_batch_tokens=plan.tokens,
         recompute=plan.recompute,
         updates=optim.updates_per_batch,
-        longest=config.sampling.max_new_tokens,
+        longest=config.longest_answer,
     )
 
 

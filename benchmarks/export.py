@@ -66,6 +66,10 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose another --out")
     team = source.config.team
+    if any(seat.model is not None for seat in team.seats.values()):
+        raise InputError(
+            f"{source.run} trained several models: export is of teams that play by one, and its checkpoints' folders load as they are"
+        )
     for agent in source.config.agents:
         _check_weights(source, agent)
     kind: Kind = "model" if source.whole else "merged" if merge else "adapter"
@@ -92,9 +96,10 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
             base = base or _base(source)
             _merged(base, source.weights(agent)).save_pretrained(folder)
             base = None  # merged in place: the next agent needs another
-        players.tokenizer.save_pretrained(folder)
+        tokenizer = players[agent].tokenizer
+        tokenizer.save_pretrained(folder)
         if kind == "adapter":
-            _within(folder, players.tokenizer, _rows(team.model))
+            _within(folder, tokenizer, _rows(team.model))
         else:
             _end_turns(folder, players[agent])
         told = Exported(agent, kind, source.run, source.checkpoint.name, source.state, base_name(team.model))

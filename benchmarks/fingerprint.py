@@ -28,7 +28,8 @@ _KINDS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
 
 
 def fingerprints(team: TeamConfig, checkpoint: str, like: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what can be told of the weights that play: ``model`` of a folder, ``checkpoint``.
+    """Return what can be told of the weights that play: ``model`` of a folder, ``model of <role>`` of
+    a seat's, ``checkpoint``.
 
     Neither a hub name nor a server's model has a fingerprint; nor has what is not there any more.
 
@@ -39,14 +40,17 @@ def fingerprints(team: TeamConfig, checkpoint: str, like: Mapping[str, str] | No
             that saw.
     """
     told = {}
-    before = (like or {}).get("model", _EVERY)
-    try:
-        folder = None if team.engine == "openai" else Path(model_path(team.model))
-    except InputError:  # whoever loads it says so
-        folder = None
-    if folder is not None and folder.is_dir():
-        files = [path for path in folder.iterdir() if path.is_file() and path.suffix in _KINDS]
-        told["model"] = _checksums(files) if before.startswith(_EVERY) else _hash(folder, files, whole=False)
+    before = like or {}
+    seats = {f"model of {role}": team.seat(role) for role, seat in team.seats.items() if seat.model is not None}
+    for name, settings in {"model": team, **seats}.items():
+        try:
+            folder = None if settings.engine == "openai" else Path(model_path(settings.model))
+        except InputError:  # whoever loads it says so
+            folder = None
+        if folder is not None and folder.is_dir():
+            files = [path for path in folder.iterdir() if path.is_file() and path.suffix in _KINDS]
+            newer = before.get(name, _EVERY).startswith(_EVERY)
+            told[name] = _checksums(files) if newer else _hash(folder, files, whole=False)
     if checkpoint and Path(checkpoint).is_dir():
         told["checkpoint"] = _hash(Path(checkpoint), Path(checkpoint).glob("*/*.safetensors"), whole=True)
     return told

@@ -27,8 +27,9 @@ from rich.progress import Progress
 from codeduet.agents import Engine
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
-from codeduet.agents.config import SamplingConfig, TeamConfig, check_served, roles_in
-from codeduet.agents.play import Seat, game, play
+from codeduet.agents.config import SamplingConfig, TeamConfig, check_seats, check_served, roles_in, sampling_of
+from codeduet.agents.play import game, play
+from codeduet.agents.seats import seats_of
 from codeduet.agents.team import Team
 from codeduet.agents.tree import Tree
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
@@ -179,7 +180,7 @@ def bench(
                     def say(line: str) -> None:
                         shown.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-                    engine = make_engine(config.team, team, answers=run / "answers.jsonl", say=say)
+                    engine = make_engine(config.team, team, config.roles, answers=run / "answers.jsonl", say=say)
                     stack.callback(engine.close)
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
                 _play(config, run, problems, rows, team, engine, shown)
@@ -243,7 +244,10 @@ def _same_players(config: BenchConfig, run: Path, *, begun: bool) -> Players:
             f"{path} is damaged ({error.errors()[0]['msg']}): choose another out=, or delete {run}"
         ) from None
     weights = fingerprints(config.team, config.checkpoint, before.weights)
-    for what, place in (("model", config.team.model), ("checkpoint", config.checkpoint)):
+    places = {"checkpoint": config.checkpoint, "model": config.team.model} | {
+        f"model of {role}": seat.model for role, seat in config.team.seats.items() if seat.model
+    }
+    for what, place in places.items():
         if what in weights and before.weights.get(what, weights[what]) != weights[what]:
             raise InputError(
                 f"{run} holds samples of other weights: {place} has changed since: choose another out=, or delete {run}"
@@ -268,7 +272,9 @@ def _fitting(
         game.unwrapped,
         make_formatter(config.team, config.roles, team),
         engine,
-        max_new_tokens=config.sampling.max_new_tokens,
+        max_new_tokens=max(
+            of.max_new_tokens for of in sampling_of(config.team, config.roles, config.sampling).values()
+        ),
         overlong=config.env.overlong,
         blank=config.blank,
     )
@@ -289,6 +295,7 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
         pass_at_k(config.n, 0, k)
     check_blank(config.blank, config.roles)
     check_served(config.team, config.agents)
+    check_seats(config.team, config.roles)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
     return load_problems(config.env.problems, config.split, config.env.test_problems)[: config.limit or None]
@@ -316,7 +323,7 @@ def _method(config: BenchConfig) -> str:
 def make_players(config: BenchConfig) -> Team:
     """Load the team that plays, with the weights of its checkpoint if it names one."""
     if not config.checkpoint:
-        return make_untrained(config.team, config.agents)
+        return make_untrained(config.team, config.roles)
     team = make_team(config.team, config.roles, config.seed)
     load_checkpoint(Path(config.checkpoint), team)
     return team
@@ -368,8 +375,8 @@ def _play(
     envs = make_envs(config.env, config.roles, min(chunk, len(problems)) * config.n)
     judging = envs[0].unwrapped
     assert isinstance(judging, raw_env)
-    sampling, seeds = config.sampling.build(), (config.seed, "bench")
-    seats = {agent: Seat(policy.name, formatter, sampling, engine) for agent, policy in team.items()}
+    seeds = (config.seed, "bench")
+    seats = seats_of(config, team, formatter, engine)
     bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
     for start in range(0, len(problems), chunk):
         batch = problems[start : start + chunk]

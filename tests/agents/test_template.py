@@ -11,14 +11,14 @@ from tests.agents import foreign
 
 from codeduet.agents import PromptFormatter, Request, Sampling
 from codeduet.agents.build import make_formatter, make_team
-from codeduet.agents.config import TeamConfig
+from codeduet.agents.config import SeatConfig, TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team, load_untrained, load_weightless
 from codeduet.agents.template import ChatTemplate, resolve_style
 from codeduet.envs import MAIN, InputError
-from codeduet.envs.roles import SINGLE
+from codeduet.envs.roles import DUET, SINGLE
 
 OBSERVATION = {
     "prompt": 'def area(r):\n    """Area."""\n',
@@ -207,13 +207,18 @@ def test_system_message_and_arguments_reach_prompts_by_the_config(chatting: Path
         make_team(TeamConfig(**settings, template={"chat_template": "{{ messages[-1].content }}"}), SINGLE, seed=0)
 
 
-def test_two_models_in_one_team_are_refused() -> None:
+def test_two_models_in_one_team_read_each_their_own_prompts() -> None:
     def policy(name: str, tokenizer: Any) -> Policy:
         return Policy(name, None, tokenizer, trainable=False)
 
-    mine, same, chat = foreign.byte_level(), foreign.byte_level(), foreign.byte_level()
+    mine, chat = foreign.byte_level(), foreign.byte_level(vocabulary=290)
     chat.chat_template = HARMONY
-    assert Team({"helper_0": policy("a", mine), MAIN: policy("b", same)}).tokenizer is mine
-    for other in (foreign.words(prepend="first"), foreign.byte_level(vocabulary=290), chat):
-        with pytest.raises(InputError, match=r"policies 'a' and 'b' have different tokenizers: .* one model for now"):
-            Team({"helper_0": policy("a", mine), MAIN: policy("b", other)})
+    team = Team({"helper_0": policy("a", mine), MAIN: policy("b", chat)})
+    config = TeamConfig(seats={"main": SeatConfig(model="another")})
+    both = make_formatter(config, DUET, team)
+    for agent, tokenizer, settings in (("helper_0", mine, TeamConfig()), (MAIN, chat, TeamConfig())):
+        alone = PromptFormatter(tokenizer, settings.prompt, roles=DUET)
+        assert both.encode(agent, OBSERVATION) == alone.encode(agent, OBSERVATION)
+        assert both.render(agent, OBSERVATION) == alone.render(agent, OBSERVATION)
+        assert both.stop(agent) == alone.stop(agent)
+    assert both.stop("helper_0") != both.stop(MAIN)

@@ -321,7 +321,7 @@ def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
     # Helper's means differ in the first alone; main's siblings differ in the second alone.
     assert told["helper_0/dead_groups"] == pytest.approx(2 / 3)
     assert told["main_0/dead_groups"] == pytest.approx(4 / 6)
-    assert "main_0/dead_groups" not in episode_metrics(groups)
+    assert "main_0/dead_groups" not in episode_metrics([grown(Tree((4,)), 0, 0, 1, 1)])
 
 
 def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:

@@ -1,0 +1,1 @@
+"""Probe games: what an algorithm can learn, told in seconds each."""
