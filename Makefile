@@ -9,7 +9,7 @@ RUN ?= runs/quickstart
 # Installed first and pinned: a range would fetch the newest CUDA build, of gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: install quickstart test test-vllm newest constraints lint dist format agreement forgery cost determinism soak step-time architectures reading gpu gpu-table readme pretrain clean
+.PHONY: install quickstart test test-vllm newest constraints lint dist format agreement forgery cost determinism soak step-time architectures matrix reading gpu gpu-table readme pretrain clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -72,6 +72,9 @@ format: install
 	$(BIN)/ruff check --fix .
 
 # Long runs, outside CI.
+matrix: install  # probe games: algorithm x game x sharing
+	$(BIN)/python -m codeduet.benchmarks.probes.matrix --out benchmarks/results/probes/matrix.json
+
 agreement: install  # our verdict against OpenAI's checker: 3,000 mutants, 1,000 variants, arguments changed in place, prompts
 	$(BIN)/python -m codeduet.benchmarks.verdict.agreement --mutants 3000 --variants 1000
 

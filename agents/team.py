@@ -90,6 +90,11 @@ class Team(Mapping[str, Policy]):
         }
         return "; ".join(dict.fromkeys(f"{type(model).__name__} {paths(model)}" for model in models.values()))
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the first policy, and of all where they play by one model."""
+        return self.policies[0].tokenizer
+
     def fits(self, key: str, saved: object) -> bool:
         """Tell whether a checkpoint of a team with ``saved`` under ``key`` of its identity is one of this team."""
         if self.identity[key] == saved:

@@ -17,7 +17,7 @@ from rich.console import Console
 from codeduet.agents import Engine, Formatter
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.out_of_memory import ERRORS
-from codeduet.agents.play import Seat, game, play
+from codeduet.agents.play import game, play
 from codeduet.agents.seats import engines_in, seats_of
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
@@ -28,10 +28,11 @@ from codeduet.algorithms.callbacks import Callback, Tracker
 from codeduet.algorithms.checks import is_over
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.learning import check_learns, judged, learn
+from codeduet.algorithms.learning import check_learns, learn
 from codeduet.algorithms.memory import MemoryPlan
 from codeduet.algorithms.metrics import generated_tokens, peak_memory_mib, step_metrics
-from codeduet.algorithms.order import batch_of, refill_of
+from codeduet.algorithms.order import batch_of
+from codeduet.algorithms.sampling import sample
 from codeduet.algorithms.show import Watch
 from codeduet.envs.humaneval import Env
 from codeduet.errors import InputError
@@ -151,7 +152,7 @@ class Trainer:
             Interrupted: a signal came before any weight was changed; it is as if the step had not begun.
         """
         began = perf_counter()
-        groups, whole = self._sample()
+        groups, whole = sample(self)
         played = perf_counter()
         metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, whole)
         tokens = generated_tokens(groups)
@@ -166,20 +167,6 @@ class Trainer:
         self.step, self.metrics, self.updates = self.step + 1, metrics, state.updates(self)
         return metrics, groups
 
-    def _sample(self) -> tuple[list[Group], list[Group]]:
-        """Play a step's episodes; return all groups, and those that are learnt from."""
-        config, size = self.config, self.config.problems_per_step
-        groups = self.play(self.batch_tasks(self.step), self.algorithm.tree(config.group_size), ("train", self.step))
-        whole = [group for group in judged(self, groups) if self.algorithm.keep(group)]
-        for refill in range(self.algorithm.refills):
-            if len(whole) >= size:
-                break
-            tasks = refill_of(self.train_tasks, self.step, refill, size, config.seed)[: size - len(whole)]
-            more = self.play(tasks, self.algorithm.tree(config.group_size), ("train", self.step, "refill", refill))
-            groups += more
-            whole += [group for group in judged(self, more) if self.algorithm.keep(group)]
-        return groups, whole
-
     def play(self, tasks: Sequence[str], tree: Tree, parts: tuple[object, ...]) -> list[Group]:
         """Play a tree of episodes of each task; see :func:`~codeduet.agents.play.play`."""
         seeds = (self.config.seed, *parts)
@@ -188,15 +175,10 @@ class Trainer:
                 game(self.envs, seed_parts=seeds, blank=self.config.blank),
                 tasks,
                 tree,
-                self.seats,
+                seats_of(self.config, self.team, self.formatter, self.engine),
                 seed_parts=seeds,
                 phase=self.watch.begin,
             )
-
-    @property
-    def seats(self) -> dict[str, Seat]:
-        """Where each agent acts from."""
-        return seats_of(self.config, self.team, self.formatter, self.engine)
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step."""

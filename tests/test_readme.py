@@ -46,15 +46,15 @@ def test_the_algorithm_trains(tmp_path: Path) -> None:
     model, tokenizer = random_model()
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
-    algorithm = run(ALGORITHM)["Reinforce"]()
+    algorithm = run(ALGORITHM)["LeaveOneOut"]()
     config = TrainConfig(
         out=str(tmp_path / "run"),
         team=TeamConfig(model=str(tmp_path / "model"), lora_rank=2),
         steps=1,
         problems_per_step=1,
-        group_size=2,
+        group_size=8,
     )
-    scripts = {HELPER: lambda prompt, seed: "", MAIN: lambda prompt, seed: "    return []\n"}  # it runs, so it pays
+    scripts = {HELPER: lambda prompt, seed: "", MAIN: lambda prompt, seed: "    return []\n" if seed % 2 else "    ("}
     trainer = make_trainer(config, algorithm=algorithm, engine=ScriptedEngine(scripts))
     before = [parameter.clone() for parameter in trainer.team[MAIN].parameters]
     trainer.open()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import Any
 
 from codeduet import __version__, libraries
-from codeduet.envs import Executor, load_problems
 from codeduet.interrupt import Interrupted, goes_on, handled
 
 try:
     import typer
-    from rich.progress import Progress
 
     from codeduet import options as o
     from codeduet.screen import Screen, complaint
@@ -65,16 +64,13 @@ def bench(overrides: o.Overrides = None, config: o.BenchConfigName = None, dry_r
     from codeduet.benchmarks import pass_at_k, plans
     from codeduet.config import load_config
 
-    libraries.quieten()
     resolved = load_config(pass_at_k.BenchConfig, config, overrides or ())
     if dry_run:
+        libraries.quieten()
         plans.show_bench(resolved, console)
         return
     say(*plans.set_lines(resolved.env))
-    with goes_on(same_command()):
-        results = pass_at_k.bench(resolved, console=console)
-    console.print(pass_at_k.results_table(results))
-    say(f"run folder {resolved.out}")
+    measure(resolved)
 
 
 @app.command()
@@ -123,12 +119,7 @@ def evaluate(run: o.TrainedRun, overrides: o.Overrides = None, out: o.EvalOut = 
     """Measure a trained run: bench with the team, game and sampling it was trained with."""
     from codeduet.benchmarks import pass_at_k
 
-    libraries.quieten()
-    resolved = pass_at_k.eval_config(run, overrides or (), out)
-    with goes_on(same_command()):
-        results = pass_at_k.bench(resolved, console=console)
-    console.print(pass_at_k.results_table(results))
-    say(f"run folder {resolved.out}")
+    measure(pass_at_k.eval_config(run, overrides or (), out))
 
 
 @app.command(name="export")
@@ -149,22 +140,13 @@ def judge(
     workers: o.Workers = None,
 ) -> None:
     """Judge saved samples; no model is loaded. FILE.results.json beside the outcomes gets what a bench has."""
-    from codeduet.benchmarks.compare import read_results
+    from codeduet.benchmarks.judging import judge_shown
     from codeduet.benchmarks.plans import problem_lines
     from codeduet.benchmarks.results import results_table
-    from codeduet.benchmarks.samples import judge_file, judged_lines, results_path
+    from codeduet.benchmarks.samples import judged_lines
 
     say(*problem_lines(problems))
-    with Executor(workers=workers, packages=packages or ()) as executor, Progress(console=console) as progress:
-        bar = progress.add_task("judge", total=None, visible=False)
-        judge_file(
-            samples,
-            out,
-            load_problems(problems),
-            executor,
-            lambda done, of: progress.update(bar, completed=done, total=of, visible=True),
-        )
-    results = read_results(results_path(out))
+    results = judge_shown(samples, out, problems, packages=packages or (), workers=workers, console=console)
     console.print(results_table(results))
     say(*judged_lines(results, out))
 
@@ -182,6 +164,17 @@ def compare(places: o.Systems, out: o.ComparisonOut = None, picture: o.Pictures 
     if out:
         for path in compare_shown.write_comparison(comparison, out, picture or ("png",)):
             say(f"{path.stem.replace('_', ' ')} in {path}")
+
+
+@app.command()
+def probe(
+    algorithm: o.AlgorithmName, overrides: o.AlgorithmOptions = None, sharing: o.SharingName = "separate"
+) -> None:
+    """Tell which of the probe games an algorithm solves, in a minute or two."""
+    from codeduet.benchmarks.probes import told
+
+    libraries.quieten()
+    say(*told.lines(algorithm, overrides or (), sharing))
 
 
 @app.command()
@@ -214,6 +207,17 @@ def show_config(command: o.Command, config: o.AnyConfigName = None) -> None:
     from codeduet.benchmarks import plans
 
     say(plans.described(command, config))
+
+
+def measure(config: Any) -> None:
+    """Run a benchmark and show what it found."""
+    from codeduet.benchmarks import pass_at_k
+
+    libraries.quieten()
+    with goes_on(same_command()):
+        results = pass_at_k.bench(config, console=console)
+    console.print(pass_at_k.results_table(results))
+    say(f"run folder {config.out}")
 
 
 def same_command() -> str:

@@ -318,9 +318,7 @@ def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
     path = _named(kind, first["loc"])
     where = f" in {source}" if source else ""
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        owner = kind
-        for key in path[:-1]:
-            owner = typing.get_type_hints(owner).get(key, owner)
+        owner = _annotation(kind, path[:-1])
         known = _keys(owner)
         unknown = [str(e["loc"][0]) for e in error.errors() if e["type"] == first["type"]]
         mine, theirs = command_for(kind), command_in(dict.fromkeys(unknown))

@@ -59,6 +59,12 @@ ComparisonOut = Annotated[Path | None, typer.Option(help="folder for Markdown, C
 Pictures = Annotated[list[str] | None, typer.Option(help="png (default), svg or pdf; may stand several times")]
 Ks = Annotated[list[int] | None, typer.Option("--k", min=1, help="k of pass@k; may stand several times")]
 
+AlgorithmName = Annotated[str, typer.Argument(metavar="ALGORITHM", help="a name, module:Class or file.py:Class")]
+AlgorithmOptions = Annotated[
+    list[str] | None, typer.Argument(metavar="[OPTION=VALUE]...", help="the algorithm's options, entropy=0.1 for one")
+]
+SharingName = Annotated[str, typer.Option(help="separate, adapter or shared")]
+
 Runs = Annotated[list[Path], typer.Argument(help="run folders of train, bench or reproduce; several overlay")]
 ReportOut = Annotated[Path | None, typer.Option(help="folder for the report; default the first run folder")]
 Transcripts = Annotated[int, typer.Option(min=0, help="transcripts of each problem on the page; 0 is all")]

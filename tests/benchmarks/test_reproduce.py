@@ -28,7 +28,7 @@ from codeduet.benchmarks.memory import Shape, shape_plan
 from codeduet.benchmarks.paper_table import PAPER, ROWS, differences, headline, paired_difference, pairs, tables
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.report import write_report
-from codeduet.benchmarks.reproduce import open_run, reproduce
+from codeduet.benchmarks.reproduce import open_run, reproduce, train
 from codeduet.benchmarks.table_plan import (
     ReproduceConfig,
     Training,
@@ -36,7 +36,6 @@ from codeduet.benchmarks.table_plan import (
     memory_plans,
     plan,
     rows_of,
-    train,
     train_config,
 )
 from codeduet.config import load_config, packaged_configs, to_yaml

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.servers import Server, serving
 
+from codeduet.agents.random_model import random_model
 from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.pass_at_k import BenchConfig
@@ -131,6 +133,103 @@ def test_a_team_is_trained_gone_on_with_measured_and_reported_from_a_file(
     assert codeduet("report", "run").status == 0
     page = next(Path("run").rglob("*.html")).read_text()
     assert all(f'"{agent}' in page for agent in agents)
+
+
+def saved_model(folder: Path, **shape: Any) -> Path:
+    model, tokenizer = random_model(**shape)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def gone_on_with(codeduet: Command, training: list[str]) -> Path:
+    """Train three steps whole, and in two halves; return the run that was gone on with."""
+    assert codeduet(*training, "steps=3", "out=whole").status == 0
+    assert codeduet(*training, "steps=1", "out=run").status == 0
+    assert codeduet("train", "--resume", "run", "steps=3").status == 0
+    assert told_of(Path("run")) == told_of(Path("whole"))
+    for path in Path("whole/checkpoints/step_000003").rglob("adapter_model.safetensors"):
+        resumed, unbroken = load_file(Path("run") / path.relative_to("whole")), load_file(path)
+        assert all(torch.equal(resumed[key], unbroken[key]) for key in unbroken)
+    return Path("run")
+
+
+COMMON = [
+    "team.lora_rank=2", "sampling.max_new_tokens=12", "problems_per_step=2", "group_size=3", "checkpoint_every=1",
+    "optim.lr=0.01", "env.reward=own_letters:letters",
+]  # fmt: skip
+
+
+def test_two_different_models_learn_side_by_side(
+    codeduet: Command, folder: Path, model_dir: Path, problem_file: Path
+) -> None:
+    other = saved_model(folder / "other", hidden=48, layers=1, vocab_size=300, seed=7)
+    (folder / "team.yaml").write_text(
+        f"team:\n  model: {model_dir}\n  seats:\n    helper: {{model: {other}, lora_rank: 3, "
+        "sampling: {temperature: 1.0, max_new_tokens: 7}, prompt: '# Helpers for {entry_point}:\n'}\n"
+    )
+    run = gone_on_with(codeduet, ["train", "--config", "team.yaml", *COMMON, f"env.problems={problem_file}"])
+    ranks = {}
+    for agent in ("helper_0", "main_0"):
+        weights = load_file(run / "checkpoints" / "step_000003" / agent / "adapter_model.safetensors")
+        ranks[agent] = {
+            tensor.shape for key, tensor in weights.items() if key.endswith("layers.0.mlp.up_proj.lora_A.weight")
+        }
+        assert any(tensor.abs().max() > 0 for key, tensor in weights.items() if "lora_B" in key)  # it has learnt
+    assert ranks == {"helper_0": {(3, 48)}, "main_0": {(2, 32)}}
+    turns = [turn for row in rows_of(run / "completions.jsonl") for turn in row["turns"]]
+    assert all(turn["prompt"].startswith("# Helpers for") == (turn["agent"] == "helper_0") for turn in turns)
+    assert max(row["helper_0/tokens"] for row in told_of(run)) <= 7 < max(row["main_0/tokens"] for row in told_of(run))
+
+    assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
+    assert codeduet("bench", "--config", "team.yaml", "n=1", "k=[1]", "split=all", f"env.problems={problem_file}",
+                    "sampling.max_new_tokens=12", "out=untrained").status == 0  # fmt: skip
+    assert codeduet("report", "run").status == 0
+    ran = codeduet("export", "run", "--out", "exported")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert "trained several models" in ran.err
+    config = other / "config.json"
+    config.write_text(config.read_text() + "\n")
+    ran = codeduet("eval", "run", "n=2", "k=[1,2]", "split=all")
+    assert "has changed since" in ran.err
+
+
+def test_a_frozen_partner_is_served(codeduet: Command, folder: Path, model_dir: Path, problem_file: Path) -> None:
+    with serving(Server(write=lambda body: f"    return {body['seed'] % 5}  # planned")) as server:
+        (folder / "team.yaml").write_text(
+            "env:\n  roles: [{name: planner, writes: text}, {name: main, reads: [planner]}]\n"
+            f"team:\n  model: {model_dir}\n  seats:\n    planner: {{model: big, engine: openai, api: chat, base_url: "
+            f"'{server.url}', learns: false}}\n"
+        )
+        training = ["train", "--config", "team.yaml", *COMMON, f"env.problems={problem_file}"]
+        run = gone_on_with(codeduet, training)
+        assert {body["model"] for body in server.asked} == {"big"}
+        assert {path.name for path in (run / "checkpoints" / "step_000003").iterdir() if path.is_dir()} == {"main_0"}
+        row = told_of(run)[-1]
+        assert "planner_0/tokens" in row
+        assert "planner_0/updates" not in row
+        assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
+        samples = rows_of(run / "eval" / "samples.jsonl")
+        assert all("# planned" in sample["texts"]["planner_0"][0] for sample in samples)
+        assert codeduet("report", "run").status == 0
+
+
+@pytest.mark.parametrize(
+    ("seats", "message"),
+    [
+        ("{plannr: {}}", "team.seats names no role: 'plannr'"),
+        (
+            "{helper: {engine: openai}}",
+            "a seat with engine=openai cannot learn: its weights are a server's; set learns: false",
+        ),
+        ("{helper: {learns: false}, main: {learns: false}}", "no seat learns: nothing would learn"),
+        ("{helper: {modle: x}}", "modle"),
+    ],
+)
+def test_seats_that_cannot_be_are_refused_in_one_line(codeduet: Command, seats: str, message: str) -> None:
+    ran = codeduet("train", "team.model=nowhere", f"team.seats={seats}")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert message in ran.err
 
 
 @pytest.mark.parametrize("kind", [TrainConfig, BenchConfig])

@@ -1,0 +1,140 @@
+"""What the pages in docs show works as it is written, from an empty folder."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codeduet.agents.random_model import random_model
+from codeduet.algorithms import TrainConfig, load_algorithm
+from codeduet.algorithms.algorithm import Algorithm
+from codeduet.algorithms.family import NAMES
+from codeduet.cli import app
+from codeduet.config import load_config
+from codeduet.envs import load_problems
+from codeduet.envs.config import EnvConfig
+from tests.servers import Server, serving
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
+TWO_SCREENS = 110
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def run(block: str, **names: Any) -> dict[str, Any]:
+    names["__name__"] = "__main__"
+    exec(compile(block, "a page", "exec"), names)  # noqa: S102  # our own page
+    return names
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    model, tokenizer = random_model(positions=4096)
+    model.save_pretrained(tmp_path / "small")
+    tokenizer.save_pretrained(tmp_path / "small")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of the page before
+    return str(tmp_path / "small")
+
+
+def test_the_pages_are_those_that_are_tested() -> None:
+    assert PAGES == ["algorithm", "algorithms", "benchmark", "environment", "problems", "team", "verdict"]
+    for page in PAGES:
+        assert len((DOCS / f"{page}.md").read_text(encoding="utf-8").splitlines()) <= TWO_SCREENS
+        for linked in re.findall(r"\]\((\w+\.md)\)", (DOCS / f"{page}.md").read_text(encoding="utf-8")):
+            assert (DOCS / linked).is_file()
+
+
+@pytest.mark.parametrize("page", ["environment", "verdict", "problems"])
+def test_what_needs_no_model_runs(page: str, small: str) -> None:
+    for block in blocks(page, "python"):
+        run(block)
+
+
+def test_a_set_is_named_on_the_command_line(small: str, codeduet: Callable[..., Any]) -> None:
+    Path("mine.py").write_text(blocks("problems", "python")[0])
+    assert [problem.task_id for problem in load_problems("mine:my_set", "all")] == ["own/0"]
+    ran = codeduet("doctor", "--problems", "mine:my_set")
+    assert ran.status == 0
+    assert EnvConfig(problems="mine:my_set").problems == "mine:my_set"
+
+
+def test_an_algorithm_is_named_on_the_command_line(small: str, codeduet: Callable[..., Any]) -> None:
+    first, second = blocks("algorithm", "python")
+    Path("mine.py").write_text(first)
+    words = [
+        "train",
+        f"team.model={small}",
+        "team.lora_rank=2",
+        "sampling.max_new_tokens=8",
+        "steps=1",
+        "problems_per_step=1",
+    ]
+    assert codeduet(*words, "algorithm=mine:LeaveOneOut", "options.beta=0.02", "group_size=2", "out=one").status == 0
+    assert codeduet(*words, "algorithm=mine.py:LeaveOneOut", "group_size=2", "out=two").status == 0
+    assert isinstance(run(second)["algorithm"], Algorithm)
+
+
+def test_the_attributes_that_are_told_of_are_there() -> None:
+    page = (DOCS / "algorithm.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)", page, re.MULTILINE)
+    assert set(told) >= {"advantages", "loss", "needs", "linear", "tree", "update", "keep", "state_dict"}
+    assert all(hasattr(Algorithm, name) for name in told)
+
+
+def test_a_team_is_written_down_and_made(small: str) -> None:
+    for number, block in enumerate(blocks("team", "yaml")):
+        Path(f"team{number}.yaml").write_text(block)
+    config = load_config(TrainConfig, "team0.yaml")
+    assert config.agents == ("planner_0", "helper_0", "helper_1", "main_0")
+    roles = "[{name: planner, writes: text}, {name: helper, reads: [planner]}, {name: main, reads: [planner, helper]}]"
+    seats = load_config(TrainConfig, "team1.yaml", [f"env.roles={roles}"])
+    assert seats.still == ["planner_0"]
+    assert seats.team.seat("helper").model == "other"
+    (block,) = blocks("team", "python")
+    with serving(Server(write=lambda body: "First, sort.")) as server:
+        made = run(
+            block.replace("steps=1", "steps=1, group_size=2, problems_per_step=1"),
+            BIG="big",
+            URL=server.url,
+            SMALL=small,
+        )
+        assert server.asked
+    assert made["trainer"].step == 1
+    assert set(made["trainer"].learners) == {"helper", "main_0"}
+    again = load_config(TrainConfig, "runs/team/config.yaml")
+    assert again.agents == ("planner_0", "helper_0", "helper_1", "main_0")
+    assert again.team.seat("planner").engine == "openai"
+
+
+def test_the_benchmark_runs_from_python(small: str) -> None:
+    (block,) = blocks("benchmark", "python")
+    run(block)
+
+
+def test_the_commands_are_those_there_are() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    for page in PAGES:
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        assert set(re.findall(r"codeduet (\w+) [-\w.]+", text)) <= known | {"export"}
+
+
+def test_every_algorithm_is_told_of() -> None:
+    page = (DOCS / "algorithms.md").read_text(encoding="utf-8")
+    for name in NAMES:
+        assert f"`{name}" in page
+    for word in re.findall(r"`(\w+) credit=(\w+)(?: mains=M)?(?: widths=\[(.*?)\])?`", page):
+        name, credit, widths = word
+        options: dict[str, Any] = {"credit": credit}
+        if widths:
+            options["widths"] = [int(width) for width in widths.split(",")]
+        assert load_algorithm(name, options)
