@@ -63,7 +63,9 @@ def make_untrained(config: TeamConfig, roles: Sequence[Role]) -> Team:
 
     def load(row: Row) -> Team:
         team = _untrained(row.config, row.agents)
-        return team if len(rows) == 1 else _named_apart(team, policies_of(row.roles))
+        if len(rows) == 1 or len(team.policies) > 1:  # those that answer by models of their own are apart already
+            return team
+        return _named_apart(team, policies_of(row.roles))
 
     return together(rows, load, roles)
 

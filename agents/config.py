@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -40,6 +40,21 @@ class SamplingConfig:
         return Sampling(self.temperature, self.top_p, self.top_k, self.max_new_tokens)
 
 
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SeatSampling:
+    """How a seat's completions are drawn, where it is not as all are; the keys are those of :class:`SamplingConfig`."""
+
+    temperature: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    max_new_tokens: int | None = Field(default=None, gt=0)
+
+    def over(self, sampling: SamplingConfig) -> SamplingConfig:
+        """Return ``sampling`` with what is set here in its place."""
+        own = {field.name: getattr(self, field.name) for field in fields(SeatSampling)}
+        return replace(sampling, **{name: value for name, value in own.items() if value is not None})
+
+
 Words: TypeAlias = str | dict[Literal["chat", "base"], str]
 """What a role reads, in words of one's own: for both styles, or for each."""
 
@@ -71,11 +86,13 @@ class SeatConfig:
     sharing: Sharing | None = None
     lora_rank: int | None = Field(default=None, ge=0)
     prompt: Words | Prompt | None = None
-    sampling: SamplingConfig | None = None
+    sampling: SeatSampling = SeatSampling()
     learns: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a served model that is to learn."""
+        """Refuse a served model that is to learn, and a style where words are meant."""
+        if self.prompt in get_args(Style):
+            raise InputError(f"a seat's prompt is what its role reads, in words of one's own, and no style: not {self.prompt!r}")
         if self.engine == "openai" and self.learns:
             raise InputError("a seat with engine=openai cannot learn: its weights are a server's; set learns: false")
 
@@ -93,7 +110,9 @@ class TeamConfig:
         prompt: ``auto`` is chat where the tokenizer has a chat template, else base.
         system: a chat's system message, before the user's; empty is none.
         template: further keyword arguments of the tokenizer's ``apply_chat_template``, such as ``enable_thinking: false``.
-        seats: roles that act by a model, server, sampling or words of their own: role -> how (see :class:`SeatConfig`).
+        seats: roles that act by a model, server, sampling or words of their own: role -> any of ``model``, ``engine``,
+            ``base_url``, ``api``, ``tokenizer``, ``dtype``, ``sharing``, ``lora_rank``, ``prompt`` (words), ``sampling`` and
+            ``learns``; what a seat leaves out is the team's.
         prompts: what a role reads, in words of one's own: role -> a text with ``{prompt}``, ``{entry_point}`` and other keys of
             its observation, or one for each style: ``{chat: ..., base: ...}``.
         device: ``auto`` takes a GPU where there is one.
@@ -205,7 +224,7 @@ def check_seats(team: TeamConfig, roles: Sequence[Role]) -> None:
 def sampling_of(team: TeamConfig, roles: Sequence[Role], sampling: SamplingConfig) -> dict[str, Sampling]:
     """Return how each agent's completions are drawn: as its seat says, or as all are."""
     seats = {role.name: team.seats.get(role.name, SeatConfig()) for role in roles}
-    return {agent: (seats[role.name].sampling or sampling).build() for role in roles for agent in role.agents}
+    return {agent: seats[role.name].sampling.over(sampling).build() for role in roles for agent in role.agents}
 
 
 def still(team: TeamConfig, roles: Sequence[Role]) -> list[str]:

@@ -22,6 +22,7 @@ from codeduet.agents.tree import Tree
 from codeduet.envs import Outcome, Program, raw_env, step_many
 from codeduet.envs.execution import Executor, shared_executor
 from codeduet.envs.humaneval import Env
+from codeduet.errors import InputError
 
 JUDGE = "judge"
 """The phase of a step in which answers are judged; the others are the agents'."""
@@ -86,6 +87,7 @@ def play(
     seats: Mapping[str, Seat],
     *,
     seed_parts: tuple[object, ...],
+    before: Mapping[str, int] | None = None,
     executor: Executor | None = None,
     phase: Callable[[str, int], None] = lambda name, size: None,
 ) -> list[Group]:
@@ -97,19 +99,21 @@ def play(
         tree: the episodes of a task, and which of them share an answer.
         seats: agent -> where it acts from.
         seed_parts: what tells this call from every other; seeds follow from it and from keys.
+        before: task -> how often it was played already, where steps of both calls are to be told apart.
         executor: judges programs that workflows ask for; by default the one that all share.
         phase: called when an agent begins to write, with its name and the tokens that may be, and when answers are judged, with
             :data:`JUDGE` and their number.
 
     Raises:
-        ValueError: steps of one key have different prompts: the tree shares too much.
+        InputError: steps of one key have different prompts: the tree shares too much.
     """
     rows = []
     for place, task in enumerate(tasks):
-        copy = tasks[:place].count(task)
+        copy = tasks[:place].count(task) + (before or {}).get(task, 0)
         for path in tree.paths:
-            trajectory = Trajectory(task, (path[0] + copy * tree.widths[0], *path[1:]))
-            rows.append(_Row(trajectory, workflow(trajectory), tree.number(trajectory.path)))
+            trajectory = Trajectory(task, path)
+            rows.append(_Row(trajectory, workflow(trajectory), copy, copy * tree.size + tree.number(path)))
+    made: dict[Key, Step] = {}
     waiting = _advanced((row, None) for row in rows)
     while waiting:
         # Services first: engines are asked when every episode waits for an answer, so that batches are always the same.
@@ -117,9 +121,8 @@ def play(
         if others:
             replies = _serve(others, executor, phase)
         else:
-            replies = _answer(
-                [(row, effect) for row, effect in waiting if isinstance(effect, Ask)], tree, seats, seed_parts, phase
-            )
+            asks = [(row, effect) for row, effect in waiting if isinstance(effect, Ask)]
+            replies = _answer(asks, made, tree, seats, seed_parts, phase)
         left = {id(row): effect for row, effect in waiting if id(row) not in replies}
         moved = {
             id(row): effect
@@ -133,10 +136,11 @@ def play(
 
 
 class _Row(NamedTuple):
-    """An episode that is played: what is noted of it, its workflow, and its number among the task's episodes."""
+    """An episode that is played: what is noted of it, its workflow, its task's copy, and its number among all of the task."""
 
     trajectory: Trajectory
     generator: Generator[Effect, Any, None]
+    copy: int
     number: int
 
 
@@ -166,49 +170,51 @@ def _serve(
 
 
 class _Asked(NamedTuple):
-    """A step that is to be written: how it is drawn, for whom, and its prompt as text."""
+    """A step that is to be written: how it is drawn, its prompt as text too, and what asked for it."""
 
     seat: Seat
     prompt_ids: tuple[int, ...]
     prompt: str
     seed: int
     sampling: Sampling
-    rows: list[_Row]
     ask: Ask
 
 
 def _answer(
     asks: Sequence[tuple[_Row, Ask]],
+    made: dict[Key, Step],
     tree: Tree,
     seats: Mapping[str, Seat],
     seed_parts: tuple[object, ...],
     phase: Callable[[str, int], None],
 ) -> dict[int, Step]:
-    """Let agents write; return id of an episode's row -> its step, which is noted in the trajectory."""
+    """Let agents write; return id of an episode's row -> its step, which is noted in the trajectory and in ``made``."""
     wanted: dict[Key, _Asked] = {}
+    keys: list[Key] = []
     order = tuple(seats)
     for row, ask in asks:
         trajectory = row.trajectory
         turn = sum(step.agent == ask.agent for step in trajectory.steps)
-        key = (trajectory.task_id, ask.agent, turn, *tree.coordinates(order.index(ask.agent), turn, trajectory.path))
+        place = tree.coordinates(order.index(ask.agent), turn, trajectory.path)
+        key = (trajectory.task_id, ask.agent, turn, row.copy, *place)
+        keys.append(key)
         seat = seats[ask.agent]
         ids = seat.formatter.encode(ask.agent, ask.observation)
-        if key in wanted:
-            if wanted[key].prompt_ids != ids:
-                raise ValueError(
-                    f"{key} has several prompts: the tree lets episodes share an answer that differ before it"
-                )
-            wanted[key].rows.append(row)
-            continue
-        seed = derive_seed(*seed_parts, trajectory.task_id, ask.agent, row.number, turn)
-        sampling = replace(seat.sampling, stop=seat.formatter.stop(ask.agent))
-        wanted[key] = _Asked(seat, ids, seat.formatter.render(ask.agent, ask.observation), seed, sampling, [row], ask)
-    agents = dict.fromkeys(asked.ask.agent for asked in wanted.values())
-    phase(" and ".join(agents), sum(asked.sampling.max_new_tokens for asked in wanted.values()))
-    completions = _generate(list(wanted.values()))
-    steps: dict[int, Step] = {}
-    for (key, asked), completion in zip(wanted.items(), completions, strict=True):
-        step = Step(
+        known = made.get(key) or wanted.get(key)
+        if known is None:
+            seed = derive_seed(*seed_parts, trajectory.task_id, ask.agent, row.number, turn)
+            sampling = replace(seat.sampling, stop=seat.formatter.stop(ask.agent))
+            wanted[key] = _Asked(seat, ids, seat.formatter.render(ask.agent, ask.observation), seed, sampling, ask)
+        elif known.prompt_ids != ids:
+            raise InputError(
+                f"{ask.agent} would share an answer between episodes of {trajectory.task_id} that differ before it: the tree "
+                "shares too much (credit=cross is for agents that do not read each other)"
+            )
+    if wanted:
+        agents = dict.fromkeys(asked.ask.agent for asked in wanted.values())
+        phase(" and ".join(agents), sum(asked.sampling.max_new_tokens for asked in wanted.values()))
+    for (key, asked), completion in zip(wanted.items(), _generate(list(wanted.values())), strict=True):
+        made[key] = Step(
             key=key,
             prompt_ids=asked.prompt_ids,
             completion=completion,
@@ -217,10 +223,9 @@ def _answer(
             observation=asked.ask.observation,
             state=asked.ask.state,
         )
-        for row in asked.rows:
-            row.trajectory.note(step)
-            steps[id(row)] = step
-    return steps
+    for (row, _), key in zip(asks, keys, strict=True):
+        row.trajectory.note(made[key])
+    return {id(row): made[key] for (row, _), key in zip(asks, keys, strict=True)}
 
 
 def _generate(asked: Sequence[_Asked]) -> list[Completion]:

@@ -77,6 +77,11 @@ class Policy:
             self.model.set_adapter(self.adapter)
         return self.model.get_base_model()
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether its weights are here; those of a server are not."""
+        return self.model is not None
+
     @contextlib.contextmanager
     def bare(self) -> Iterator[Any]:
         """Within it, the model computes without this policy's adapter; it is what to call. A whole model has none to leave."""

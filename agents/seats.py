@@ -6,16 +6,20 @@ What plays a team asks one engine and one formatter; here these hand on to those
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple, Protocol
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from codeduet.agents.config import SamplingConfig, TeamConfig, sampling_of
 from codeduet.agents.engine import Completion, Engine, Request
+from codeduet.agents.models import base_name
 from codeduet.agents.play import Seat
 from codeduet.agents.policy import Policy
 from codeduet.agents.prompts import Formatter
 from codeduet.agents.team import Team
-from codeduet.envs.roles import Role, Roles
+from codeduet.envs.roles import Role, Roles, as_data
+
+C = TypeVar("C", bound=Any)
+"""A run's config."""
 
 
 class Sampled(Protocol):
@@ -75,10 +79,13 @@ def together(rows: Sequence[Row], load: Callable[[Row], Team], roles: Sequence[R
     identity: dict[str, Any] = {}
     for row in rows:
         team = load(row)
+        for policy in team.policies:  # a policy that all agents of a row share has no agent's name
+            if policy.name in {other.name for other in policies.values()}:
+                policy.name = f"{row.roles[0].name}_{policy.name}"
         policies |= dict(team)
         identity |= {f"{row.roles[0].name}/{key}": value for key, value in team.identity.items()}
     order = [agent for role in roles for agent in role.agents]
-    bases = dict.fromkeys(row.config.model for row in rows)
+    bases = dict.fromkeys(base_name(row.config.model) for row in rows)
     return Team({agent: policies[agent] for agent in order}, identity, " and ".join(bases))
 
 
@@ -159,3 +166,18 @@ def seats_of(config: Sampled, team: Team, formatter: Formatter, engine: Engine) 
     sampling = sampling_of(config.team, config.roles, config.sampling)
     every = config.sampling.build()
     return {agent: Seat(policy.name, formatter, sampling.get(agent, every), engine) for agent, policy in team.items()}
+
+
+def with_team(config: C, team: Team | None) -> C:
+    """Return a run's config that says of a team what it was loaded by, so that the run folder tells it.
+
+    Args:
+        config: of a training or a benchmark.
+        team: who plays; one that was loaded otherwise, or none, changes nothing.
+    """
+    if team is None or team.config is None:
+        return config
+    kept = ("threads", "batch_size", "timeout", "retries", "context", "gpu_share", "prompts")
+    settings = replace(team.config, **{name: getattr(config.team, name) for name in kept})
+    env = replace(config.env, roles=as_data(team.roles))
+    return replace(config, team=settings, env=env)

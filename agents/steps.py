@@ -1,6 +1,7 @@
 """What is noted of play: steps, episodes, groups of episodes.
 
-A step is its key: task, agent, turn and the coordinates its answer depends on. So steps that several episodes share are
+A step is its key: task, agent, turn, which copy of the task it is where that was played more than once, and the coordinates its
+answer depends on. So steps that several episodes share are
 equal, wherever they were sent in between, and a dictionary by steps joins what belongs together.
 """
 
@@ -15,7 +16,7 @@ from codeduet.envs import Outcome, Program
 from codeduet.envs.text import opened_thought
 
 Key: TypeAlias = tuple[Any, ...]
-"""(task, agent, turn, coordinate...)."""
+"""(task, agent, turn, copy of the task, coordinate...)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class Step:
     """One completion in its place.
 
     Attributes:
-        key: task, agent, turn of the agent, and the coordinates of the tree that it depends on.
+        key: task, agent, turn of the agent, copy of the task, and the coordinates of the tree that it depends on.
         prompt_ids: `[P]` token ids it continues.
         completion: what was written.
         temperature: what it was sampled at.

@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 Sharing = Literal["separate", "adapter", "shared"]
 
-ADAPTER_FILE = "adapter_model.safetensors"
-"""PEFT's name for an adapter's weights."""
-
-TASK = "CAUSAL_LM"
-"""PEFT's name for what such models do."""
-
 
 class Team(Mapping[str, Policy]):
     """Agent name -> policy, in the order agents act.

@@ -27,6 +27,7 @@ from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.critic import Critic
 from codeduet.algorithms.options import check_number, check_whole
 from codeduet.algorithms.policy_gradient import PolicyGradient
+from codeduet.errors import InputError
 
 Chain = list[tuple[Step, float]]
 """Steps one after another, each with what was paid behind it."""
@@ -68,11 +69,17 @@ class IPPO(PolicyGradient):
         self._targets: dict[str, list[tuple[torch.Tensor, float]]] = {}
 
     def setup(self, team: Team) -> None:
-        """Make the critics: one an agent, or one for all."""
-        for agent in team:
-            name = "critic" if self.CENTRAL else agent
-            if name not in self.critics:
-                self.critics[name] = self._make(team[agent], seed=len(self.critics))
+        """Make the critics: one for each agent that has a model here, or one for all.
+
+        Raises:
+            InputError: no agent has a model of transformers, whose base a critic reads by.
+        """
+        self.critics = {}
+        readers = {agent: policy for agent, policy in team.items() if policy.model is not None}
+        if not readers:
+            raise InputError("a critic reads by the base of an agent's model, and no agent has one here")
+        for agent, policy in [("critic", next(iter(readers.values())))] if self.CENTRAL else readers.items():
+            self.critics[agent] = self._make(policy, seed=len(self.critics))
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return generalised advantages, averaged over the episodes that hold a step; what the critics are to learn is kept."""
@@ -80,7 +87,8 @@ class IPPO(PolicyGradient):
         steps = list(dict.fromkeys(step for chain in chains for step, _ in chain))
         of_critics: dict[str, list[Step]] = {}
         for step in steps:
-            of_critics.setdefault(self._critic(step), []).append(step)
+            if (name := self._critic(step)) in self.critics:  # a served partner has none, and is not credited either
+                of_critics.setdefault(name, []).append(step)
         worth: dict[Step, float] = {}
         features: dict[Step, torch.Tensor] = {}
         for name, mine in of_critics.items():
@@ -158,7 +166,7 @@ class MAPPO(IPPO):
         steps = trajectory.steps
         chain: Chain = []
         for k, step in enumerate(steps):
-            last = k + 1 == len(steps) or steps[k + 1].turn != step.turn
+            last = all(later.turn != step.turn for later in steps[k + 1 :])
             turn = [r for other, r in zip(steps, trajectory.rewards, strict=True) if other.turn == step.turn]
             chain.append((step, sum(turn) / len(turn) if last else 0.0))
         return [chain]

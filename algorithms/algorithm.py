@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 
@@ -52,7 +52,10 @@ class Algorithm:
         """Prepare for a team, with a critic and its optimiser, say; or refuse it."""
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
-        """Return what each step of the groups is credited with; a step that is left out is credited with nothing."""
+        """Return what each step of the groups is credited with; a step that is left out is credited with nothing.
+
+        What a checkpoint keeps is not changed here but in :meth:`update`: a step may be broken off while policies learn.
+        """
         raise NotImplementedError
 
     def loss(self, batch: LossBatch) -> torch.Tensor:
@@ -117,31 +120,42 @@ def check_algorithm(algorithm: Any, name: str = "") -> None:
             f"algorithm {name or type(algorithm).__name__!r} is no codeduet.algorithms.Algorithm: derive it from that class, "
             "which has a default for all but advantages"
         )
+    if odd := set(algorithm.needs) - set(get_args(Need)):
+        raise InputError(f"{type(algorithm).__name__}.needs names {', '.join(map(repr, odd))}: there are {', '.join(get_args(Need))}")
 
 
 def credited(algorithm: Algorithm, groups: Sequence[Group]) -> Advantages:
-    """Return an algorithm's advantages, having checked what a user's may get wrong.
+    """Return an algorithm's advantages as floats, having checked what a user's may get wrong.
 
     Raises:
-        InputError: they are no mapping of steps, or not one number or one a token, or one is not a number.
+        InputError: they are no mapping of steps, or not one number or one a token.
     """
     found = algorithm.advantages(groups) if groups else {}
-    name = type(algorithm).__name__
+    name = f"{type(algorithm).__name__}.advantages"
     if not isinstance(found, Mapping):
-        raise InputError(
-            f"{name}.advantages returns a mapping of steps: {{step: number, or one a token}}, not {type(found).__name__}"
-        )
+        raise InputError(f"{name} returns a mapping of steps: {{step: number, or one a token}}, not {type(found).__name__}")
     played = {step for group in groups for step in group.steps}
+    told: dict[Step, float | Sequence[float]] = {}
     for step, value in found.items():
         if step not in played:
-            raise InputError(f"{name}.advantages credits {step!r:.80}, which is no step of the groups")
-        values = [value] if isinstance(value, int | float) else list(value)
-        if not isinstance(value, int | float) and len(values) != len(step.completion.token_ids):
-            raise InputError(
-                f"{name}.advantages gives {len(values)} numbers to a step of {len(step.completion.token_ids)} tokens: one, or one "
-                "a token"
-            )
-    return found
+            raise InputError(f"{name} credits {str(step)[:80]!r}, which is no step of the groups")
+        told[step] = _numbers(name, step, value)
+    return told
+
+
+def _numbers(name: str, step: Step, value: Any) -> float | tuple[float, ...]:
+    """Return an advantage as a float, or as one a token; tensors and arrays are taken too."""
+    size = len(step.completion.token_ids)
+    try:
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        if not isinstance(plain, list | tuple):
+            return float(plain)
+        numbers = tuple(map(float, plain))
+    except (TypeError, ValueError):
+        raise InputError(f"{name} gives {value!r:.80} to a step: one number, or one a token") from None
+    if len(numbers) != size:
+        raise InputError(f"{name} gives {len(numbers)} numbers to a step of {size} tokens: one, or one a token")
+    return numbers
 
 
 def is_zero(advantage: float | Sequence[float]) -> bool:

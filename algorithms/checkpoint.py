@@ -54,7 +54,7 @@ def save_checkpoint(
     partial.mkdir()
     try:
         for policy in team.policies:
-            if policy.model is None:  # a server's
+            if not policy.has_weights:
                 continue
             with _os_errors(final):
                 policy.save(partial / policy.name)
@@ -62,8 +62,7 @@ def save_checkpoint(
                     with (partial / f"{policy.name}.optimizer.pt").open("wb") as file:
                         torch.save(optimizers[policy.name].state_dict(), file)
         if algorithm:
-            with _os_errors(final), (partial / ALGORITHM).open("wb") as file:
-                torch.save(dict(algorithm), file)
+            _save_algorithm(partial / ALGORITHM, final, algorithm)
         state = {
             "step": step,
             "tokens": tokens,
@@ -141,7 +140,7 @@ def load_checkpoint(
                 other + (_rounded(state.get("precision"), _precision(team)) if key == "base_weights" else "")
             )
     for policy in team.policies:
-        if policy.model is None:
+        if not policy.has_weights:
             continue
         for path in sorted((folder / policy.name).glob("*.safetensors")):
             try:
@@ -158,6 +157,23 @@ def load_checkpoint(
     return step, tokens
 
 
+def _save_algorithm(path: Path, checkpoint: Path, state: Mapping[str, Any]) -> None:
+    """Write what an algorithm keeps of its own.
+
+    Raises:
+        InputError: it holds what could not be read back, which would be found out too late.
+    """
+    with _os_errors(checkpoint), path.open("wb") as file:
+        torch.save(dict(state), file)
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001  # whatever stands in the way of reading it
+        told = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the algorithm's state_dict() holds what cannot be read back: numbers, texts, lists, dictionaries and tensors can ({told})"
+        ) from None
+
+
 def read_algorithm(folder: Path) -> dict[str, Any] | None:
     """Return what the algorithm saved of its own in a checkpoint, or None where it has nothing.
 
@@ -168,7 +184,7 @@ def read_algorithm(folder: Path) -> dict[str, Any] | None:
         return None
     path = folder / ALGORITHM
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return dict(state)
     except Exception as error:  # noqa: BLE001  # damaged bytes make the reader raise anything
         raise damaged(folder, path, error) from None

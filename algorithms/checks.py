@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codeduet.agents.briefs import check_prompts
-from codeduet.agents.config import check_seats, check_served
+from codeduet.agents.config import check_seats, check_served, sampling_of
+from codeduet.agents.seats import rows_of
+from codeduet.agents.tree import Tree
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
@@ -39,10 +41,14 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         raise InputError(
             f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
         )
-    sampling = config.sampling.build()
-    if config.team.engine == "openai":
+    learning = [row for row in rows_of(config.team, config.roles) if set(row.agents) - set(config.still)]
+    if any(row.config.engine == "openai" for row in learning):
         raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
     tree = algorithm.tree(config.group_size)
+    if tree.size != config.group_size:
+        raise InputError(f"the algorithm's tree has {tree.size} episodes: set group_size={tree.size}")
+    if tree.branch == "cross":
+        _check_cross(config, tree)
     if tree.branch == "agents" and config.env.max_turns > 1:
         raise InputError("credit=nested needs env.max_turns=1: a second turn would not be shared")
     if tree.branch == "turns" and len(tree.widths) != config.env.max_turns:
@@ -55,13 +61,36 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         )
     if config.optim.updates_per_batch > 1 and algorithm.on_policy:
         raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
-    if not algorithm.on_policy and sampling.truncated:
-        raise InputError(
-            "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
-            "and such runs collapse; set top_p=1 and top_k=0"
-        )
-    if sampling.temperature == 0:
-        raise InputError("sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing")
+    for agent, sampling in sampling_of(config.team, config.roles, config.sampling).items():
+        if agent in config.still:
+            continue
+        if not algorithm.on_policy and sampling.truncated:
+            raise InputError(
+                "a ratio loss with top_p < 1 or top_k > 0: the sampler's distribution is not the learner's, "
+                f"and such runs collapse; set top_p=1 and top_k=0 (of {agent})"
+            )
+        if sampling.temperature == 0:
+            raise InputError(
+                f"sampling.temperature is 0: greedy episodes of a group are all equal and teach nothing ({agent})"
+            )
+
+
+def _check_cross(config: TrainConfig, tree: Tree) -> None:
+    """Check that agents whose answers all meet each other do not read each other, and that there is a level for each.
+
+    Raises:
+        InputError: they do, or there is not.
+    """
+    acted: set[str] = set()
+    for role in config.roles:
+        if read := acted & set(role.reads) or ({role.name} & set(role.reads) if role.count > 1 else set()):
+            raise InputError(
+                f"credit=cross is for agents that do not read each other in a turn: {role.name} reads {', '.join(sorted(read))}"
+            )
+        acted.add(role.name)
+    levels = len(config.agents) * config.env.max_turns
+    if len(tree.widths) != levels:
+        raise InputError(f"credit=cross needs {levels} widths, one an agent and turn, not {list(tree.widths)}")
 
 
 def check_blank(blank: Sequence[str], roles: Sequence[Role]) -> None:

@@ -99,16 +99,6 @@ def punished(group: Group, longest: int, cushion: int) -> Group:
     )
 
 
-def returns_to_go(rewards: Sequence[float], discount: float = 1.0) -> list[float]:
-    """Return ``R_t = sum over s >= t of discount^(s - t) r_s`` for one agent's rewards ``[H]``."""
-    future = 0.0
-    backwards = []
-    for reward in reversed(rewards):
-        future = reward + discount * future
-        backwards.append(future)
-    return backwards[::-1]
-
-
-def is_dead(group: Group) -> bool:
-    """Tell whether nobody learns from a group: all its returns are equal."""
-    return bool(np.ptp([trajectory.team_return for trajectory in group.trajectories]) < _SAME)
+def is_dead(group: Group, discount: float = 1.0) -> bool:
+    """Tell whether nobody learns from a group: no step is worth more or less than its siblings."""
+    return not any(siblings(group, discount=discount).values())

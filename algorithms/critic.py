@@ -1,7 +1,7 @@
 """A critic of whole answers: what a team may expect before a step, read off the policy's own base.
 
 What the agent saw, or the state of the game, is one text; the base's hidden states of it, adapters off and without gradient,
-are what a small network of its own learns values from.
+are what a small network of its own learns values from. Of a model that is trained whole they are those of the model as it is.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from codeduet.agents import network
 from codeduet.agents.padding import pad
 from codeduet.agents.policy import Policy
 from codeduet.agents.steps import Step
 from codeduet.envs.token_step import encode_text
 
-_ROWS = 64
-"""Texts read side by side."""
+_TOKENS = 8192
+"""Padded tokens read side by side, at most (one text at least)."""
 
 
 class Critic:
@@ -37,15 +38,15 @@ class Critic:
         self.policy = policy
         self.central = central
         self.epochs = epochs
-        size = policy.activate().get_output_embeddings().weight.shape[1]
+        size = network.text_config(policy.activate()).hidden_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             last = nn.Linear(width, 1)
-            self.network = nn.Sequential(nn.LayerNorm(2 * size), nn.Linear(2 * size, width), nn.Tanh(), last)
+            self.head = nn.Sequential(nn.LayerNorm(2 * size), nn.Linear(2 * size, width), nn.Tanh(), last)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.network.to(policy.device)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=lr, weight_decay=0.0)
+        self.head.to(policy.device)
+        self.optimizer = torch.optim.AdamW(self.head.parameters(), lr=lr, weight_decay=0.0)
 
     @torch.no_grad()
     def features(self, steps: Sequence[Step]) -> torch.Tensor:
@@ -54,19 +55,25 @@ class Critic:
         texts = sorted(set(read), key=len)  # the same is read once, and what is read together is of like length
         rows: list[torch.Tensor] = []
         with self.policy.bare() as model:
-            for start in range(0, len(texts), _ROWS):
-                part = texts[start : start + _ROWS]
+            decoder = network.decoder_of(model)
+            while len(rows) < len(texts):
+                part = texts[len(rows) : len(rows) + 1]
+                while len(rows) + len(part) < len(texts):
+                    longer = texts[len(rows) + len(part)]
+                    if (len(part) + 1) * len(longer) > _TOKENS:
+                        break
+                    part.append(longer)
                 ids, mask = pad(part, "right", self.policy.device)
-                states = model.get_decoder()(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-                for of_text, text in zip(states.float(), part, strict=True):
-                    rows.append(torch.cat([of_text[len(text) - 1], of_text[: len(text)].mean(0)]))
+                states = network.forward(decoder, ids, mask).last_hidden_state
+                for of_text, text in zip(states, part, strict=True):
+                    rows.append(torch.cat([of_text[len(text) - 1], of_text[: len(text)].mean(0)]).float())
         places = {text: place for place, text in enumerate(texts)}
         return torch.stack(rows)[[places[text] for text in read]]
 
     @torch.no_grad()
     def values(self, features: torch.Tensor) -> list[float]:
         """Return the expected return of each row of features."""
-        found: list[float] = self.network(features)[:, 0].tolist()
+        found: list[float] = self.head(features)[:, 0].tolist()
         return found
 
     def learn(self, features: torch.Tensor, returns: Sequence[float]) -> float:
@@ -76,18 +83,18 @@ class Critic:
         with torch.enable_grad():
             for _ in range(self.epochs):
                 self.optimizer.zero_grad()
-                loss = nn.functional.mse_loss(self.network(features)[:, 0], targets)
+                loss = nn.functional.mse_loss(self.head(features)[:, 0], targets)
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()
         return float(loss.detach())
 
     def state_dict(self) -> dict[str, Any]:
         """Return its weights and its optimiser."""
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"head": self.head.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        self.network.load_state_dict(state["network"])
+        self.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _read(self, step: Step) -> tuple[int, ...]:
@@ -96,4 +103,6 @@ class Critic:
             return step.prompt_ids
         # Always in the same order, and names would be the longer part of it.
         text = "\n".join(str(value) for value in step.state.values())
-        return tuple(encode_text(self.policy.tokenizer, text)) or step.prompt_ids
+        ids = tuple(encode_text(self.policy.tokenizer, text)) or step.prompt_ids
+        room = network.context(self.policy.activate())
+        return ids if room is None else ids[-room:]  # the latest answers stand behind

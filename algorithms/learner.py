@@ -8,45 +8,26 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from codeduet.agents.out_of_memory import ERRORS, is_out_of_memory
+from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import TOLERANCE, paths
 from codeduet.algorithms.algorithm import Need, is_zero
 from codeduet.algorithms.logprobs import Scored, score
 from codeduet.algorithms.losses import LossBatch
+from codeduet.algorithms.mismatch import Learnt, Stats
+from codeduet.algorithms.sample import Sample, advantages_of, padded_tokens, sampled_logprobs
 from codeduet.algorithms.world import World
 from codeduet.envs import InputError
 
+__all__ = ["Learner", "Sample"]
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One completion to learn from.
-
-    Attributes:
-        prompt_ids: `[P]`.
-        completion_ids: `[L]`, EOS included.
-        sampled_logprobs: `[L]` as the engine gave them.
-        advantage: its credit: one number, or one a token.
-        temperature: what it was sampled at.
-        agent: who wrote it.
-        turn: its agent's how-manieth it is, from 0.
-    """
-
-    prompt_ids: tuple[int, ...]
-    completion_ids: tuple[int, ...]
-    sampled_logprobs: tuple[float, ...]
-    advantage: float | Sequence[float]
-    temperature: float
-    agent: str = ""
-    turn: int = 0
 
 
 class Learner:
@@ -131,9 +112,9 @@ class Learner:
             group["lr"] = self.lr * lr_factor
         counts = (len(samples), sum(len(sample.completion_ids) for sample in samples))
         sequences, tokens = map(int, self.world.sum(counts))
-        before = self._before(live, metrics, reference="reference" in needs)
+        before = self._before(live, metrics, pause, reference="reference" in needs)
 
-        def learn(indices: list[int]) -> _Learnt:
+        def learn(indices: list[int]) -> Learnt:
             batch = [live[i] for i in indices]
             scored = self._score(batch, entropy="entropy" in needs)
             rows = {name: pad_sequence([of[i] for i in indices], batch_first=True) for name, of in before.items()}
@@ -142,10 +123,10 @@ class Learner:
                     logprobs=scored.logprobs,
                     old=rows.get("old", scored.logprobs.detach()),
                     mask=scored.mask,
-                    advantages=_by_token(batch, scored.mask),
+                    advantages=advantages_of(batch, scored.mask),
                     sequences=sequences,
                     tokens=tokens,
-                    sampler=_sampled(batch, scored.mask),
+                    sampler=sampled_logprobs(batch, scored.mask),
                     reference=rows.get("reference"),
                     entropy=scored.entropy,
                     agents=tuple(sample.agent for sample in batch),
@@ -156,12 +137,12 @@ class Learner:
             if math.isfinite(number := float(value.detach())):
                 self._add_gradient(value)
             told = None if scored.entropy is None else scored.entropy.detach()
-            return _Learnt(number, scored.logprobs.detach(), scored.mask, told)
+            return Learnt(number, scored.logprobs.detach(), scored.mask, told)
 
         for update in range(self.updates):
             self.optimizer.zero_grad(set_to_none=True)
             total = 0.0
-            stats = _Stats(TOLERANCE.get(self.policy.activate().dtype, TOLERANCE[torch.float32]))
+            stats = Stats(TOLERANCE.get(self._dtype, TOLERANCE[torch.float32]))
             for indices, learnt in self._each(live, learn, metrics, pause if update == 0 else lambda: None):
                 batch = [live[i] for i in indices]
                 total += learnt.loss
@@ -187,7 +168,7 @@ class Learner:
         return metrics
 
     def _before(
-        self, live: Sequence[Sample], metrics: dict[str, float], *, reference: bool
+        self, live: Sequence[Sample], metrics: dict[str, float], pause: Callable[[], None], *, reference: bool
     ) -> dict[str, dict[int, torch.Tensor]]:
         """Return the log-probabilities that are asked for before weights change, of each sample by its place in ``live``."""
         ways: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {}
@@ -203,7 +184,8 @@ class Learner:
         found: dict[str, dict[int, torch.Tensor]] = {name: {} for name in ways}
         for name, way in ways.items():
             with torch.no_grad(), way():
-                for indices, rows in self._each(live, lambda of: self._score([live[i] for i in of]).logprobs, metrics):
+                scored = self._each(live, lambda of: self._score([live[i] for i in of]).logprobs, metrics, pause)
+                for indices, rows in scored:
                     lengths = [len(live[i].completion_ids) for i in indices]
                     found[name] |= {i: row[:size] for i, row, size in zip(indices, rows, lengths, strict=True)}
         return found
@@ -269,7 +251,7 @@ class Learner:
         """
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        size = _padded_tokens([live[i] for i in indices], self._shared)
+        size = padded_tokens([live[i] for i in indices], self._shared)
         if len(indices) == 1:
             raise InputError(
                 f"out of memory for one completion of {size} tokens with its prompt: set "
@@ -281,8 +263,18 @@ class Learner:
         return [indices[:middle], indices[middle:]]
 
     @property
+    def _dtype(self) -> torch.dtype:
+        """The precision that log-probabilities are computed in, adapters aside."""
+        if isinstance(self.policy, NetworkPolicy):
+            return self.policy.parameters[0].dtype
+        dtype: torch.dtype = self.policy.activate().dtype
+        return dtype
+
+    @property
     def _shared(self) -> bool:
         """Whether a prompt is computed once for all its completions."""
+        if isinstance(self.policy, NetworkPolicy):
+            return False
         return paths(self.policy.activate()).prompts != "repeated"
 
     def _clip(self) -> torch.Tensor:
@@ -290,6 +282,8 @@ class Learner:
         return torch.nn.utils.clip_grad_norm_(self.policy.parameters, limit)
 
     def _score(self, batch: Sequence[Sample], *, entropy: bool = False) -> Scored:
+        if isinstance(self.policy, NetworkPolicy):
+            return _own_score(self.policy, batch, entropy)
         return score(
             self.policy.activate(),
             [sample.prompt_ids for sample in batch],
@@ -311,7 +305,7 @@ class Learner:
         batch: list[int] = []
         for i in sorted(range(len(samples)), key=order):
             grown = [samples[k] for k in (*batch, i)]
-            if batch and _padded_tokens(grown, self._shared) > self.micro_batch_tokens:
+            if batch and padded_tokens(grown, self._shared) > self.micro_batch_tokens:
                 yield batch
                 batch = []
             batch.append(i)
@@ -319,75 +313,18 @@ class Learner:
             yield batch
 
 
-def _padded_tokens(batch: Sequence[Sample], shared: bool) -> int:
-    """Return the tokens a forward pass computes: each different prompt, or one a completion, and completions, padded."""
-    prompts = {sample.prompt_ids for sample in batch}
-    count = len(prompts) if shared else len(batch)
-    return count * max(map(len, prompts)) + len(batch) * max(len(s.completion_ids) for s in batch)
+def _own_score(policy: NetworkPolicy, batch: Sequence[Sample], entropy: bool) -> Scored:
+    """Score completions by a network of one's own.
 
-
-class _Learnt(NamedTuple):
-    """What is known of a micro-batch behind its backward pass: its loss; ``[N, L]`` log-probabilities, mask, entropy if any."""
-
-    loss: float
-    logprobs: torch.Tensor
-    mask: torch.Tensor
-    entropy: torch.Tensor | None
-
-
-def _by_token(batch: Sequence[Sample], mask: torch.Tensor) -> torch.Tensor:
-    """Return advantages ``[N, L]``."""
-    if all(isinstance(sample.advantage, int | float) for sample in batch):
-        of_rows = torch.tensor([sample.advantage for sample in batch], device=mask.device, dtype=mask.dtype)
-        return of_rows[:, None].expand(mask.shape)
-    rows = torch.zeros(mask.shape, dtype=mask.dtype)
-    for i, sample in enumerate(batch):
-        rows[i, : len(sample.completion_ids)] = torch.tensor(sample.advantage, dtype=mask.dtype)
-    return rows.to(mask.device)
-
-
-def _sampled(batch: Sequence[Sample], mask: torch.Tensor) -> torch.Tensor:
-    """Return the engine's log-probabilities ``[N, L]``."""
-    rows = torch.zeros(mask.shape, dtype=mask.dtype)
-    for i, sample in enumerate(batch):
-        rows[i, : len(sample.sampled_logprobs)] = torch.tensor(sample.sampled_logprobs)
-    return rows.to(mask.device)
-
-
-class _Stats:
-    """Sums over the tokens of a step.
-
-    Args:
-        tolerance: nats that rounding may put between two log-probabilities of a token at temperature 1.
+    Raises:
+        InputError: its entropy is asked for, which only language models tell.
     """
-
-    def __init__(self, tolerance: float) -> None:
-        self.tolerance = tolerance
-        self.tokens = self.kl = self.limit = 0.0
-        self.deviation = 0.0
-        self.entropy: float | None = None
-
-    def add(self, batch: Sequence[Sample], learnt: _Learnt) -> None:
-        mask = learnt.mask
-        greedy = torch.tensor([sample.temperature == 0 for sample in batch], device=mask.device)
-        gap = (_sampled(batch, mask) - learnt.logprobs) * mask * ~greedy[:, None]
-        if learnt.entropy is not None:
-            self.entropy = (self.entropy or 0.0) + float((learnt.entropy * mask).sum())
-        self.tokens += float(mask.sum())
-        # The k3 estimator of KL(sampler || learner); exp less 1 would round as coarsely as float32 does at 1.
-        self.kl += float((gap.neg().expm1() + gap).mul(mask).sum())
-        # It is half the square of a small gap, which a temperature divides.
-        self.limit += sum(
-            len(s.completion_ids) * (self.tolerance / s.temperature) ** 2 / 2 for s in batch if s.temperature
-        )
-        self.deviation = max(self.deviation, float((gap.exp() - 1).abs().max()))
-
-    def result(self) -> dict[str, float]:
-        if not self.tokens:  # another process had something to learn from
-            return {}
-        exact = {} if self.entropy is None else {"exact_entropy": self.entropy / self.tokens}
-        return exact | {
-            "mismatch_kl": self.kl / self.tokens,
-            "mismatch_limit": self.limit / self.tokens,
-            "mismatch_ratio_max": self.deviation,
-        }
+    if entropy:
+        raise InputError(f"policy {policy.name!r} is a network of its own and tells no entropy: set options.entropy=0")
+    completions = [sample.completion_ids for sample in batch]
+    logprobs = policy.network.logprobs(
+        [sample.prompt_ids for sample in batch], completions, [sample.temperature for sample in batch]
+    )
+    lengths = torch.tensor([len(ids) for ids in completions], device=logprobs.device)
+    inside = torch.arange(logprobs.shape[1], device=logprobs.device) < lengths[:, None]
+    return Scored(logprobs.masked_fill(~inside, 0.0), inside.to(logprobs.dtype))

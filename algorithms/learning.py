@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Advantages, credited, is_zero
-from codeduet.algorithms.learner import Sample
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.memory import give_back
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import LEARN
@@ -45,6 +45,8 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     if groups:
         trainer.algorithm.update(groups)
         metrics |= trainer.algorithm.metrics()
+    if trainer.algorithm.refills:
+        metrics["kept_groups"] = float(len(groups))
     give_back()
     trainer.engine.wake()
     for policy in trainer.team.policies:

@@ -187,7 +187,12 @@ class _LinearLogprobs(torch.autograd.Function):
             logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
             totals.append(logits.logsumexp(-1))
             scored.append(logits.gather(-1, targets[part, None])[:, 0] - totals[-1])
-            told.append(_entropy(logits) if entropy else torch.zeros_like(scored[-1]))
+            if entropy:
+                logs = logits.sub_(totals[-1][:, None])
+                probabilities = logs.exp()
+                told.append(-probabilities.mul_(logs.clamp_(min=torch.finfo(logs.dtype).min)).sum(-1))
+            else:
+                told.append(torch.zeros_like(scored[-1]))
         entropies = torch.cat(told)
         ctx.save_for_backward(hidden, weight, targets, scale, torch.cat(totals), entropies)
         ctx.size, ctx.entropy = size, entropy

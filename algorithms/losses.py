@@ -12,6 +12,8 @@ from typing import Literal
 
 import torch
 
+from codeduet.errors import InputError
+
 Aggregate = Literal["sequence", "token", "mean", "length"]
 """What a sum over tokens is divided by: the sequences of the step, its tokens, the tokens of each sequence and then the
 sequences, or the sequences times the longest answer there may be."""
@@ -98,7 +100,7 @@ def clipped(
         lengths = batch.mask.sum(1, keepdim=True).clamp(min=1)
         mean = (gap * batch.mask).sum(1, keepdim=True) / lengths
         gap = (
-            mean.detach() + batch.logprobs - batch.logprobs.detach()
+            mean.detach() + (batch.logprobs - batch.logprobs.detach())
         )  # in value the sequence's, in gradient each token's
     ratio = gap.exp()
     bounded = ratio.clamp(1 - low, 1 + high)
@@ -151,7 +153,6 @@ def penalty_to_go(batch: LossBatch) -> torch.Tensor:
 
 
 def _reference(batch: LossBatch) -> torch.Tensor:
-    assert batch.reference is not None, (
-        'an algorithm that reads the reference says so: needs = frozenset({"reference"})'
-    )
+    if batch.reference is None:
+        raise InputError('a loss that reads the reference is of an algorithm that says so: needs = frozenset({"reference"})')
     return batch.reference

@@ -44,7 +44,7 @@ from codeduet.agents.team import Team
 from codeduet.agents.tree import Branch, Tree
 from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.credit import Scale, siblings
-from codeduet.algorithms.options import check_choice, check_whole
+from codeduet.algorithms.options import check_choice, check_list, check_whole
 from codeduet.algorithms.policy_gradient import PolicyGradient
 from codeduet.envs import InputError
 
@@ -80,6 +80,7 @@ class MAGRPO(PolicyGradient):
         super().__init__(**options)
         check_choice("credit", credit, get_args(Credit))
         check_choice("scale", scale, get_args(Scale))
+        check_list("widths", widths)
         for width in widths:
             check_whole("widths", width, 2, ": one has no sibling")
         if credit == "nested" and not widths:
@@ -140,7 +141,10 @@ class MAGRPO(PolicyGradient):
             levels.setdefault(team[agent].name, set()).add(min(place, last))
         if any(len(of_policy) > 1 for of_policy in levels.values()):
             # One denominator for both would weigh helper's answers, of which there are fewer, too lightly.
-            raise InputError("credit=nested needs a policy for each agent: team.sharing=adapter or separate")
+            raise InputError(
+                "credit=nested needs a policy for each agent: team.sharing=adapter or separate, and the agents of a role with "
+                "count > 1 at one level (widths)"
+            )
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return for every step what it was worth, less the mean over its siblings."""

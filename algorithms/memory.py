@@ -20,6 +20,7 @@ import torch
 from codeduet.agents import network
 from codeduet.agents.packed import packed_bytes
 from codeduet.agents.policy import Policy
+from codeduet.agents.seats import rows_of
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.logprobs import chunk_rows, completion_logprobs
 from codeduet.envs import InputError
@@ -78,19 +79,25 @@ class MemoryPlan(NamedTuple):
         )
 
 
-def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) -> MemoryPlan:
+def plan_memory(
+    config: TrainConfig, *, longest: int, learns: Sequence[Policy], acts: Sequence[Policy] = ()
+) -> MemoryPlan:
     """Plan a training whose team and engine are loaded.
 
     Args:
         config: the run.
         longest: tokens of a prompt and its completion, at most.
         learns: the policies that are trained.
+        acts: all that generate, those that do not learn too.
 
     Raises:
         InputError: it does not fit; the settings that would are named.
     """
     optim = config.optim
-    models = list({str(network.shape(model)): model for model in (policy.activate() for policy in learns)}.values())
+    if any(policy.model is None for policy in learns):  # of a network of one's own nothing is known
+        size = optim.micro_batch_tokens
+        return MemoryPlan(0.0, 0.0, 0.0, 0.0, 0.0, MOST_TOKENS["cpu"] if size == "auto" else size, recompute=False)
+    models = _models(learns)
     device = learns[0].device
     # Of several models one learns, or generates, at a time: what the largest takes is the most.
     kept = max((kept_bytes(model) for model in models), key=lambda of: of.token)
@@ -102,11 +109,17 @@ def plan_memory(config: TrainConfig, *, longest: int, learns: Sequence[Policy]) 
     cap = optim.memory_gib or held + _SHARE * _free(device) / GIB
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
     generating = 0.0
-    if config.team.engine == "hf":
-        generating = max(_generating(config, longest, model) for model in models) / GIB
+    if any(row.config.engine == "hf" for row in rows_of(config.team, config.roles)):
+        playing = _models([policy for policy in (*learns, *acts) if policy.model is not None])
+        generating = max(_generating(config, longest, model) for model in playing) / GIB
     fixed = max(_fixed(model, device.type) for model in models)
     bare = MemoryPlan(cap, held, trained, generating, 0.0, 0, recompute=False)
     return choose(config, bare, kept=kept, fixed=fixed, longest=longest, device=device.type)
+
+
+def _models(policies: Sequence[Policy]) -> list[Any]:
+    """Return a model of each shape."""
+    return list({str(network.shape(model)): model for model in (policy.activate() for policy in policies)}.values())
 
 
 def _generating(config: TrainConfig, longest: int, model: Any) -> float:
@@ -139,7 +152,7 @@ def choose(config: TrainConfig, bare: MemoryPlan, *, kept: Kept, fixed: float, l
     optim = config.optim
 
     # Of the longest prompts, each with all its completions.
-    answer = config.sampling.max_new_tokens
+    answer = config.longest_answer
     reads = config.group_size * max(longest - answer, 0) / (longest - answer + config.group_size * answer)
 
     def learning(tokens: int, recompute: bool) -> float:

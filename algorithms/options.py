@@ -37,3 +37,13 @@ def check_whole(name: str, value: object, least: int, why: str = "") -> None:
     """
     if type(value) is not int or value < least:
         raise InputError(f"option {name} must be a whole number of at least {least}, not {value!r}{why}")
+
+
+def check_list(name: str, value: object) -> None:
+    """Check that an option is a list.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, list | tuple):
+        raise InputError(f"option {name} must be a list, not {value!r}")

@@ -22,7 +22,7 @@ from codeduet.algorithms import losses
 from codeduet.algorithms.algorithm import Algorithm, Need
 from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.losses import Aggregate, Level, LossBatch
-from codeduet.algorithms.options import check_choice, check_number, check_whole
+from codeduet.algorithms.options import check_choice, check_list, check_number, check_whole
 from codeduet.envs import InputError
 
 Estimator = Literal["k1", "k2", "k3"]
@@ -83,6 +83,7 @@ class PolicyGradient(Algorithm):
         self.entropy = entropy
         self.importance_cap = importance_cap
         self.refills = refills
+        check_list("overlong", overlong)
         self.overlong = tuple(overlong)
         for tokens in self.overlong:
             check_whole("overlong", tokens, 1)
@@ -122,7 +123,7 @@ class PolicyGradient(Algorithm):
 
     def keep(self, group: Group) -> bool:
         """Keep groups whose returns differ, where others are to be played in place of the rest."""
-        return not self.refills or not is_dead(group)
+        return not self.refills or not is_dead(self.paid([group])[0], self.discount)
 
 
 def _interval(clip: float | Sequence[float] | None) -> tuple[float, float] | None:
@@ -133,10 +134,10 @@ def _interval(clip: float | Sequence[float] | None) -> tuple[float, float] | Non
     """
     if clip is None:
         return None
-    both = (clip, clip) if isinstance(clip, int | float) else tuple(clip)
+    both = (clip, clip) if isinstance(clip, int | float) else tuple(clip) if isinstance(clip, list | tuple) else ()
     good = len(both) == 2 and all(isinstance(value, int | float) and value > 0 for value in both)
     if isinstance(clip, bool) or not good or not both[0] < 1:
-        raise InputError(f"option clip must be a number between 0 and 1, two of them, or none, not {clip!r}")
+        raise InputError(f"option clip must be a number between 0 and 1, two of them, or null, not {clip!r}")
     return both[0], both[1]
 
 

@@ -47,9 +47,11 @@ class REINFORCE(PolicyGradient):
         self.baseline = baseline
         self.decay = decay
         self.averages: dict[str, tuple[float, float]] = {}
+        self._next: dict[str, tuple[float, float]] = {}
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
-        """Return for every step what it was worth less the baseline; the running average then learns of it."""
+        """Return for every step what it was worth less the baseline."""
+        self._next = {}
         worth = {step: value for group in self.paid(groups) for step, value in values(group, self.discount).items()}
         if self.baseline == "none":
             return worth
@@ -66,8 +68,12 @@ class REINFORCE(PolicyGradient):
             baseline = average / weight if weight else 0.0
             credited |= {step: worth[step] - baseline for step in steps}
             kept = self.decay
-            self.averages[key] = (kept * average + (1 - kept) * float(np.mean(of_steps)), kept * weight + 1 - kept)
+            self._next[key] = (kept * average + (1 - kept) * float(np.mean(of_steps)), kept * weight + 1 - kept)
         return {step: credited[step] for step in worth}
+
+    def update(self, groups: Sequence[Group]) -> None:
+        """Let the running average learn of the step, which is learnt from by now: one that was broken off leaves it as it was."""
+        self.averages |= self._next
 
     def metrics(self) -> dict[str, float]:
         """Return the running baselines."""

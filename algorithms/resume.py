@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -23,6 +24,8 @@ FREE = frozenset(
         "out", "eval_every", "eval_samples", "checkpoint_every", "keep_checkpoints", "show_every", "log", "keep_completions",
         # How it is computed: samples and gradients are the same but for rounding.
         "optim.micro_batch_tokens", "optim.gradient_checkpointing", "optim.memory_gib", "team.batch_size", "team.device", "team.gpu_share", "team.threads",
+        # Where a served partner is, and how long it is waited for.
+        "team.timeout", "team.retries", "team.base_url",
         # Refusing and skipping differ only where a run would not have begun.
         "env.overlong",
         # The steps that come take another rate; the run folder's config says which.
@@ -30,6 +33,9 @@ FREE = frozenset(
     }
 )  # fmt: skip
 """Keys that may change when a run is resumed; how long it runs may grow."""
+
+_FREE_OF_SEATS = frozenset({"base_url"})
+"""The same, of seats: ``team.seats.ROLE.KEY``."""
 
 _PLACES = frozenset(
     {"team.model", "team.tokenizer", "env.problems", "env.test_problems", "problems", "init_from", "checkpoint"}
@@ -105,7 +111,7 @@ def check_same_run(before: TrainConfig, after: TrainConfig, saved: Path) -> None
                 f"{saved} has {key}={old[key]}, not {new[key]}: --resume can run longer, not shorter than that"
             )
     for key in dict.fromkeys([*old, *new]):
-        if key in FREE or key in ("steps", "token_budget"):
+        if is_free(key) or key in ("steps", "token_budget"):
             continue
         if (key in old, old.get(key)) != (key in new, new.get(key)) and not same_place(key, old.get(key), new.get(key)):
             values = (f"{kept[key]!r}" if key in kept else "not set" for kept in (old, new))
@@ -113,6 +119,11 @@ def check_same_run(before: TrainConfig, after: TrainConfig, saved: Path) -> None
                 f"{saved} has another {key}: {next(values)} there and {next(values)} here: --resume goes on with the "
                 f"same run; a new one, with another out=, can begin from its weights by init_from={after.out}"
             )
+
+
+def is_free(key: str) -> bool:
+    """Tell whether a config's dotted key may change when a run is resumed."""
+    return key in FREE or (key.startswith("team.seats.") and key.rpartition(".")[2] in _FREE_OF_SEATS)
 
 
 def check_folder(run: Path, *, resume: bool) -> None:
@@ -133,14 +144,14 @@ def check_folder(run: Path, *, resume: bool) -> None:
 
 def same_place(key: str, one: object, other: object) -> bool:
     """Tell of a config's dotted key whether two values of it name one folder or file."""
-    if key not in _PLACES or not one or not other:
+    if re.sub(r"^team\.seats\.\w+\.", "team.", key) not in _PLACES or not one or not other:
         return False
     places = [_place(str(value), key) for value in (one, other)]
     return places[0].exists() and places[0] == places[1]
 
 
 def _place(value: str, key: str) -> Path:
-    if key in ("team.model", "team.tokenizer"):
+    if key.startswith("team."):
         with contextlib.suppress(InputError):  # whoever loads it says so
             value = model_path(value)
     return Path(value).expanduser().resolve()

@@ -60,7 +60,7 @@ def load_state(trainer: Trainer, *, resume: bool) -> Path | None:
         for policy in trainer.team.policies:
             policy.version = 0
     for policy in trainer.team.policies:
-        if policy.model is not None:  # a server's has no weights here
+        if policy.has_weights:
             trainer.engine.sync(policy, policy.version)
     return newest
 

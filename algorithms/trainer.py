@@ -152,9 +152,9 @@ class Trainer:
             Interrupted: a signal came before any weight was changed; it is as if the step had not begun.
         """
         began = perf_counter()
-        groups, whole = sample(self)
+        groups, whole, kept = sample(self)
         played = perf_counter()
-        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, whole)
+        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, kept)
         tokens = generated_tokens(groups)
         self.tokens += tokens
         metrics |= self.watch.end() | {
@@ -167,7 +167,9 @@ class Trainer:
         self.step, self.metrics, self.updates = self.step + 1, metrics, state.updates(self)
         return metrics, groups
 
-    def play(self, tasks: Sequence[str], tree: Tree, parts: tuple[object, ...]) -> list[Group]:
+    def play(
+        self, tasks: Sequence[str], tree: Tree, parts: tuple[object, ...], before: Mapping[str, int] | None = None
+    ) -> list[Group]:
         """Play a tree of episodes of each task; see :func:`~codeduet.agents.play.play`."""
         seeds = (self.config.seed, *parts)
         with allowed():  # nothing of this process is changed by it
@@ -177,6 +179,7 @@ class Trainer:
                 tree,
                 seats_of(self.config, self.team, self.formatter, self.engine),
                 seed_parts=seeds,
+                before=before,
                 phase=self.watch.begin,
             )
 

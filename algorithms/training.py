@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
 from codeduet.agents import Engine, Formatter
-from codeduet.agents.build import make_engine, make_formatter, make_team
+from codeduet.agents.build import make_engine, make_formatter, make_team, use_threads
+from codeduet.agents.config import sampling_of, still
+from codeduet.agents.seats import with_team
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algorithm
@@ -28,6 +29,7 @@ from codeduet.algorithms.trainer import Trainer
 from codeduet.envs import raw_env
 from codeduet.envs.config import make_envs, task_ids
 from codeduet.envs.humaneval import Env
+from codeduet.errors import InputError
 from codeduet.interrupt import Interrupted
 
 
@@ -45,6 +47,8 @@ def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Train
         Interrupted: a signal came; the last whole step is saved.
         FloatingPointError: the training diverged.
     """
+    team = objects.get("team")
+    config = with_team(config, team)
     check_run(config, resume=resume)
     trainer = make_trainer(config, **objects)
     with contextlib.ExitStack() as stack:
@@ -94,12 +98,12 @@ def make_trainer(
         InputError: settings that cannot work, or problems too long for the model.
     """
     console = console or Console(markup=False)
-    if team is not None and team.config is not None:
-        config = with_team(config, team)
+    config = with_team(config, team)
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_algorithm(algorithm)
     check_training(config, algorithm)
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
+    use_threads(config.team)
     team = team or make_team(config.team, config.roles, config.seed)
     algorithm.setup(team)
     formatter = formatter or make_formatter(config.team, config.roles, team)
@@ -122,7 +126,8 @@ def make_trainer(
     learns = [
         policy for policy in team.policies if not all(agent in config.still for agent in team if team[agent] is policy)
     ]
-    plan = plan_memory(config, longest=longest, learns=learns)
+    _check_policies(config, team, algorithm, learns)
+    plan = plan_memory(config, longest=longest, learns=learns, acts=team.policies)
     return Trainer(
         config=config,
         team=team,
@@ -132,20 +137,11 @@ def make_trainer(
         formatter=formatter,
         algorithm=algorithm,
         engine=engine,
-        learners={policy.name: _learner(config, policy, plan) for policy in learns},
+        learners={policy.name: _learner(config, team, policy, plan) for policy in learns},
         plan=plan,
         callbacks=callbacks,
         console=console,
     )
-
-
-def with_team(config: TrainConfig, team: Team) -> TrainConfig:
-    """Return a config that says of a team what it was loaded by, so that the run folder tells it."""
-    assert team.config is not None
-    said = {"threads", "batch_size", "timeout", "retries", "context", "gpu_share"}
-    settings = replace(team.config, **{name: getattr(config.team, name) for name in said})
-    roles = [asdict(role) | {"reads": list(role.reads)} for role in team.roles]
-    return replace(config, team=settings, env=replace(config.env, roles=roles))
 
 
 def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Formatter, engine: Engine) -> Fit:
@@ -160,8 +156,28 @@ def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Fo
     )
 
 
-def _learner(config: TrainConfig, policy: Policy, plan: MemoryPlan) -> Learner:
+def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learns: Sequence[Policy]) -> None:
+    """Check what is known of policies once they are loaded.
+
+    Raises:
+        InputError: an algorithm reads a base that a policy has not, or an agent that stays as it is acts by one that learns.
+    """
+    if "reference" in algorithm.needs:
+        for policy in learns:
+            if policy.adapter is None:
+                raise InputError(
+                    f"policy {policy.name!r} has no adapter to leave off, and its base is no reference: a KL term needs "
+                    "team.sharing=adapter"
+                )
+    for agent in still(config.team, config.roles):
+        if agent in team and team[agent] in learns:
+            raise InputError(f"the seat of {agent} does not learn and acts by a policy that does: team.sharing=adapter keeps them apart")
+
+
+def _learner(config: TrainConfig, team: Team, policy: Policy, plan: MemoryPlan) -> Learner:
     optim = config.optim
+    drawn = sampling_of(config.team, config.roles, config.sampling)
+    own = [drawn[agent] for agent in team if team[agent] is policy and agent in drawn and agent not in config.still]
     return Learner(
         policy,
         lr=optim.lr,
@@ -170,7 +186,7 @@ def _learner(config: TrainConfig, policy: Policy, plan: MemoryPlan) -> Learner:
         micro_batch_tokens=plan.tokens,
         recompute=plan.recompute,
         updates=optim.updates_per_batch,
-        longest=config.longest_answer,
+        longest=max((of.max_new_tokens for of in own), default=config.longest_answer),
     )
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from codeduet.envs import HELPER, MAIN
-from codeduet.envs.roles import agents_of, as_roles
+from codeduet.envs.roles import DUET, SINGLE, agents_of, as_roles, by_agent
 
 K = TypeVar("K")
 R = TypeVar("R", bound=Mapping[str, Any])
@@ -24,16 +23,18 @@ class Budget(NamedTuple):
         tokens: generated tokens of an answer, at most.
         answers: answers that make one program: one an agent.
         turns: how often they may write anew, having read what became of it.
+        beside: tokens that seats of their own may write more, or less, than these.
     """
 
     tokens: int
     answers: int
     turns: int = 1
+    beside: int = 0
 
     @property
     def program(self) -> int:
         """Generated tokens of a program, at most."""
-        return self.tokens * self.answers
+        return self.tokens * self.answers + self.beside
 
 
 class Comparison(NamedTuple):
@@ -104,12 +105,15 @@ def _budget_of(results: Mapping[str, Any]) -> Budget | None:
     config = results.get("config")
     if not config:
         return None
-    if roles := config["env"].get("roles"):
-        agents = set(agents_of(as_roles(roles)))
+    if given := config["env"].get("roles"):
+        roles = as_roles(given)
     else:
-        agents = {HELPER, MAIN} if config["team"]["kind"] == "team" else {MAIN}
-    heard = agents - set(config.get("blank", ()))  # who is silent writes nothing of the program
-    return Budget(config["sampling"]["max_new_tokens"], len(heard), config["env"]["max_turns"])
+        roles = DUET if config["team"]["kind"] == "team" else SINGLE
+    heard = [agent for agent in agents_of(roles) if agent not in config.get("blank", ())]  # who is silent writes nothing of it
+    tokens, seats = config["sampling"]["max_new_tokens"], config["team"].get("seats", {})
+    own = [(seats.get(by_agent(roles)[agent].name, {}).get("sampling") or {}).get("max_new_tokens") for agent in heard]
+    beside = sum(limit - tokens for limit in own if limit is not None)
+    return Budget(tokens, len(heard), config["env"]["max_turns"], beside)
 
 
 def _classes(budgets: Mapping[str, Budget], key: Callable[[Budget], K]) -> dict[K, tuple[str, ...]]:

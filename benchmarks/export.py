@@ -20,6 +20,7 @@ from codeduet.agents.fingerprint import fingerprint
 from codeduet.agents.models import base_name, model_path, resolve_device, resolve_dtype
 from codeduet.agents.policy import ADAPTER_FILE, TASK, Policy
 from codeduet.agents.quantised import method_of
+from codeduet.agents.seats import rows_of
 from codeduet.agents.team import Team, load_untrained, load_weightless, trains_whole
 from codeduet.algorithms.checkpoint import find_checkpoint, read_state
 from codeduet.algorithms.config import TrainConfig
@@ -66,10 +67,8 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: choose another --out")
     team = source.config.team
-    if any(seat.model is not None for seat in team.seats.values()):
-        raise InputError(
-            f"{source.run} trained several models: export is of teams that play by one, and its checkpoints' folders load as they are"
-        )
+    if len(rows_of(team, source.config.roles)) > 1:
+        raise InputError(f"{source.run} trained several models: export is of teams that play by one; the folders in {source.checkpoint} load as they are")
     for agent in source.config.agents:
         _check_weights(source, agent)
     kind: Kind = "model" if source.whole else "merged" if merge else "adapter"

@@ -29,7 +29,8 @@ from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.credit import group_advantages
-from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.speed import beside
 from codeduet.envs import HELPER, MAIN
 

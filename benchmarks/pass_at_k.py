@@ -29,7 +29,7 @@ from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
 from codeduet.agents.config import SamplingConfig, TeamConfig, check_seats, check_served, roles_in, sampling_of
 from codeduet.agents.play import game, play
-from codeduet.agents.seats import seats_of
+from codeduet.agents.seats import seats_of, with_team
 from codeduet.agents.team import Team
 from codeduet.agents.tree import Tree
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
@@ -149,6 +149,7 @@ def bench(
         InputError: some k exceeds n, the run folder holds a run of another config or of other weights, or a problem is
             too long for the model.
     """
+    config = with_team(config, team)
     problems = choose_problems(config)
     if config.checkpoint and (newest := latest_checkpoint(Path(config.checkpoint))):
         # By its own name: once training goes on, the samples in this folder are another team's.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from codeduet.errors import InputError, nearest
@@ -100,6 +100,11 @@ def as_roles(given: Sequence[Role | Mapping[str, Any]]) -> Roles:
             f"role {writing[-1].name!r} writes the target function, as the last that writes code: its count must be 1"
         )
     return roles
+
+
+def as_data(roles: Sequence[Role]) -> list[dict[str, Any]]:
+    """Return roles as the data that :func:`as_roles` reads."""
+    return [asdict(role) | {"reads": list(role.reads)} for role in roles]
 
 
 def _as_role(data: Any) -> Role:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codeduet.envs import Executor, Outcome, Problem, Program, raw_env
-from codeduet.envs.roles import DUET, SINGLE, Role, Roles
+from codeduet.envs.roles import AT_ONCE, DUET, SINGLE, Role, Roles
 
 LETTERS = "ABCD"
 _SCALE = 100
@@ -37,6 +37,7 @@ class Probe:
         right: what a program is worth where it is told whether a game is solved, if that is not what is paid.
         frozen: agents that play at random and do not learn.
         alone: who plays where one agent is trained; empty where the game needs several.
+        stake: what one agent's letter is worth of what is paid.
         steps: batches within which it is to be solved.
         solved: mean return from which on it is.
     """
@@ -50,6 +51,7 @@ class Probe:
     right: Rule | None = None
     frozen: tuple[str, ...] = ()
     alone: Roles = ()
+    stake: float = 1.0
     steps: int = 120
     solved: float = 0.9
 
@@ -133,17 +135,17 @@ def _chain(key: str, letters: dict[str, str]) -> float:
 
 
 _KEYS = LETTERS[:2]
-_LUCKY = "ABCD?"
+_LUCKY = frozenset("ABCD?")
 
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         Probe(
-            "constant", "always the same letter", DUET, (_problem("constant", "A", "?"),), _constant, alone=SINGLE
+            "constant", "always the same letter", AT_ONCE, (_problem("constant", "A", "?"),), _constant, alone=SINGLE, stake=0.5
         ),
         Probe(
-            "conditional", "the letter that is shown", DUET,
-            tuple(_problem("conditional", key, key) for key in LETTERS), _conditional, alone=SINGLE,
+            "conditional", "the letter that is shown", AT_ONCE,
+            tuple(_problem("conditional", key, key) for key in LETTERS), _conditional, alone=SINGLE, stake=0.5,
         ),
         Probe(
             "key", "helper sees the key and main does not: a language for it", DUET,
@@ -152,7 +154,7 @@ PROBES: dict[str, Probe] = {
         Probe(
             "blame", "helper plays at random and spoils most of what is paid; main is not to blame", DUET,
             tuple(_problem("blame", key, key, helper="?") for key in LETTERS), _blame, right=_key, frozen=("helper_0",),
-            steps=480,
+            stake=0.2, steps=480,
         ),
         Probe(
             "repair", "the other letter, once the first was wrong", DUET,
@@ -162,7 +164,7 @@ PROBES: dict[str, Probe] = {
             "chain", "the key through three hands, of which the last two are paid for it", (
                 Role("planner", writes="text"), Role("helper", reads=("planner",)), Role("main", reads=("helper",))
             ),
-            tuple(_problem("chain", key, key, helper="?", main="?") for key in _KEYS), _chain, right=_key, steps=480,
+            tuple(_problem("chain", key, key, helper="?", main="?") for key in _KEYS), _chain, right=_key, stake=0.5, steps=480,
         ),
     )
 }  # fmt: skip

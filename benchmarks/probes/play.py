@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -18,7 +17,7 @@ from codeduet.algorithms.config import OptimConfig
 from codeduet.benchmarks.probes.games import Probe
 from codeduet.benchmarks.probes.letters import LetterFormatter, letter_team
 from codeduet.envs.config import EnvConfig
-from codeduet.envs.roles import Roles
+from codeduet.envs.roles import as_data
 from codeduet.errors import InputError
 
 GROUP = 16
@@ -81,7 +80,7 @@ def play_probe(
     team = letter_team(roles, sharing, seed)
     config = TrainConfig(
         seed=seed,
-        env=EnvConfig(roles=_as_data(roles), max_turns=probe.turns),
+        env=EnvConfig(roles=as_data(roles), max_turns=probe.turns),
         sampling=SamplingConfig(temperature=1.0, max_new_tokens=1),
         optim=OptimConfig(lr=_RATES[sharing], max_grad_norm=0.0, memory_gib=1e6),
         steps=steps or probe.steps,
@@ -110,7 +109,3 @@ def play_probe(
         if len(latest) == _LATEST and sum(latest) / _LATEST >= probe.solved:
             return Played(True, episodes, sum(latest) / _LATEST)
     return Played(False, episodes, sum(latest) / len(latest))
-
-
-def _as_data(roles: Roles) -> list[dict[str, Any]]:
-    return [asdict(role) | {"reads": list(role.reads)} for role in roles]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-import yaml
-
 from codeduet.agents.team import Sharing
-from codeduet.algorithms.algorithm import known_algorithms
+from codeduet.algorithms.algorithm import known_algorithms, load_algorithm
 from codeduet.benchmarks.probes.games import PROBES
 from codeduet.benchmarks.probes.matrix import Entry
 from codeduet.benchmarks.probes.play import play_probe
+from codeduet.config import parsed
 from codeduet.errors import InputError, nearest
 
 
@@ -32,16 +31,16 @@ def lines(algorithm: str, overrides: Sequence[str], sharing: str) -> Iterator[st
         )
     options = dict(map(_option, overrides))
     ours = algorithm in known_algorithms()  # one's own takes what it says it takes
-    entry = Entry(algorithm, algorithm, options)
+    entries = {probe.name: Entry(algorithm, algorithm, options).for_probe(probe) if ours else options for probe in PROBES.values()}
+    made = load_algorithm(algorithm, next(iter(entries.values())))
+    if "reference" in made.needs and sharing != "adapter":
+        raise InputError(f"{algorithm} reads the base's log-probabilities: codeduet probe {algorithm} --sharing adapter")
     for probe in PROBES.values():
-        made = entry.for_probe(probe) if ours else options
         try:
-            played = play_probe(probe, algorithm, made, sharing=sharing)  # type: ignore[arg-type]
+            played = play_probe(probe, algorithm, entries[probe.name], sharing=sharing)  # type: ignore[arg-type]
         except InputError as error:
-            if ours and not options:
-                yield f"{probe.name:12} not played: {error}"
-                continue
-            raise
+            yield f"{probe.name:12} not played: {error}"
+            continue
         how = "solved" if played.solved else "not solved"
         yield f"{probe.name:12} {how:10} {played.episodes:6,} episodes, {100 * played.reward:3.0f} % right: {probe.asks}"
 
@@ -50,4 +49,4 @@ def _option(override: str) -> tuple[str, Any]:
     name, sign, value = override.partition("=")
     if not sign or not name:
         raise InputError(f"{override!r} is no option=value")
-    return name, yaml.safe_load(value)
+    return name, parsed(value, override)

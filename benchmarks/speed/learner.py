@@ -9,7 +9,8 @@ import torch
 from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.policy import Policy
 from codeduet.algorithms import MAGRPO
-from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.metrics import peak_memory_mib
 from codeduet.benchmarks.speed.ceilings import Ceilings, forget_peak, median_seconds, work_of
 from codeduet.benchmarks.speed.generation import Load

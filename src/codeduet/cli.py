@@ -174,7 +174,8 @@ def probe(
     from codeduet.benchmarks.probes import told
 
     libraries.quieten()
-    say(*told.lines(algorithm, overrides or (), sharing))
+    for line in told.lines(algorithm, overrides or (), sharing):
+        say(line)
 
 
 @app.command()

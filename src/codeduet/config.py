@@ -111,7 +111,7 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         # Quoted text is that within the quotes; any other is nothing but itself.
         verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
-        changed = value if verbatim else _parsed(value, override)
+        changed = value if verbatim else parsed(value, override)
         _set(
             tree, key.split("."), changed, override, within=dataclasses.is_dataclass(_annotation(kind, key.split(".")))
         )
@@ -149,7 +149,12 @@ def command_for(kind: Any) -> str | None:
     return command
 
 
-def _parsed(value: str, override: str) -> Any:
+def parsed(value: str, override: str) -> Any:
+    """Return the value of an override.
+
+    Raises:
+        InputError: it is no YAML.
+    """
     try:
         return yaml.load(value, _Loader)
     except (yaml.YAMLError, ValueError):  # ValueError: a number of too many digits

@@ -25,7 +25,8 @@ from codeduet.agents.team import Team, load_team, load_weightless
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.algorithms import MAGRPO, TrainConfig, make_trainer
 from codeduet.algorithms.config import OptimConfig
-from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
 from codeduet.envs import HELPER, MAIN, InputError

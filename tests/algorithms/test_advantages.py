@@ -9,7 +9,7 @@ import pytest
 from codeduet.agents.tree import Tree
 from codeduet.algorithms import GRPO, MAGRPO, Group
 from codeduet.algorithms.algorithm import Algorithm, load_algorithm
-from codeduet.algorithms.credit import group_advantages, returns_to_go
+from codeduet.algorithms.credit import group_advantages
 from codeduet.envs import InputError
 from tests.episodes import episode, grown
 
@@ -21,11 +21,11 @@ def credits(algorithm: Algorithm, *groups: Group) -> list[list[list[float]]]:
 
 
 def test_returns_to_go_are_discounted_backwards() -> None:
-    # 1 + 0.5 * (2 + 0.5 * 4) = 3;  2 + 0.5 * 4 = 4;  4
-    assert returns_to_go([1.0, 2.0, 4.0], 0.5) == [3.0, 4.0, 4.0]
-    assert returns_to_go([1.0, 2.0, 4.0]) == [7.0, 6.0, 4.0]
-    assert returns_to_go([1.0, 2.0, 4.0], 0.0) == [1.0, 2.0, 4.0]
-    assert returns_to_go([]) == []
+    # 1 + 0.5 * (2 + 0.5 * 4) = 3;  2 + 0.5 * 4 = 4;  4; for each agent alike
+    assert episode(1.0, 2.0, 4.0).returns(0.5) == [3.0, 3.0, 4.0, 4.0, 4.0, 4.0]
+    assert episode(1.0, 2.0, 4.0).returns() == [7.0, 7.0, 6.0, 6.0, 4.0, 4.0]
+    assert episode(1.0, 2.0, 4.0).returns(0.0) == [1.0, 1.0, 2.0, 2.0, 4.0, 4.0]
+    assert episode().returns() == []
 
 
 def test_advantage_is_return_less_group_mean() -> None:

@@ -13,21 +13,26 @@ from typing import Any
 import pytest
 import torch
 
-from codeduet.agents import Completion
+from codeduet.agents import Completion, MessageFormatter
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.steps import Group, Step, Trajectory
+from codeduet.agents.team import Team, load_team
 from codeduet.agents.tree import Tree
 from codeduet.algorithms import MAGRPO, Algorithm, TrainConfig, load_algorithm, make_trainer
 from codeduet.algorithms.actor_critic import IPPO, MAPPO, generalised
 from codeduet.algorithms.algorithm import Advantages, credited
 from codeduet.algorithms.config import OptimConfig
-from codeduet.algorithms.credit import punished
+from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.family import NAMES
 from codeduet.algorithms.losses import LossBatch
+from codeduet.algorithms.logprobs import score
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.reinforce import REINFORCE
-from codeduet.envs import InputError, load_problems
+from codeduet.algorithms.sample import Sample, advantages_of
+from codeduet.envs import ByteTokenizer, InputError, load_problems
 from codeduet.envs.config import EnvConfig
+from codeduet.interrupt import Interrupted
 from tests.episodes import episode, grown
 from tests.letters import letters
 
@@ -227,15 +232,26 @@ def test_groups_that_are_not_kept_are_played_anew(config: TrainConfig) -> None:
 
 
 def test_an_advantage_a_token_reaches_its_token() -> None:
-    class Last(Algorithm):
-        """Credits the last token alone."""
+    batch = [
+        Sample((65,), (66, 67, 68), (0.0,) * 3, (0.5, -1.0, 2.0), 1.0),
+        Sample((65,), (66,), (0.0,), 3.0, 1.0),
+    ]
+    rows = advantages_of(batch, torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]))
+    assert rows.tolist() == [[0.5, -1.0, 2.0], [3.0, 0.0, 0.0]]
 
-        def advantages(self, groups: Sequence[Group]) -> Advantages:
-            return {s: [0.0] * (len(s.completion.token_ids) - 1) + [1.0] for g in groups for s in g.steps}
 
-    group, _ = generic()
-    found = credited(Last(), [group])
-    assert all(value[-1] == 1.0 and sum(value) == 1.0 for value in found.values())  # type: ignore[index, arg-type]
+def test_advantages_may_be_tensors_and_are_floats_from_then_on() -> None:
+    class Tensors(Algorithm):
+        """Credits with what torch computes."""
+
+        def advantages(self, groups: Sequence[Group]) -> Any:
+            steps = [step for group in groups for step in group.steps]
+            return {s: torch.tensor(0.5) if k % 2 else torch.ones(len(s.completion.token_ids)) for k, s in enumerate(steps)}
+
+    group, steps = generic()
+    found = credited(Tensors(), [group])
+    assert found[steps[1]] == 0.5
+    assert found[steps[0]] == (1.0,) * len(steps[0].completion.token_ids)
 
 
 class Wrong(MAGRPO):
@@ -255,6 +271,8 @@ class Wrong(MAGRPO):
         (lambda groups: [[[0.0]]], r"Wrong.advantages returns a mapping of steps: .*, not list"),
         (lambda groups: {"main_0": 1.0}, "credits 'main_0', which is no step"),
         (lambda groups: {groups[0].steps[0]: [1.0] * 9}, "gives 9 numbers to a step of"),
+        (lambda groups: {groups[0].steps[0]: None}, "gives None to a step"),
+        (lambda groups: {groups[0].steps[0]: ["a"]}, "to a step: one number, or one a token"),
     ],
 )
 def test_advantages_of_another_form_are_told_in_one_line(what: Any, message: str) -> None:
@@ -287,10 +305,138 @@ def test_options_that_cannot_be_are_refused_in_one_line(name: str, options: dict
     assert "\n" not in str(refused.value)
 
 
-def test_a_kl_term_of_whole_models_is_refused(config: TrainConfig) -> None:
+def test_a_kl_term_of_whole_models_is_refused_before_anything_is_played(config: TrainConfig) -> None:
     whole = replace(config, team=replace(config.team, sharing="separate"))
-    with pytest.raises(InputError, match=r"no adapter to leave off.*set team.sharing=adapter"):
-        make_trainer(whole, algorithm=lettered(MAGRPO, kl=0.1)).train_step()
+    with pytest.raises(InputError, match=r"no adapter to leave off.*team.sharing=adapter"):
+        make_trainer(whole, algorithm=lettered(MAGRPO, kl=0.1))
+
+
+def test_a_step_that_is_broken_off_leaves_the_running_baseline_as_it_was(config: TrainConfig) -> None:
+    algorithm = lettered(REINFORCE, baseline="running")
+    trainer = make_trainer(config, algorithm=algorithm)
+    trainer.train_step()
+    before = str(algorithm.state_dict())
+
+    def stop(*_: Any, **__: Any) -> Any:
+        raise Interrupted(2)
+
+    for learner in trainer.learners.values():
+        learner.step = stop  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        trainer.train_step()
+    assert str(algorithm.state_dict()) == before
+
+
+def test_what_cannot_be_read_back_is_not_saved(config: TrainConfig) -> None:
+    class Odd(MAGRPO):
+        """Keeps an object of its own."""
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"path": Path("x")}
+
+    trainer = make_trainer(replace(config, steps=1, checkpoint_every=1), algorithm=Odd())
+    with pytest.raises(InputError, match=r"state_dict\(\) holds what cannot be read back"):
+        trainer.train()
+
+
+def test_a_task_that_is_played_again_in_a_step_has_steps_of_its_own(config: TrainConfig) -> None:
+    class Never(MAGRPO):
+        """Keeps nothing."""
+
+        def keep(self, group: Group) -> bool:
+            return False
+
+    trainer = make_trainer(config, algorithm=Never(refills=3), train_tasks=["HumanEval/0", "HumanEval/1"])
+    metrics, groups = trainer.train_step()
+    assert len(groups) == 8
+    steps = [step for group in groups for step in group.steps]
+    assert len(set(steps)) == len(steps)
+    assert metrics["kept_groups"] == 0.0
+    assert metrics["worker_faults"] == 0.0
+    assert math.isfinite(metrics["reward"])
+
+
+def test_a_group_is_dead_where_nobody_is_credited() -> None:
+    alike = grown(Tree((2,)), 1.0, 1.0)
+    assert is_dead(alike)
+    for trajectory, paid in zip(alike.trajectories, ([1.0, 0.0], [0.0, 1.0]), strict=True):
+        trajectory.rewards = paid  # the team earns 0.5 in both
+    assert not is_dead(alike)
+
+
+def test_importance_weights_are_truncated_and_carry_no_gradient() -> None:
+    logprobs = torch.tensor([[-1.0, -2.0]], requires_grad=True)
+    batch = LossBatch(
+        logprobs, logprobs.detach(), torch.ones(1, 2), torch.tensor([[2.0, 2.0]]), 1, 2,
+        sampler=torch.tensor([[-1.5, -5.0]]),
+    )  # fmt: skip
+    value = MAGRPO(importance_cap=2.0).loss(batch)
+    value.backward()
+    # exp(0.5) stays, exp(3) becomes 2
+    assert logprobs.grad is not None
+    assert logprobs.grad.tolist() == [[pytest.approx(-2 * math.exp(0.5)), pytest.approx(-4.0)]]
+
+
+def test_gspo_has_one_ratio_a_sequence_and_a_gradient_at_each_token() -> None:
+    old = torch.tensor([[-1.0, -2.0, 0.0], [-1.0, -1.0, -1.0]])
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+    moved = torch.tensor([[0.0002, 0.0004, 0.0], [0.03, 0.0, 0.0]])
+    logprobs = (old + moved).requires_grad_()
+    batch = LossBatch(logprobs, old, mask, torch.ones(2, 3) * mask, 2, 5)
+    load_algorithm("gspo", {}).loss(batch).backward()
+    ratio = math.exp(0.0003)
+    # The first is within 4e-4, its tokens share; the second is beyond it and gains nothing.
+    assert logprobs.grad is not None
+    assert logprobs.grad[0].tolist() == pytest.approx([-ratio / 4, -ratio / 4, 0.0])
+    assert logprobs.grad[1].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_entropy_and_its_gradient_are_those_of_the_whole_distribution(tiny_model: str) -> None:
+    team = load_team(tiny_model, ("main_0",), "shared", lora_rank=0)
+    policy = team["main_0"]
+    model = policy.activate().double()
+    prompts, answers = [(65, 66), (67,)], [(70, 71, 72), (73,)]
+    found = {}
+    for chunk in (10**9, 300):
+        scored = score(model, prompts, answers, [0.7, 1.3], chunk_elements=chunk, entropy=True)
+        assert scored.entropy is not None
+        weighed = (scored.entropy * torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]])).sum() + scored.logprobs.sum()
+        found[chunk] = (scored.entropy.detach(), torch.autograd.grad(weighed, policy.parameters))
+    direct, total = [], torch.zeros((), dtype=torch.float64)
+    for prompt, answer, heat, weights in zip(prompts, answers, (0.7, 1.3), ([1.0, 2.0, 3.0], [4.0]), strict=True):
+        logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1] / heat
+        logs = logits.log_softmax(-1)
+        entropies = -(logs.exp() * logs).sum(-1)
+        direct.append(entropies.detach())
+        total = total + (entropies * torch.tensor(weights)).sum() + logs.gather(1, torch.tensor(answer)[:, None]).sum()
+    gradients = torch.autograd.grad(total, policy.parameters)
+    for entropies, made in found.values():
+        assert torch.allclose(entropies[0], direct[0], atol=1e-5)
+        assert torch.allclose(entropies[1, :1], direct[1], atol=1e-5)
+        for mine, theirs in zip(made, gradients, strict=True):
+            assert float((mine - theirs).abs().max()) < 1e-4 * max(1.0, float(theirs.abs().max()))
+
+
+def test_the_reference_is_the_base_with_adapters_off(config: TrainConfig) -> None:
+    seen: list[LossBatch] = []
+
+    class Spy(MAGRPO):
+        """Keeps what its loss sees."""
+
+        def loss(self, batch: LossBatch) -> torch.Tensor:
+            seen.append(batch)
+            return super().loss(batch)
+
+    trainer = make_trainer(config, algorithm=lettered(Spy, kl=0.1))
+    for _ in range(2):
+        trainer.train_step()
+    first, last = seen[0], seen[-1]
+    assert first.reference is not None
+    assert last.reference is not None
+    assert torch.allclose(first.reference, first.old, atol=1e-5)  # new adapters change nothing
+    assert float((last.reference - last.old).abs().max()) > 1e-3
+    assert set(last.agents) == {"main_0"}
+    assert last.longest == 12
 
 
 OWN = """
@@ -339,3 +485,80 @@ def test_a_tree_over_turns_needs_as_many_turns(config: TrainConfig) -> None:
         assert len({step.key for step in group.steps if step.turn == 1}) == 8
     assert metrics["main_0/updates"] == 1.0
     assert load_problems()
+
+
+class Table(torch.nn.Module):
+    """A policy of one's own: a distribution over eight letters, whatever the prompt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.zeros(8))
+
+    def logprobs(self, prompts: Any, completions: Any, temperatures: Any) -> torch.Tensor:
+        longest = max(map(len, completions))
+        ids = torch.tensor([[i - 65 for i in ids] + [0] * (longest - len(ids)) for ids in completions])
+        scaled = self.logits[None] / torch.tensor(temperatures)[:, None]
+        return scaled.log_softmax(-1).gather(1, ids)
+
+
+class Draws:
+    """An engine that draws letters from such tables."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self.tables = tables
+
+    def generate(self, requests: Sequence[Any]) -> list[list[Completion]]:
+        return [[self._one(self.tables[r.policy], seed) for seed in r.seeds] for r in requests]
+
+    def _one(self, table: Table, seed: int) -> Completion:
+        with torch.no_grad():
+            random = torch.Generator().manual_seed(seed)
+            odds = table.logits.softmax(0)
+            ids = [int(torch.multinomial(odds, 1, generator=random)) for _ in range(1 + seed % 3)]
+            return Completion(
+                tuple(65 + i for i in ids),
+                tuple(odds[ids].log().tolist()),
+                bytes(65 + i for i in ids).decode(),
+                "eos",
+                0,
+            )
+
+    def sync(self, policy: Any, version: int) -> None: ...
+    def sleep(self) -> None: ...
+    def wake(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def test_a_network_of_ones_own_learns_and_resumes(config: TrainConfig, tmp_path: Path) -> None:
+    class LikesA(MAGRPO):
+        """Pays for the letter A."""
+
+        def advantages(self, groups: Sequence[Group]) -> Advantages:
+            for group in groups:
+                for trajectory in group.trajectories:
+                    trajectory.rewards = [step.text.count("A") / len(step.text) for step in trajectory.steps]
+            return super().advantages(groups)
+
+    def begin(out: Path, steps: int) -> Any:
+        tables = {agent: Table() for agent in ("helper_0", "main_0")}
+        team = Team({agent: NetworkPolicy(agent, table, ByteTokenizer()) for agent, table in tables.items()})
+        settings = replace(config, out=str(out), steps=steps, optim=OptimConfig(lr=0.1), group_size=8)
+        return make_trainer(
+            settings, team=team, engine=Draws(tables), algorithm=LikesA(), formatter=MessageFormatter()
+        ), tables
+
+    whole, tables = begin(tmp_path / "whole", 12)
+    whole.train()
+    for table in tables.values():
+        assert table.logits.softmax(0)[0] > 0.35  # an eighth before
+    assert numbers(whole.run)[0]["main_0/mismatch_kl"] == pytest.approx(0.0, abs=1e-6)
+    cut, _ = begin(tmp_path / "cut", 4)
+    cut.train()
+    resumed, again = begin(tmp_path / "cut", 12)
+    resumed.open(resume=True)
+    resumed.train()
+    assert all(torch.equal(again[agent].logits, tables[agent].logits) for agent in tables)
+    entropic, _ = begin(tmp_path / "entropic", 1)
+    entropic.algorithm = MAGRPO(entropy=0.1)
+    with pytest.raises(InputError, match="tells no entropy"):
+        entropic.train_step()

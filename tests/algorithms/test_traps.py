@@ -13,7 +13,8 @@ from codeduet.agents.hf import HFEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
-from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.envs import HELPER, MAIN
 

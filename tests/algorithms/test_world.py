@@ -13,7 +13,8 @@ from torch import distributed, multiprocessing
 from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import MAGRPO
-from codeduet.algorithms.learner import Learner, Sample
+from codeduet.algorithms.learner import Learner
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.world import World
 
 ADVANTAGES = {

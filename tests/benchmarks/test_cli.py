@@ -424,7 +424,7 @@ def test_the_real_command_says_nothing_that_libraries_say_of_themselves(settings
     ("override", "message"),
     [
         ("algorithm=:X", "algorithm ':X' cannot be imported"),
-        ("algorithm=pathlib:Path", "algorithm 'pathlib:Path' has no on_policy"),
+        ("algorithm=pathlib:Path", "algorithm 'pathlib:Path' is no codeduet.algorithms.Algorithm"),
         ("options.scale=sd", "option scale must be one of none, std, not 'sd'"),
         ("blank=[helper_cod]", "did you mean 'helper_code'"),
     ],

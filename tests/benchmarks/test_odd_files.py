@@ -104,13 +104,13 @@ def test_a_run_folder_that_is_deleted_meanwhile_is_one_line(
     codeduet: Command, benched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(tmp_path / "run")
-    played = pass_at_k.rollout
+    played = pass_at_k.play
 
     def and_then_it_is_gone(*arguments: Any, **options: Any) -> Any:
         shutil.rmtree(tmp_path / "run")
         return played(*arguments, **options)
 
-    monkeypatch.setattr(pass_at_k, "rollout", and_then_it_is_gone)
+    monkeypatch.setattr(pass_at_k, "play", and_then_it_is_gone)
     refused(codeduet(*benched), f"cannot use {tmp_path / 'run' / 'samples.jsonl'}: No such file or directory; was it")
     log = Log()
     log.open(tmp_path)

@@ -40,7 +40,7 @@ def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp
     def write(*passed: bool) -> None:
         codes = (right, wrong, right)
         rows = [
-            {"task_id": problem.task_id, "completion": as_completion("", code), "passed": told}
+            {"task_id": problem.task_id, "completion": as_completion(["", code]), "passed": told}
             for code, told in zip(codes, passed, strict=True)
         ]
         (run / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
