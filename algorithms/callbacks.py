@@ -41,6 +41,9 @@ class Callback:
     Callbacks are told in their order. One whose ``step`` is interrupted by a signal leaves those behind it without that step.
     """
 
+    measures = False
+    """Whether it is what ``eval.every`` asks for."""
+
     def begin(self, trainer: Trainer) -> None:
         """Begin: ``trainer.step`` steps are done already, none of a new run."""
 

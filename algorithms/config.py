@@ -12,6 +12,7 @@ from codeduet.algorithms.schedule import Schedule
 from codeduet.config import STRICT, Seed
 from codeduet.envs.config import EnvConfig
 from codeduet.envs.roles import Roles, agents_of
+from codeduet.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -45,6 +46,41 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class EvalConfig:
+    """How a training is measured on the way, as ``codeduet bench`` measures.
+
+    Attributes:
+        every: steps between measurements; 0 is never.
+        n: samples of each problem.
+        k: the k of pass@k, each at most n.
+        greedy: whether a greedy answer of each problem is measured too.
+        limit: the first so many problems of the split; 0 is all.
+        split: ``valid`` is a tenth of the training problems, which the run then does not learn from; ``test`` shows how it goes
+            and chooses nothing.
+        best: a measure whose best checkpoint is kept in ``best``: ``pass@1`` and so on, ``greedy``, or a rate of ``results.json``.
+        patience: measurements in a row that are no better than the best before, after which the training ends; 0 is any number.
+    """
+
+    every: int = Field(default=0, ge=0)
+    n: int = Field(default=4, ge=1)
+    k: list[int] = Field(default_factory=lambda: [1], min_length=1)
+    greedy: bool = False
+    limit: int = Field(default=0, ge=0)
+    split: Literal["valid", "test"] = "valid"
+    best: str = ""
+    patience: int = Field(default=0, ge=0)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured, or would choose by what it must not see."""
+        if any(k > self.n or k < 1 for k in self.k):
+            raise InputError(f"eval.k={list(self.k)} must lie between 1 and eval.n={self.n}")
+        if self.split == "test" and (self.best or self.patience):
+            raise InputError("eval.best and eval.patience choose by what they see, and nothing is chosen by test problems: set eval.split=valid")
+        if self.patience and not self.best:
+            raise InputError("eval.patience waits for a measure to grow: name it, eval.best=pass@1")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainConfig:
     """A training run.
 
@@ -66,8 +102,9 @@ class TrainConfig:
         frozen: agents that act and do not learn.
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
             ablations.
-        eval_every: steps between evaluations on the test split; 0 is never.
-        eval_samples: episodes of each test problem in an evaluation.
+        eval: how it is measured on the way, with pass@k, and what that decides.
+        eval_every: steps between looks at the test split with the training's own sampling; 0 is never.
+        eval_samples: episodes of each test problem in such a look.
         checkpoint_every: steps between checkpoints; the last step always makes one.
         keep_checkpoints: the newest so many are kept.
         show_every: steps between tables of completions on the screen; 0 is never.
@@ -93,6 +130,7 @@ class TrainConfig:
     group_size: int = Field(default=4, ge=2)
     frozen: list[str] = Field(default_factory=list)
     blank: list[str] = Field(default_factory=list)
+    eval: EvalConfig = EvalConfig()
     eval_every: int = Field(default=0, ge=0)
     eval_samples: int = Field(default=1, gt=0)
     checkpoint_every: int = Field(default=50, gt=0)

@@ -29,6 +29,7 @@ from codeduet.algorithms.trainer import Trainer
 from codeduet.envs import raw_env
 from codeduet.envs.config import make_envs, task_ids
 from codeduet.envs.humaneval import Env
+from codeduet.envs.problems import held_out
 from codeduet.errors import InputError
 from codeduet.interrupt import Interrupted
 
@@ -102,6 +103,11 @@ def make_trainer(
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_algorithm(algorithm)
     check_training(config, algorithm)
+    if config.eval.every and not any(callback.measures for callback in callbacks):
+        raise InputError(
+            "eval.every: the command line measures; in Python hand it over: "
+            "callbacks=[codeduet.benchmarks.measuring.Measure()]"
+        )
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
     use_threads(config.team)
     team = team or make_team(config.team, config.roles, config.seed)
@@ -111,10 +117,10 @@ def make_trainer(
     if envs is None:
         episodes = config.problems_per_step * config.group_size
         envs = make_envs(config.env, config.roles, episodes, training=True)
-    sets = {
-        "train": train_tasks if train_tasks is not None else task_ids(config.env, "train"),
-        "test": test_tasks if test_tasks is not None else task_ids(config.env, "test"),
-    }
+    learnt = train_tasks if train_tasks is not None else task_ids(config.env, "train")
+    if config.eval.every and config.eval.split == "valid":
+        learnt, _ = held_out(learnt)
+    sets = {"train": learnt, "test": test_tasks if test_tasks is not None else task_ids(config.env, "test")}
     longest = config.longest_answer  # tokens of a prompt and its answer, where they can be told
     game = envs[0].unwrapped if envs else None
     for split in ("train", "test") if config.eval_every else ("train",):

@@ -47,6 +47,7 @@ from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.config import STRICT, Seed, difference, load_config, plain
 from codeduet.envs import InputError, Problem, load_problems, raw_env
 from codeduet.envs.config import EnvConfig, make_envs
+from codeduet.envs.problems import held_out
 from codeduet.envs.execution import shared_executor
 from codeduet.envs.rewards import Payment
 from codeduet.envs.roles import Roles, agents_of
@@ -72,7 +73,7 @@ class BenchConfig:
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
             ablations.
         sampling: how completions are drawn; temperature 0 with n = 1 is greedy pass@1.
-        split: which problems.
+        split: which problems; ``valid`` is every tenth of ``train``.
         limit: the first so many of them; 0 is all.
         n: samples of each problem.
         k: the k of pass@k, each at most n.
@@ -87,7 +88,7 @@ class BenchConfig:
     env: EnvConfig = EnvConfig(reward="pass")
     blank: list[str] = Field(default_factory=list)
     sampling: SamplingConfig = SamplingConfig()
-    split: Literal["train", "test", "all"] = "test"
+    split: Literal["train", "valid", "test", "all"] = "test"
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
     k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
@@ -299,7 +300,11 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     check_seats(config.team, config.roles)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
-    return load_problems(config.env.problems, config.split, config.env.test_problems)[: config.limit or None]
+    if config.split == "valid":
+        _, problems = held_out(load_problems(config.env.problems, "train", config.env.test_problems))
+    else:
+        problems = list(load_problems(config.env.problems, config.split, config.env.test_problems))
+    return tuple(problems[: config.limit or None])
 
 
 def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from codeduet.agents.team import Team, memory_estimate
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import check_run
 from codeduet.algorithms.training import make_trainer
+from codeduet.benchmarks.measuring import callbacks
 from codeduet.benchmarks.pass_at_k import BenchConfig, choose_problems, make_players
 from codeduet.benchmarks.table_plan import ReproduceConfig, memory_plans, plan
 from codeduet.config import describe, load_config, to_yaml
@@ -51,7 +52,7 @@ def show_training(config: TrainConfig, console: Console, *, resume: bool) -> Non
     if resume:
         check_run(config, resume=True)
     check_free(Path(config.out), "train")
-    trainer = make_trainer(config, console=console)
+    trainer = make_trainer(config, console=console, callbacks=callbacks(config))
     with contextlib.closing(trainer.engine):
         _show(config, trainer.team, trainer.formatter, trainer.train_tasks[0], console)
         _say(console, trainer.plan.line())

@@ -14,12 +14,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from codeduet.envs.tests import Source, Tests, as_source
 from codeduet.errors import InputError, nearest
 
 Split = Literal["train", "test", "all"]
+
+T = TypeVar("T")
 
 TRAIN_SHARE = (25, 33)
 """Share of a problem set that is for training: 124 of HumanEval's 164. The paper does not say which 40 it tests on;
@@ -159,6 +161,20 @@ def load_problems(
     from codeduet.envs.sets import load_split  # which imports Problem from here
 
     return load_split(source, split, test_source)
+
+
+def held_out(tasks: Sequence[T]) -> tuple[list[T], list[T]]:
+    """Part training problems, or their ids, into those to learn from and every tenth, to choose by while training.
+
+    Of fewer than ten it is the last; they need two at least.
+
+    Raises:
+        InputError: there is one problem only.
+    """
+    if len(tasks) < 2:
+        raise InputError("split=valid takes a tenth of the training problems, and there are too few of them")
+    places = set(range(9, len(tasks), 10)) or {len(tasks) - 1}
+    return [task for i, task in enumerate(tasks) if i not in places], [tasks[i] for i in sorted(places)]
 
 
 def find_problem(problems: Sequence[Problem], task_id: str) -> int:

@@ -21,8 +21,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Screen(markup=False)  # names of folders and tasks hold brackets
 say = console.say
 
-_words: list[str] = []
-"""What this process was started with."""
+_words: list[str] = []  # what this process was started with
 
 
 @app.callback(invoke_without_command=True)
@@ -44,7 +43,7 @@ def train(
     from codeduet.algorithms import resume as resuming
     from codeduet.algorithms import training
     from codeduet.algorithms.diagnostics import sign_lines
-    from codeduet.benchmarks import plans
+    from codeduet.benchmarks import measuring, plans
 
     libraries.quieten()
     resolved = resuming.training_config(overrides or [], config, resume=resume)
@@ -53,7 +52,7 @@ def train(
         return
     say(*plans.set_lines(resolved.env))
     with goes_on(same_command()):
-        trainer = training.train(resolved, resume=resume, console=console)
+        trainer = training.train(resolved, resume=resume, console=console, callbacks=measuring.callbacks(resolved))
     reward = f"reward {trainer.metrics['reward']:.3f}; " if trainer.metrics else ""
     say(*sign_lines(trainer.run), f"trained {trainer.step} steps: {reward}run folder {trainer.run}")
 
