@@ -11,7 +11,7 @@ from rich.console import Console
 from codeduet.agents.config import SamplingConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.team import Sharing
-from codeduet.algorithms import TrainConfig, load_algorithm, make_trainer
+from codeduet.algorithms import GRPO, TrainConfig, Trainer, load_algorithm, make_trainer
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import OptimConfig
 from codeduet.benchmarks.probes.games import Probe
@@ -73,9 +73,38 @@ def play_probe(
         InputError: the algorithm cannot be made, or cannot play such a game.
     """
     made = load_algorithm(algorithm, options or {}) if isinstance(algorithm, str) else algorithm
-    alone = algorithm == "grpo"
+    trainer = make_probe_trainer(probe, made, sharing=sharing, seed=seed, steps=steps, shuffled=shuffled)
+    latest: deque[float] = deque(maxlen=_LATEST)
+    episodes = 0
+    while not trainer.over():
+        _, groups = trainer.train_step()
+        programs = [trajectory.program for group in groups for trajectory in group.trajectories]
+        episodes += len(programs)
+        latest.append(sum(probe.score(program) for program in programs if program is not None) / len(programs))
+        if len(latest) == _LATEST and sum(latest) / _LATEST >= probe.solved:
+            return Played(True, episodes, sum(latest) / _LATEST)
+    return Played(False, episodes, sum(latest) / len(latest))
+
+
+def make_probe_trainer(
+    probe: Probe,
+    algorithm: Algorithm,
+    *,
+    sharing: Sharing = "separate",
+    seed: int = 0,
+    steps: int = 0,
+    shuffled: bool = False,
+) -> Trainer:
+    """Make a trainer that plays a game; the arguments are those of :func:`play_probe`.
+
+    Raises:
+        InputError: the algorithm cannot play such a game.
+    """
+    alone = isinstance(algorithm, GRPO)
     if alone and not probe.alone:
         raise InputError(f"{probe.name} is a game of several, and grpo trains one agent")
+    if probe.frozen and sharing == "shared":
+        raise InputError(f"{probe.name} has an agent that does not learn, and shared policies all do")
     roles = probe.alone if alone else probe.roles
     team = letter_team(roles, sharing, seed)
     config = TrainConfig(
@@ -88,24 +117,14 @@ def play_probe(
         group_size=GROUP,
         frozen=list(probe.frozen),
     )
-    trainer = make_trainer(
+    return make_trainer(
         config,
         team=team,
         envs=probe.envs(roles, PROBLEMS * GROUP, shuffled=shuffled),
         train_tasks=[problem.task_id for problem in probe.problems],
         test_tasks=[],
         formatter=LetterFormatter(roles),
-        algorithm=made,
+        algorithm=algorithm,
         engine=HFEngine(team, batch_size=PROBLEMS * GROUP),
         console=Console(quiet=True),
     )
-    latest: deque[float] = deque(maxlen=_LATEST)
-    episodes = 0
-    while not trainer.over():
-        _, groups = trainer.train_step()
-        programs = [trajectory.program for group in groups for trajectory in group.trajectories]
-        episodes += len(programs)
-        latest.append(sum(probe.score(program) for program in programs if program is not None) / len(programs))
-        if len(latest) == _LATEST and sum(latest) / _LATEST >= probe.solved:
-            return Played(True, episodes, sum(latest) / _LATEST)
-    return Played(False, episodes, sum(latest) / len(latest))
