@@ -113,7 +113,8 @@ def _budget_of(results: Mapping[str, Any]) -> Budget | None:
     tokens, seats = config["sampling"]["max_new_tokens"], config["team"].get("seats", {})
     own = [(seats.get(by_agent(roles)[agent].name, {}).get("sampling") or {}).get("max_new_tokens") for agent in heard]
     beside = sum(limit - tokens for limit in own if limit is not None)
-    return Budget(tokens, len(heard), config["env"]["max_turns"], beside)
+    tries = config.get("best_of", 1)
+    return Budget(tokens, tries * len(heard), config["env"]["max_turns"], tries * beside)
 
 
 def _classes(budgets: Mapping[str, Budget], key: Callable[[Budget], K]) -> dict[K, tuple[str, ...]]:

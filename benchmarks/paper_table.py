@@ -27,7 +27,11 @@ PAPER = {
 TITLES = {"single": "Single Model", "multi_agent": "Multi-Agent", "grpo": "GRPO", "magrpo": "MAGRPO"}
 """The paper's systems, in the order of its table."""
 
-RowName = Literal["single_team_budget", "single", "multi_agent", "grpo_team_budget", "grpo", "magrpo"]
+RowName = Literal[
+    "single_team_budget", "single_best_of_2", "single", "multi_agent", "grpo_team_budget", "grpo_best_of_2", "grpo", "magrpo"
+]  # fmt: skip
+
+_BEST_OF_2 = "_best_of_2"
 
 
 class Row(NamedTuple):
@@ -37,11 +41,13 @@ class Row(NamedTuple):
         name: its folder in the run.
         system: which of the paper's.
         team_budget: whether one agent's answer holds as many tokens as all of the team's.
+        best_of: answers of which one is chosen by the prompt's visible examples: so two of one agent cost what a team's two do.
     """
 
     name: RowName
     system: str
     team_budget: bool = False
+    best_of: int = 1
 
     @property
     def agents(self) -> int:
@@ -53,18 +59,33 @@ class Row(NamedTuple):
         """Whether its weights are not the model's own."""
         return self.system in ("grpo", "magrpo")
 
+    @property
+    def weights(self) -> RowName:
+        """The row whose training it plays by: of two that differ in how answers are chosen, one is trained."""
+        return "grpo" if self.name == "grpo_best_of_2" else self.name
+
+    @property
+    def head(self) -> str:
+        """The system, and how its answer is chosen."""
+        return TITLES[self.system] + (", best of 2" if self.best_of == 2 else "")
+
     def budget(self, tokens: int) -> Budget:
         """Return what a program may cost where an agent's answer holds ``tokens`` tokens."""
-        return Budget(2 * tokens if self.team_budget else tokens, self.agents)
+        return Budget(2 * tokens if self.team_budget else tokens, self.agents * self.best_of)
 
     def title(self, tokens: int) -> str:
         """Return system and budget in words."""
-        answers = "two answers" if self.agents == 2 else "one answer"
-        return f"{TITLES[self.system]}, {answers} of {self.budget(tokens).tokens} tokens"
+        answers = "two answers" if self.agents * self.best_of == 2 else "one answer"
+        return f"{self.head}, {answers} of {self.budget(tokens).tokens} tokens"
 
 
 ROWS = {
-    name: Row(name, name.removesuffix("_team_budget"), team_budget=name.endswith("_team_budget"))
+    name: Row(
+        name,
+        name.removesuffix("_team_budget").removesuffix(_BEST_OF_2),
+        team_budget=name.endswith("_team_budget"),
+        best_of=2 if name.endswith(_BEST_OF_2) else 1,
+    )
     for name in get_args(RowName)
 }
 
@@ -72,7 +93,7 @@ ROWS = {
 def pairs(rows: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return of which two rows a difference is told: MAGRPO less each other, and in each budget what one step adds."""
     others = [("magrpo", name) for name in rows if name != "magrpo"]
-    steps = [(f"grpo{budget}", f"single{budget}") for budget in ("_team_budget", "")]
+    steps = [(f"grpo{budget}", f"single{budget}") for budget in ("_team_budget", _BEST_OF_2, "")]
     steps += [("multi_agent", f"single{budget}") for budget in ("_team_budget", "")]
     return [(a, b) for a, b in [*others, *steps] if a in rows and b in rows]
 
@@ -98,7 +119,7 @@ def headline(results: Mapping[str, Any]) -> str:
     rows = results["rows"]
     if len({row["answers a program"] for row in rows.values()}) < 2:
         return ""  # one model alone, or teams alone
-    strongest = "grpo_team_budget" if "grpo_team_budget" in rows else "single_team_budget"
+    strongest = next((name for name in ("grpo_team_budget", "grpo_best_of_2") if name in rows), "single_team_budget")
     told: list[str] = []
     for made in comparisons(results):
         pairs_here = [
@@ -142,7 +163,7 @@ def _which_is_better(results: Mapping[str, Any], title: str, team: str, single: 
     words = "; ".join(f"{words} at k = {', '.join(at)}" for words, at in where.items() if at)
     first = ks[0]
     return (
-        f"{kind}, at {title[0].lower()}{title[1:]}, {words}: {TITLES[rows[single]['system']]} "
+        f"{kind}, at {title[0].lower()}{title[1:]}, {words}: {_head(rows[single])} "
         f"{100 * rows[single]['pass@k'][first]['mean']:.1f} % and {TITLES[rows[team]['system']]} "
         f"{100 * rows[team]['pass@k'][first]['mean']:.1f} % at pass@{first}, a paired difference of "
         f"{interval_cell(of_k[first], sign='+')} points."
@@ -163,6 +184,10 @@ def tables(results: Mapping[str, Any], *, capped: bool | None = None) -> Iterato
                 yield _differences_table(results, comparison)
 
 
+def _head(row: Mapping[str, Any]) -> str:
+    return str(row.get("head", TITLES[row["system"]]))  # earlier versions had one row a system
+
+
 def _ks(row: Mapping[str, Any]) -> list[str]:
     return sorted(row["pass@k"], key=int)
 
@@ -181,7 +206,7 @@ def _rows_table(results: Mapping[str, Any], comparison: Comparison) -> Table:
     )
     table.add_column("")
     for row in rows:
-        table.add_column(TITLES[row["system"]], justify="right")
+        table.add_column(_head(row), justify="right")
     for name in ("tokens an answer", "answers a program"):
         table.add_row(name, *(str(row[name]) for row in rows))
     table.add_row("training tokens", *(f"{(row['training'] or {}).get('tokens', 0):,}" for row in rows))
@@ -212,7 +237,7 @@ def _differences_table(results: Mapping[str, Any], comparison: Comparison) -> Ta
         table.add_column(f"pass@{k}", justify="right")
     for a, b in pairs(dict.fromkeys(comparison.names)):
         cells = [interval_cell(results[f"pass@{k} differences"][f"{a} - {b}"], sign="+") for k in ks]
-        table.add_row(f"{TITLES[rows[a]['system']]} less {TITLES[rows[b]['system']]}", *cells)
+        table.add_row(f"{_head(rows[a])} less {_head(rows[b])}", *cells)
     return table
 
 

@@ -28,21 +28,19 @@ from codeduet.agents import Engine
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
 from codeduet.agents.config import SamplingConfig, TeamConfig, check_seats, check_served, roles_in, sampling_of
-from codeduet.agents.play import game, play
-from codeduet.agents.seats import seats_of, with_team
+from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
-from codeduet.agents.tree import Tree
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.lengths import fitting
-from codeduet.algorithms.metrics import helper_gains
 from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.show import make_progress
 from codeduet.benchmarks.estimators import pass_at_k
 from codeduet.benchmarks.fingerprint import fingerprints
+from codeduet.benchmarks.playing import play_missing
 from codeduet.benchmarks.results import of_rows, results_table, versions
-from codeduet.benchmarks.samples import read_samples, sample_row
+from codeduet.benchmarks.samples import read_samples
 from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.config import STRICT, Seed, difference, load_config, plain
 from codeduet.envs import InputError, Problem, load_problems, raw_env
@@ -77,6 +75,8 @@ class BenchConfig:
         limit: the first so many of them; 0 is all.
         n: samples of each problem.
         k: the k of pass@k, each at most n.
+        best_of: answers that are drawn for each sample, of which the one counts that passes most of the prompt's visible
+            examples; the first of them where several do, or where none is shown.
     """
 
     COMMAND: ClassVar[str] = "bench"
@@ -92,6 +92,7 @@ class BenchConfig:
     limit: int = Field(default=0, ge=0)
     n: int = Field(default=10, ge=1)
     k: list[int] = Field(default_factory=lambda: [1, 3, 5, 10], min_length=1)
+    best_of: int = Field(default=1, ge=1)
 
     @property
     def roles(self) -> Roles:
@@ -185,7 +186,7 @@ def bench(
                     engine = make_engine(config.team, team, config.roles, answers=run / "answers.jsonl", say=say)
                     stack.callback(engine.close)
                 problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
-                _play(config, run, problems, rows, team, engine, shown)
+                play_missing(config, run, problems, rows, team, engine, shown)
         if played or again:
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
@@ -361,53 +362,6 @@ def _missing(problems: Sequence[Problem], rows: Mapping[str, Any]) -> list[Probl
 
 def _write_rows(path: Path, rows: Mapping[str, list[dict[str, Any]]]) -> None:
     write_whole(path, "".join(json_line(row) for group in rows.values() for row in group))
-
-
-def _play(
-    config: BenchConfig,
-    run: Path,
-    problems: Sequence[Problem],
-    rows: dict[str, list[dict[str, Any]]],
-    team: Team,
-    engine: Engine,
-    progress: Progress,
-) -> None:
-    """Play what is missing of ``problems``, filling ``rows`` and the samples file.
-
-    Always in the same batches: a run that was cut off samples to the bit what an unbroken one does.
-    """
-    formatter = make_formatter(config.team, config.roles, team)
-    chunk = max(1, config.team.batch_size // config.n)
-    envs = make_envs(config.env, config.roles, min(chunk, len(problems)) * config.n)
-    judging = envs[0].unwrapped
-    assert isinstance(judging, raw_env)
-    seeds = (config.seed, "bench")
-    seats = seats_of(config, team, formatter, engine)
-    bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
-    for start in range(0, len(problems), chunk):
-        batch = problems[start : start + chunk]
-        if all(problem.task_id in rows for problem in batch):
-            continue
-        groups = play(
-            game(envs, seed_parts=seeds, blank=config.blank),
-            [problem.task_id for problem in batch],
-            Tree((config.n,)),
-            seats,
-            seed_parts=seeds,
-        )
-        with naming(run / "samples.jsonl"), (run / "samples.jsonl").open("a", encoding="utf-8") as file:
-            for problem, group in zip(batch, groups, strict=True):
-                played = group.trajectories
-                helped = any(t.program is not None and len(t.program.parts) > 1 for t in played)
-                gains = helper_gains(played, judging) if helped else [0.0] * len(played)
-                made = [sample_row(problem, t, i, gains[i]) for i, t in enumerate(played)]
-                if problem.task_id not in rows:
-                    rows[problem.task_id] = made
-                    file.writelines(map(json_line, made))
-            file.flush()
-        solved = [sum(bool(row["passed"]) for row in of_problem) / config.n for of_problem in rows.values()]
-        progress.update(bar, completed=len(rows), shown=f"pass@1 {100 * sum(solved) / len(solved):.1f}")
-    progress.remove_task(bar)
 
 
 if __name__ == "__main__":

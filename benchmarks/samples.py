@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,14 @@ _OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error"}
 """What readers need of a row's outcome."""
 
 
-def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gain: float = 0.0) -> dict[str, Any]:
+def sample_row(
+    problem: Problem,
+    trajectory: Trajectory,
+    sample: int,
+    helper_gain: float = 0.0,
+    *,
+    drawn: Sequence[Trajectory] = (),
+) -> dict[str, Any]:
     """Return one episode of the HumanEval game as a row.
 
     ``prompt + completion`` is a program that passes where the team's does, which is what OpenAI's checker runs; but for
@@ -38,6 +46,9 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gai
     """
     assert trajectory.outcome is not None
     assert trajectory.program is not None
+    tokens: Counter[str] = Counter()  # of all tries that the sample was chosen of
+    for step in (step for one in drawn or (trajectory,) for step in one.steps):
+        tokens[step.agent] += len(step.completion.token_ids)
     written: dict[str, list[Completion]] = {}
     for step in trajectory.steps:
         written.setdefault(step.agent, []).append(step.completion)
@@ -48,7 +59,7 @@ def sample_row(problem: Problem, trajectory: Trajectory, sample: int, helper_gai
             "sample": sample,
             **(_columns(code) if written.keys() <= set(AGENTS) else {"parts": code}),
             "texts": {agent: [completion.text for completion in turns] for agent, turns in written.items()},
-            "tokens": {agent: sum(len(made.token_ids) for made in turns) for agent, turns in written.items()},
+            "tokens": {agent: tokens[agent] for agent in written},
             "truncated": _any_ended(written, "length"),
             "refused": _any_ended(written, "refused"),
             "reward": trajectory.team_return,

@@ -65,12 +65,14 @@ class ReproduceConfig:
         seed: everything random follows from it.
         protocol: ``sound`` or ``paper``.
         rows: what the table holds under ``sound``; ``paper`` has the paper's four. A row named ``..._team_budget`` is one
-            agent whose answer holds as many tokens as all of the team's.
+            agent whose answer holds as many tokens as all of the team's; ``..._best_of_2`` draws two and takes the one that
+            passes more of the prompt's visible examples.
         note: what the output says about the preset.
         team: who plays; ``team.kind`` is each row's own.
         problems: the problem set.
         reward: what both trainings are paid under ``sound``, and what evaluations report; ``paper`` has its own.
         sampling: how completions are drawn, in training and evaluation; its tokens are those of one agent's answer.
+        training_tokens: of one agent's answer in training, where they are fewer; 0 is as many as in evaluation.
         grpo: how the rows GRPO are trained.
         magrpo: how the row MAGRPO is trained.
         limit: test problems, at most; 0 is all.
@@ -85,12 +87,15 @@ class ReproduceConfig:
     out: str = "runs/reproduce"
     seed: Seed = 0
     protocol: Protocol = "sound"
-    rows: list[RowName] = Field(default_factory=lambda: list(get_args(RowName)), min_length=1)
+    rows: list[RowName] = Field(
+        default_factory=lambda: [row.name for row in ROWS.values() if row.best_of == 1], min_length=1
+    )
     note: str = ""
     team: TeamConfig = TeamConfig()
     problems: str = "humaneval"
     reward: str = "magrpo"
     sampling: SamplingConfig = SamplingConfig(max_new_tokens=400)
+    training_tokens: int = Field(default=0, ge=0)
     grpo: Training = Training()
     magrpo: Training = Training()
     limit: int = Field(default=0, ge=0)
@@ -143,7 +148,7 @@ def preset_config(
 
 def trainings(config: ReproduceConfig) -> list[Path]:
     """Return the folders of a table's trainings."""
-    return [Path(train_config(config, row).out) for row in rows_of(config) if row.trained]
+    return [Path(train_config(config, row).out) for row in rows_of(config) if row.trained and row.weights == row.name]
 
 
 def rows_of(config: ReproduceConfig) -> list[Row]:
@@ -155,7 +160,10 @@ def rows_of(config: ReproduceConfig) -> list[Row]:
     names = list(TITLES) if config.protocol == "paper" else config.rows
     if config.protocol == "sound" and "magrpo" not in names and any(ROWS[name].trained for name in names):
         raise InputError("rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo")
-    return sorted((row for row in ROWS.values() if row.name in names), key=lambda row: row.system == "grpo")
+    chosen = [row for row in ROWS.values() if row.name in names]
+    if lacking := [row for row in chosen if row.weights not in names]:
+        raise InputError(f"rows has {lacking[0].name} without {lacking[0].weights}, by whose weights it plays: add {lacking[0].weights}")
+    return sorted(chosen, key=lambda row: (row.system == "grpo", row.weights != row.name))
 
 
 def plan(config: ReproduceConfig) -> list[Part]:
@@ -167,7 +175,7 @@ def plan(config: ReproduceConfig) -> list[Part]:
     rows = rows_of(config)
     problems = len(choose_problems(bench_config(config, rows[0])))
     answers = {}  # that helper writes for each of main's
-    for row in filter(lambda row: row.trained, rows):
+    for row in filter(lambda row: row.trained and row.weights == row.name, rows):
         of_row = train_config(config, row)
         algorithm = load_algorithm(row.system, of_row.options)
         check_training(of_row, algorithm)
@@ -176,7 +184,7 @@ def plan(config: ReproduceConfig) -> list[Part]:
     parts = []
     for row in rows:
         length = row.budget(1).program
-        if row.trained:
+        if row.trained and row.weights == row.name:
             like_magrpo = row.system == "magrpo" or config.protocol == "sound"  # GRPO at equal tokens
             training = config.magrpo if like_magrpo else config.grpo
             completions = training.steps * training.problems_per_step * training.group_size
@@ -185,7 +193,7 @@ def plan(config: ReproduceConfig) -> list[Part]:
             # Learning costs about as much as generating.
             parts.append(Part(row, "train", 2.0 * completions))
         parts.append(Part(row, "sample", float(problems * config.n * length)))
-        if config.protocol == "sound":
+        if config.protocol == "sound" and row.best_of == 1:  # greedy answers are all alike
             parts.append(Part(row, "greedy", float(problems * length)))
     return parts
 
@@ -199,7 +207,8 @@ def memory_plans(config: ReproduceConfig, console: Console) -> Iterator[str]:
     Raises:
         InputError: one of them cannot be begun or does not fit.
     """
-    left = [row for row in rows_of(config) if row.trained and not is_done(training_of(config, row))]
+    own = [row for row in rows_of(config) if row.trained and row.weights == row.name]
+    left = [row for row in own if not is_done(training_of(config, row))]
     largest = {row.system: row for row in sorted(left, key=lambda row: row.budget(1).tokens)}
     for row in (row for row in left if row in largest.values()):
         of_row = training_of(config, row)
@@ -246,9 +255,10 @@ def team_config(config: ReproduceConfig, row: Row) -> TeamConfig:
     return replace(config.team, kind=kind, prompt="base" if config.protocol == "paper" else config.team.prompt)
 
 
-def sampling_config(config: ReproduceConfig, row: Row) -> SamplingConfig:
+def sampling_config(config: ReproduceConfig, row: Row, *, training: bool = False) -> SamplingConfig:
     """Return how a row's answers are drawn: alike but for their length."""
-    return replace(config.sampling, max_new_tokens=row.budget(config.sampling.max_new_tokens).tokens)
+    tokens = (training and config.training_tokens) or config.sampling.max_new_tokens
+    return replace(config.sampling, max_new_tokens=row.budget(tokens).tokens)
 
 
 def train_config(config: ReproduceConfig, row: Row, token_budget: int = 0) -> TrainConfig:
@@ -263,7 +273,7 @@ def train_config(config: ReproduceConfig, row: Row, token_budget: int = 0) -> Tr
         options=training.options if sound else {},
         team=team_config(config, row),
         env=EnvConfig(problems=config.problems, reward=config.reward if sound else row.system),
-        sampling=sampling_config(config, row),
+        sampling=sampling_config(config, row, training=True),
         optim=training.optim,
         # An episode of one agent has half the tokens or less: the budget ends it, not the steps.
         steps=training.steps * (20 if budgeted else 1),
@@ -283,10 +293,11 @@ def bench_config(config: ReproduceConfig, row: Row, *, greedy: bool = False) -> 
         out=str(folder / ("greedy" if greedy else "samples")),
         seed=config.seed,
         team=team_config(config, row),
-        checkpoint=str(folder / "train") if row.trained else "",
+        checkpoint=str(Path(config.out) / row.weights / "train") if row.trained else "",
         env=EnvConfig(problems=config.problems, reward=config.reward if config.protocol == "sound" else "magrpo"),
         sampling=replace(sampling, temperature=0.0) if greedy else sampling,
         limit=config.limit,
         n=1 if greedy else config.n,
         k=[1] if greedy else config.k,
+        best_of=row.best_of,
     )
