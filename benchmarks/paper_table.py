@@ -140,8 +140,8 @@ def headline(results: Mapping[str, Any]) -> str:
 
 def _greedy(results: Mapping[str, Any], comparison: Comparison) -> str:
     """Return the rows by their greedy pass@1, the best first: the simplest baseline is a model that draws nothing."""
-    rows = [results["rows"][name] for name in comparison.names]
-    if any(row.get("greedy") is None for row in rows):
+    rows = [row for name in comparison.names if (row := results["rows"][name]).get("greedy") is not None]
+    if not rows:  # answers that are chosen among two are drawn
         return ""
     best_first = sorted(rows, key=lambda row: row["greedy"]["mean"], reverse=True)
     told = ", ".join(f"{TITLES[row['system']]} {100 * row['greedy']['mean']:.1f}" for row in best_first)
@@ -217,8 +217,9 @@ def _rows_table(results: Mapping[str, Any], comparison: Comparison) -> Table:
         if comparison.capped and k in rows[0]["paper"]:
             table.add_row("  paper", *(str(row["paper"][k]) for row in rows), style="dim")
     table.add_section()
-    if all(row["greedy"] is not None for row in rows):
-        table.add_row("greedy pass@1", *(f"{100 * row['greedy']['mean']:.1f}" for row in rows))
+    if any(row["greedy"] is not None for row in rows):
+        cells = (f"{100 * row['greedy']['mean']:.1f}" if row["greedy"] is not None else "" for row in rows)
+        table.add_row("greedy pass@1", *cells)
     for name in ("extracted", "truncated"):
         table.add_row(name, *(f"{100 * row['rates'][name]['mean']:.1f}" for row in rows))
     return table
