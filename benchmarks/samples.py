@@ -27,6 +27,9 @@ KS = (1, 3, 5, 10)
 """The k of pass@k that are told of samples, as far as there are as many of every problem."""
 
 _FENCE = re.compile(r"(?m)^[ \t]*(?:```|~~~)")
+_INDENTED = re.compile(r"(?:[ \t]*(?:#.*)?\n)*[ \t]+[^\s#]")
+"""Code whose first statement is indented."""
+
 _OUTCOME = {"syntax_ok", "runnable", "passed", "total", "tests", "error"}
 """What readers need of a row's outcome."""
 
@@ -173,7 +176,12 @@ def _is_judged(row: Mapping[str, Any]) -> bool:
 
 def as_completion(parts: Iterable[str]) -> str:
     """Return what to append to a prompt to get the joined program: its target is defined again, after helpers' code."""
-    return "\n\n\n".join(["    pass", *parts]) + "\n"
+    return "\n\n\n".join(["    pass", *map(_apart, parts)]) + "\n"
+
+
+def _apart(code: str) -> str:
+    """Return code that goes on nothing before it: indented lines without a ``def`` would join the function that stands there."""
+    return f"pass\n{code}" if _INDENTED.match(code) else code
 
 
 def problems_of(samples: Path) -> tuple[str, str]:

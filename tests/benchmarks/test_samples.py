@@ -16,6 +16,7 @@ from codeduet.agents import Completion
 from codeduet.agents.steps import Step, Trajectory
 from codeduet.benchmarks.results import of_rows
 from codeduet.benchmarks.samples import as_completion, judge_file, sample_row, whole_row
+from codeduet.benchmarks.verdict.checker import check_completion
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, load_problems
 
 RIGHT = "def double(x):\n    return 2 * x\n"
@@ -228,6 +229,21 @@ def test_a_saved_completion_is_judged_as_the_team_was(judge: Callable[..., Any])
     helper, main = "def twice(x):\n    return x + x", "def double(x):\n    return twice(x)"
     (row,) = judge({"task_id": "Toy/0", "completion": as_completion([helper, main])})
     assert row["passed"] is True
+
+
+@pytest.mark.parametrize(
+    ("helper", "main"),
+    [
+        ("    y = x\n    return 2 * y", RIGHT),  # would be the prompt's own body
+        ("\n# so\n\treturn 2 * x", RIGHT),
+        ("def twice(x):\n    return x + x", "    return 2 * x"),
+    ],
+)
+def test_lines_without_a_function_go_on_nothing_that_stands_before_them(
+    problems: tuple[Problem, ...], executor: Executor, helper: str, main: str
+) -> None:
+    assert not executor.judge(problems[0], helper_code=helper, main_code=main).solved
+    assert check_completion(problems[0], as_completion([helper, main])) != "passed"
 
 
 def test_judging_needs_no_model_library() -> None:
