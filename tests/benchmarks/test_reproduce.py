@@ -272,7 +272,7 @@ def test_differences_are_paired_by_problem(config: ReproduceConfig) -> None:
 
 
 def test_every_preset_loads_and_says_what_it_is() -> None:
-    assert packaged_configs("presets") == ["embedded", "paper", "qwen-0.5b", "smoke"]
+    assert packaged_configs("presets") == ["embedded", "paper", "qwen-0.5b", "qwen-0.5b-cpu", "smoke"]
     presets = {name: load_config(ReproduceConfig, f"presets/{name}") for name in packaged_configs("presets")}
     assert "never been run" in presets["paper"].note
     assert presets["paper"].n == 10
