@@ -32,7 +32,7 @@ Resume = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show config, first prompts and memory; do nothing")]
 Version = Annotated[bool, typer.Option("--version", help="say the version and end")]
 
-Preset = Annotated[str, typer.Option(help="embedded, qwen-0.5b, paper, smoke, or a YAML file")]
+Preset = Annotated[str, typer.Option(help="embedded, qwen-0.5b-cpu, qwen-0.5b, paper, smoke, or YAML")]
 Protocol = Annotated[str | None, typer.Option(help="sound (default), or paper: to the letter of the paper")]
 TableOut = Annotated[Path | None, typer.Option(help="run folder; default runs/reproduce-PRESET-PROTOCOL-seedSEED")]
 Table = Annotated[Path, typer.Argument(help="run folder of a finished reproduce")]
