@@ -92,7 +92,9 @@ class SeatConfig:
     def __post_init__(self) -> None:
         """Refuse a served model that is to learn, and a style where words are meant."""
         if self.prompt in get_args(Style):
-            raise InputError(f"a seat's prompt is what its role reads, in words of one's own, and no style: not {self.prompt!r}")
+            raise InputError(
+                f"a seat's prompt is what its role reads, in words of one's own, and no style: not {self.prompt!r}"
+            )
         if self.engine == "openai" and self.learns:
             raise InputError("a seat with engine=openai cannot learn: its weights are a server's; set learns: false")
 

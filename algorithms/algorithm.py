@@ -121,7 +121,9 @@ def check_algorithm(algorithm: Any, name: str = "") -> None:
             "which has a default for all but advantages"
         )
     if odd := set(algorithm.needs) - set(get_args(Need)):
-        raise InputError(f"{type(algorithm).__name__}.needs names {', '.join(map(repr, odd))}: there are {', '.join(get_args(Need))}")
+        raise InputError(
+            f"{type(algorithm).__name__}.needs names {', '.join(map(repr, odd))}: there are {', '.join(get_args(Need))}"
+        )
 
 
 def credited(algorithm: Algorithm, groups: Sequence[Group]) -> Advantages:
@@ -133,7 +135,9 @@ def credited(algorithm: Algorithm, groups: Sequence[Group]) -> Advantages:
     found = algorithm.advantages(groups) if groups else {}
     name = f"{type(algorithm).__name__}.advantages"
     if not isinstance(found, Mapping):
-        raise InputError(f"{name} returns a mapping of steps: {{step: number, or one a token}}, not {type(found).__name__}")
+        raise InputError(
+            f"{name} returns a mapping of steps: {{step: number, or one a token}}, not {type(found).__name__}"
+        )
     played = {step for group in groups for step in group.steps}
     told: dict[Step, float | Sequence[float]] = {}
     for step, value in found.items():

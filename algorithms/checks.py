@@ -61,6 +61,15 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
         )
     if config.optim.updates_per_batch > 1 and algorithm.on_policy:
         raise InputError("updates_per_batch > 1 needs a ratio loss: set options.clip (0.2, say)")
+    _check_sampling(config, algorithm)
+
+
+def _check_sampling(config: TrainConfig, algorithm: Algorithm) -> None:
+    """Check how those that learn are sampled.
+
+    Raises:
+        InputError: so that nothing, or something wrong, would be learnt.
+    """
     for agent, sampling in sampling_of(config.team, config.roles, config.sampling).items():
         if agent in config.still:
             continue

@@ -75,7 +75,9 @@ class EvalConfig:
         if any(k > self.n or k < 1 for k in self.k):
             raise InputError(f"eval.k={list(self.k)} must lie between 1 and eval.n={self.n}")
         if self.split == "test" and (self.best or self.patience):
-            raise InputError("eval.best and eval.patience choose by what they see, and nothing is chosen by test problems: set eval.split=valid")
+            raise InputError(
+                "eval.best and eval.patience choose by what they see, and nothing is chosen by test problems: set eval.split=valid"
+            )
         if self.patience and not self.best:
             raise InputError("eval.patience waits for a measure to grow: name it, eval.best=pass@1")
 

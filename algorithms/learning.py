@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Advantages, credited, is_zero
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.memory import give_back
+from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import LEARN
 from codeduet.interrupt import check

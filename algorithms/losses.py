@@ -99,8 +99,8 @@ def clipped(
     if level == "sequence":
         lengths = batch.mask.sum(1, keepdim=True).clamp(min=1)
         mean = (gap * batch.mask).sum(1, keepdim=True) / lengths
-        gap = (
-            mean.detach() + (batch.logprobs - batch.logprobs.detach())
+        gap = mean.detach() + (
+            batch.logprobs - batch.logprobs.detach()
         )  # in value the sequence's, in gradient each token's
     ratio = gap.exp()
     bounded = ratio.clamp(1 - low, 1 + high)
@@ -154,5 +154,7 @@ def penalty_to_go(batch: LossBatch) -> torch.Tensor:
 
 def _reference(batch: LossBatch) -> torch.Tensor:
     if batch.reference is None:
-        raise InputError('a loss that reads the reference is of an algorithm that says so: needs = frozenset({"reference"})')
+        raise InputError(
+            'a loss that reads the reference is of an algorithm that says so: needs = frozenset({"reference"})'
+        )
     return batch.reference

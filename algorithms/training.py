@@ -12,8 +12,8 @@ from rich.progress import Progress
 from codeduet.agents import Engine, Formatter
 from codeduet.agents.build import make_engine, make_formatter, make_team, use_threads
 from codeduet.agents.config import sampling_of, still
-from codeduet.agents.seats import with_team
 from codeduet.agents.policy import Policy
+from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algorithm
 from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
@@ -177,7 +177,9 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
                 )
     for agent in still(config.team, config.roles):
         if agent in team and team[agent] in learns:
-            raise InputError(f"the seat of {agent} does not learn and acts by a policy that does: team.sharing=adapter keeps them apart")
+            raise InputError(
+                f"the seat of {agent} does not learn and acts by a policy that does: team.sharing=adapter keeps them apart"
+            )
 
 
 def _learner(config: TrainConfig, team: Team, policy: Policy, plan: MemoryPlan) -> Learner:

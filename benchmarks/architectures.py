@@ -32,8 +32,8 @@ from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.checkpoint import load_checkpoint, save_checkpoint
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.sample import Sample
 from codeduet.envs import MAIN, InputError
 
 LIMIT = 1e-4

@@ -109,7 +109,9 @@ def _budget_of(results: Mapping[str, Any]) -> Budget | None:
         roles = as_roles(given)
     else:
         roles = DUET if config["team"]["kind"] == "team" else SINGLE
-    heard = [agent for agent in agents_of(roles) if agent not in config.get("blank", ())]  # who is silent writes nothing of it
+    heard = [
+        agent for agent in agents_of(roles) if agent not in config.get("blank", ())
+    ]  # who is silent writes nothing of it
     tokens, seats = config["sampling"]["max_new_tokens"], config["team"].get("seats", {})
     own = [(seats.get(by_agent(roles)[agent].name, {}).get("sampling") or {}).get("max_new_tokens") for agent in heard]
     beside = sum(limit - tokens for limit in own if limit is not None)

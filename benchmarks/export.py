@@ -68,7 +68,9 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
         raise InputError(f"{out} is not empty: choose another --out")
     team = source.config.team
     if len(rows_of(team, source.config.roles)) > 1:
-        raise InputError(f"{source.run} trained several models: export is of teams that play by one; the folders in {source.checkpoint} load as they are")
+        raise InputError(
+            f"{source.run} trained several models: export is of teams that play by one; the folders in {source.checkpoint} load as they are"
+        )
     for agent in source.config.agents:
         _check_weights(source, agent)
     kind: Kind = "model" if source.whole else "merged" if merge else "adapter"

@@ -28,9 +28,9 @@ from codeduet.agents.team import load_team
 from codeduet.algorithms import GRPO
 from codeduet.algorithms.credit import group_advantages
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.memory import give_back
 from codeduet.algorithms.metrics import peak_memory_mib
+from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.speed import beside
 from codeduet.benchmarks.speed.generation import Load, endless
 

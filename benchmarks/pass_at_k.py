@@ -45,11 +45,11 @@ from codeduet.benchmarks.unjudged import judge_again, told
 from codeduet.config import STRICT, Seed, difference, load_config, plain
 from codeduet.envs import InputError, Problem, load_problems, raw_env
 from codeduet.envs.config import EnvConfig, make_envs
-from codeduet.envs.problems import held_out
 from codeduet.envs.execution import shared_executor
+from codeduet.envs.problems import held_out
 from codeduet.envs.rewards import Payment
 from codeduet.envs.roles import Roles, agents_of
-from codeduet.files import json_line, locked, make_folder, naming, write_whole
+from codeduet.files import json_line, locked, make_folder, write_whole
 from codeduet.runs import check_free, check_training_run, read_config, write_config
 
 __all__ = [

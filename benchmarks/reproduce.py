@@ -193,7 +193,9 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
             "training": {key: parts["training"][key] for key in ("steps", "tokens")} if "training" in parts else None,
-            "paper": {} if row.team_budget or row.best_of > 1 else {str(k): value for k, value in PAPER[row.system].items()},
+            "paper": {}
+            if row.team_budget or row.best_of > 1
+            else {str(k): value for k, value in PAPER[row.system].items()},
         }
     return {
         "protocol": config.protocol,

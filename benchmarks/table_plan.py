@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -162,7 +162,9 @@ def rows_of(config: ReproduceConfig) -> list[Row]:
         raise InputError("rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo")
     chosen = [row for row in ROWS.values() if row.name in names]
     if lacking := [row for row in chosen if row.weights not in names]:
-        raise InputError(f"rows has {lacking[0].name} without {lacking[0].weights}, by whose weights it plays: add {lacking[0].weights}")
+        raise InputError(
+            f"rows has {lacking[0].name} without {lacking[0].weights}, by whose weights it plays: add {lacking[0].weights}"
+        )
     return sorted(chosen, key=lambda row: (row.system == "grpo", row.weights != row.name))
 
 

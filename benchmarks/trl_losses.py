@@ -60,7 +60,9 @@ def main() -> None:
         "sampler_weights": (old - sampler).exp().clamp(max=2.0).tolist(), "advantages": advantages.tolist(),
         "longest": _LONGEST, "settings": {name: theirs for name, (_, theirs) in PAIRS.items()},
     }  # fmt: skip
-    ran = subprocess.run(shlex.split(options.against), input=json.dumps(asked), capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        shlex.split(options.against), input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
     theirs = json.loads(ran.stdout.splitlines()[-1])
     found = {}
     for name, (settings, _) in PAIRS.items():
@@ -73,7 +75,9 @@ def main() -> None:
         (slope,) = torch.autograd.grad(value, mine)
         apart = (slope - torch.tensor(theirs[name]["gradient"], dtype=torch.float64)).abs().max()
         found[name] = {"loss": abs(float(value.detach()) - theirs[name]["loss"]), "gradient": float(apart)}
-        print(f"{name}: loss differs by {found[name]['loss']:.1e}, its gradient by {found[name]['gradient']:.1e} at most")
+        print(
+            f"{name}: loss differs by {found[name]['loss']:.1e}, its gradient by {found[name]['gradient']:.1e} at most"
+        )
     if options.out:
         write_whole(options.out, json.dumps(found, indent=1) + "\n")
 

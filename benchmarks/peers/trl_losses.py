@@ -17,7 +17,9 @@ from trl import GRPOTrainer
 
 def loss_of(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """Return TRL's loss of one kind, and its gradient."""
-    tensors = {name: torch.tensor(given[name], dtype=torch.float64) for name in ("old", "reference", "sampler_weights", "mask")}
+    tensors = {
+        name: torch.tensor(given[name], dtype=torch.float64) for name in ("old", "reference", "sampler_weights", "mask")
+    }
     logprobs = torch.tensor(given["logprobs"], dtype=torch.float64, requires_grad=True)
     count, longest = logprobs.shape
     trainer = MagicMock()

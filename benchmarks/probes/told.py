@@ -31,10 +31,15 @@ def lines(algorithm: str, overrides: Sequence[str], sharing: str) -> Iterator[st
         )
     options = dict(map(_option, overrides))
     ours = algorithm in known_algorithms()  # one's own takes what it says it takes
-    entries = {probe.name: Entry(algorithm, algorithm, options).for_probe(probe) if ours else options for probe in PROBES.values()}
+    entries = {
+        probe.name: Entry(algorithm, algorithm, options).for_probe(probe) if ours else options
+        for probe in PROBES.values()
+    }
     made = load_algorithm(algorithm, next(iter(entries.values())))
     if "reference" in made.needs and sharing != "adapter":
-        raise InputError(f"{algorithm} reads the base's log-probabilities: codeduet probe {algorithm} --sharing adapter")
+        raise InputError(
+            f"{algorithm} reads the base's log-probabilities: codeduet probe {algorithm} --sharing adapter"
+        )
     for probe in PROBES.values():
         try:
             played = play_probe(probe, algorithm, entries[probe.name], sharing=sharing)  # type: ignore[arg-type]

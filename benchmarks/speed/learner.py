@@ -10,8 +10,8 @@ from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.policy import Policy
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.metrics import peak_memory_mib
+from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.speed.ceilings import Ceilings, forget_peak, median_seconds, work_of
 from codeduet.benchmarks.speed.generation import Load
 

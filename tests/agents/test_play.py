@@ -123,9 +123,7 @@ def test_in_a_cross_table_each_answer_meets_each_of_the_others() -> None:
 
 
 def test_a_tree_that_shares_what_differs_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match="several prompts: the tree lets episodes share an answer that differ before it"
-    ):
+    with pytest.raises(InputError, match="would share an answer between episodes of t that differ before it"):
         grow(Tree((4, 3), "cross", 2))
 
 

@@ -26,9 +26,9 @@ from codeduet.agents.vllm import VLLMEngine
 from codeduet.algorithms import MAGRPO, TrainConfig, make_trainer
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import LossBatch
+from codeduet.algorithms.sample import Sample
 from codeduet.envs import HELPER, MAIN, InputError
 
 THREADS, CORES = torch.get_num_threads(), os.sched_getaffinity(0)

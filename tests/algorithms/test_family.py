@@ -25,8 +25,8 @@ from codeduet.algorithms.algorithm import Advantages, credited
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.family import NAMES
-from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.logprobs import score
+from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.reinforce import REINFORCE
 from codeduet.algorithms.sample import Sample, advantages_of
@@ -246,7 +246,9 @@ def test_advantages_may_be_tensors_and_are_floats_from_then_on() -> None:
 
         def advantages(self, groups: Sequence[Group]) -> Any:
             steps = [step for group in groups for step in group.steps]
-            return {s: torch.tensor(0.5) if k % 2 else torch.ones(len(s.completion.token_ids)) for k, s in enumerate(steps)}
+            return {
+                s: torch.tensor(0.5) if k % 2 else torch.ones(len(s.completion.token_ids)) for k, s in enumerate(steps)
+            }
 
     group, steps = generic()
     found = credited(Tensors(), [group])

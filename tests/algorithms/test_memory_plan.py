@@ -15,10 +15,10 @@ from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import memory
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.losses import clipped, policy_gradient
 from codeduet.algorithms.memory import MOST_TOKENS, kept_bytes, plan_memory
+from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.memory import Shape
 from codeduet.envs import MAIN, InputError
 from tests.models import save_model

@@ -14,8 +14,8 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.sample import Sample
 from codeduet.envs import HELPER, MAIN
 
 EOS = 256  # of the byte tokenizer

@@ -75,9 +75,15 @@ def test_examples_choose_where_there_are_some_and_the_first_counts_where_there_a
 
 def test_two_drawn_answers_cost_what_a_teams_two_do() -> None:
     def result(kind: str, **settings: Any) -> dict[str, Any]:
-        return {"config": {"team": {"kind": kind}, "env": {"max_turns": 1}, "sampling": {"max_new_tokens": 40}, **settings}}
+        return {
+            "config": {"team": {"kind": kind}, "env": {"max_turns": 1}, "sampling": {"max_new_tokens": 40}, **settings}
+        }
 
-    titles = [title for title, names in by_budget({"team": result("team"), "best": result("single", best_of=2)}) if len(names) == 2]
+    titles = [
+        title
+        for title, names in by_budget({"team": result("team"), "best": result("single", best_of=2)})
+        if len(names) == 2
+    ]
     assert titles
 
 
@@ -106,7 +112,10 @@ def test_the_preset_for_a_cpu_has_the_rows_that_are_compared() -> None:
     ]  # fmt: skip
     results = {
         "rows": {
-            name: {"tokens an answer": ROWS[name].budget(400).tokens, "answers a program": ROWS[name].budget(400).answers}
+            name: {
+                "tokens an answer": ROWS[name].budget(400).tokens,
+                "answers a program": ROWS[name].budget(400).answers,
+            }
             for name in rows
         }
     }

@@ -24,7 +24,9 @@ Command = Callable[..., Any]
 
 @pytest.fixture
 def words(model_dir: Path, problem_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    (tmp_path / "own_letters.py").write_text("def letters(parts):\n    return sum(len(set(part.code)) for part in parts)\n")
+    (tmp_path / "own_letters.py").write_text(
+        "def letters(parts):\n    return sum(len(set(part.code)) for part in parts)\n"
+    )
     monkeypatch.chdir(tmp_path)
     return [
         f"team.model={model_dir}", "team.lora_rank=2", f"env.problems={problem_file}", "env.reward=own_letters:letters",
@@ -124,7 +126,9 @@ def test_a_step_that_was_stopped_before_it_was_measured_is_measured_first(
         ("eval={every: 1, best: pas@1}", "did you mean 'pass@1'"),
     ],
 )
-def test_what_cannot_be_measured_is_refused_in_one_line(codeduet: Command, words: list[str], word: str, message: str) -> None:
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    codeduet: Command, words: list[str], word: str, message: str
+) -> None:
     import re
 
     ran = codeduet("train", *words[:-1], "steps=1", "out=run", word)

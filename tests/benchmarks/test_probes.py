@@ -48,8 +48,8 @@ def test_what_is_hidden_is_hidden() -> None:
         prompts: dict[str, set[str]] = {agent: set() for agent in agents_of(probe.roles)}
         for problem in probe.problems:
             env.reset(options={"task_id": problem.task_id})
-            for agent in prompts:
-                prompts[agent].add(formatter.render(agent, env.observe(agent) or {}))
+            for agent, seen in prompts.items():
+                seen.add(formatter.render(agent, env.observe(agent) or {}))
         assert all((len(prompts[agent]) == 1) == (agent in blind) for agent in prompts)
 
 
