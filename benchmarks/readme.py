@@ -457,7 +457,9 @@ def _examples(counts: dict[str, Any]) -> str:
 
 
 def _speed(step: dict[str, Any], generation: dict[str, Any], grpo: dict[str, Any]) -> str:
-    memory = [sorted(of[whose] for of in grpo["rounds"])[len(grpo["rounds"]) // 2] for whose in ("ours_mib", "theirs_mib")]
+    memory = [
+        sorted(of[whose] for of in grpo["rounds"])[len(grpo["rounds"]) // 2] for whose in ("ours_mib", "theirs_mib")
+    ]
     ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
     return (
         "**One MAGRPO step** beside CoMLRL 1.4.3's (2 agents, G = 4, hidden 64, 2 layers, vocabulary 32,768, 138-token "
