@@ -456,7 +456,15 @@ def _examples(counts: dict[str, Any]) -> str:
     return _table(["HumanEval (`python -m codeduet.benchmarks.verdict.examples --out FILE`)", ""], told)
 
 
-def _speed(step: dict[str, Any], generation: dict[str, Any], grpo: dict[str, Any]) -> str:
+def _speed(
+    step: dict[str, Any], generation: dict[str, Any], grpo: dict[str, Any], checkouts: list[dict[str, Any]]
+) -> str:
+    rates = {
+        row["load"][0] * row["load"][1]: f"{row['now']['tokens_per_second']:.0f}"
+        for row in checkouts
+        if row.get("adapters")
+    }
+    learnt = next(row["now"]["tokens_per_second"] for row in checkouts if row["what"] == "learn")
     memory = [
         sorted(of[whose] for of in grpo["rounds"])[len(grpo["rounds"]) // 2] for whose in ("ours_mib", "theirs_mib")
     ]
@@ -471,7 +479,9 @@ def _speed(step: dict[str, Any], generation: dict[str, Any], grpo: dict[str, Any
         "rank 16, bfloat16, 2 problems x 4 answers of 128 tokens, two threads): "
         f"{grpo['ratio']:.1f} times as fast, the median of {len(grpo['rounds'])} interleaved rounds, in "
         f"{memory[0] / 1024:.1f} GiB where TRL takes {memory[1] / 1024:.1f} (`python -m codeduet.benchmarks.grpo_step --against "
-        "COMMAND`)."
+        f"COMMAND`). On those two cores that model writes {rates[16]} tokens a second in 16 rows and {rates[64]} in 64, prompts of 250 "
+        f"tokens included, and learns from {learnt:.0f} (`python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC "
+        "--out FILE`, beside another commit)."
     )
 
 
@@ -511,7 +521,9 @@ PLACES = {
     "examples": Place(("verdict/examples.json",), _examples),
     "architectures": Place(("architectures.json",), _architectures),
     "speed on a GPU": Place(("speed/h200_random_0.5b.json", "qwen2.5-coder-0.5b/h200/speed.json"), _gpu_speed),
-    "speed": Place(("magrpo_step.json", "vllm_generation.json", "speed/grpo_step_2x4.json"), _speed),
+    "speed": Place(
+        ("magrpo_step.json", "vllm_generation.json", "speed/grpo_step_2x4.json", "speed/checkouts.json"), _speed
+    ),
     "paper": Place((), _paper),
 }
 """README's places, and what they are made from."""
