@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
@@ -465,9 +466,7 @@ def _speed(
         if row.get("adapters")
     }
     learnt = next(row["now"]["tokens_per_second"] for row in checkouts if row["what"] == "learn")
-    memory = [
-        sorted(of[whose] for of in grpo["rounds"])[len(grpo["rounds"]) // 2] for whose in ("ours_mib", "theirs_mib")
-    ]
+    memory = [statistics.median(of[whose] for of in grpo["rounds"]) for whose in ("ours_mib", "theirs_mib")]
     ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
     return (
         "**One MAGRPO step** beside CoMLRL 1.4.3's (2 agents, G = 4, hidden 64, 2 layers, vocabulary 32,768, 138-token "
