@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,17 +19,16 @@ from torch import nn
 _LEAST_TOKENS = 4
 """Tokens a row from which laying out is worth it: it takes about as long as two steps."""
 
-
-_IN_FLOAT32 = range(2**20, 2**24)
-"""Weights of a layer in float32 that pays: smaller ones are as fast as they are, larger ones would take as much memory again."""
+_HEAD_IN_FLOAT32 = range(2**20, 2**24)
+"""Weights of a head in float32 that pays: smaller ones are as fast as they are, larger ones would take as much memory again."""
 
 
 @contextlib.contextmanager
-def packed(model: nn.Module, tokens: int) -> Iterator[None]:
+def packed(model: Any, tokens: int) -> Iterator[None]:
     """Within it, linear layers of a model compute by packed weights where that is possible and pays.
 
     Args:
-        model: no gradient may be taken of it meanwhile.
+        model: a causal language model; no gradient may be taken of it meanwhile.
         tokens: that will be generated, a row.
     """
     layers = _layers(model) if tokens >= _LEAST_TOKENS else []
@@ -41,35 +41,37 @@ def packed(model: nn.Module, tokens: int) -> Iterator[None]:
             del layer.forward
 
 
-def packed_bytes(model: nn.Module) -> int:
+def packed_bytes(model: Any) -> int:
     """Return the bytes that packed weights take beside the plain ones."""
     return sum(layer.weight.nbytes for layer in _layers(model))
 
 
-def _layers(model: nn.Module) -> list[nn.Linear]:
+def _layers(model: Any) -> list[nn.Linear]:
     if not usable():
         return []
-    return [module for module in model.modules() if type(module) is nn.Linear and _fits(module)]
+    head = model.get_output_embeddings()
+    return [module for module in model.modules() if type(module) is nn.Linear and _fits(module, head=module is head)]
 
 
-def _fits(module: nn.Linear) -> bool:
+def _fits(module: nn.Linear, *, head: bool) -> bool:
     weight = module.weight
-    pays = weight.dtype == torch.bfloat16 or (weight.dtype == torch.float32 and weight.numel() in _IN_FLOAT32)
+    small_head = head and weight.dtype == torch.float32 and weight.numel() in _HEAD_IN_FLOAT32
+    pays = weight.dtype == torch.bfloat16 or small_head
     return pays and weight.device.type == "cpu" and "forward" not in vars(module)
 
 
 @functools.cache
 def usable() -> bool:
     """Tell whether this torch has the operators and a CPU for which they compute what plain products do."""
-    return all(_right(kind, tolerance) for kind, tolerance in ((torch.bfloat16, 0.02), (torch.float32, 1e-5)))
+    return _right(torch.bfloat16, rtol=0.02, atol=1e-8) and _right(torch.float32, rtol=1e-5, atol=1e-5)
 
 
-def _right(kind: torch.dtype, tolerance: float) -> bool:
+def _right(kind: torch.dtype, *, rtol: float, atol: float) -> bool:
     x, weight, bias = (torch.randn(*size).to(kind) for size in ((3, 64), (96, 64), (96,)))
     try:
         with torch.inference_mode():
             plain = nn.functional.linear(x, weight, bias)
-            return torch.allclose(_product(_pack(weight), bias, x), plain, rtol=tolerance, atol=10 * tolerance)
+            return torch.allclose(_product(_pack(weight), bias, x), plain, rtol=rtol, atol=atol)
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
 

@@ -57,6 +57,8 @@ COMMANDS = {
     "qwen2.5-coder-0.5b/h200/single_team_budget*": "make gpu-table (single_team_budget/)",
     "qwen2.5-coder-0.5b/h200/multi_agent*": "make gpu-table (multi_agent/)",
     "speed/h200_random_0.5b.json": "make gpu",
+    "speed/grpo_step_*.json": "python -m codeduet.benchmarks.grpo_step --against COMMAND",
+    "speed/checkouts.json": "python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC --out FILE",
     "verdict/agreement.json": "make agreement",
     "verdict/cost.json": "make cost",
     "verdict/determinism.json": "make determinism",
@@ -157,7 +159,9 @@ PLACES = {
     "examples": Place(("verdict/examples.json",), examples),
     "architectures": Place(("architectures.json",), architectures),
     "speed on a GPU": Place(("speed/h200_random_0.5b.json", "qwen2.5-coder-0.5b/h200/speed.json"), gpu_speed),
-    "speed": Place(("magrpo_step.json", "vllm_generation.json"), speed),
+    "speed": Place(
+        ("magrpo_step.json", "vllm_generation.json", "speed/grpo_step_2x4.json", "speed/checkouts.json"), speed
+    ),
     "paper": Place((), paper),
 }
 """README's places, and what they are made from."""

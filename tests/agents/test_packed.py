@@ -62,6 +62,8 @@ def test_it_is_done_where_it_pays_and_is_allowed_only() -> None:
     assert count(frozen().requires_grad_(True), 100) == 15  # weights that train are laid out anew for every generation
     large, _ = random_model(hidden=64, layers=2, vocab_size=32768)
     assert count(large, 100) == 1  # in float32 the head alone
+    wide, _ = random_model(hidden=64, layers=2, feed_forward=2**15)
+    assert count(wide, 100) == 0  # and no other layer of that size
 
 
 @needs_operators

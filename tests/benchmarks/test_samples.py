@@ -235,8 +235,8 @@ def test_a_saved_completion_is_judged_as_the_team_was(judge: Callable[..., Any])
     ("helper", "main"),
     [
         ("    y = x\n    return 2 * y", RIGHT),  # would be the prompt's own body
-        ("\n# so\n\treturn 2 * x", RIGHT),
-        ("def twice(x):\n    return x + x", "    return 2 * x"),
+        ("\n# so\n    return 2 * x", RIGHT),
+        ("def double(x):\n    y = x", "    return 2 * y"),
     ],
 )
 def test_lines_without_a_function_go_on_nothing_that_stands_before_them(
