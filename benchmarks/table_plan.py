@@ -42,7 +42,8 @@ class Training:
     Attributes:
         options: keyword arguments of the algorithm, under the protocol ``sound``; ``paper`` has its own.
         optim: how weights change.
-        steps: batches of episodes; under ``sound`` every GRPO stops at MAGRPO's number of generated tokens instead.
+        steps: batches of episodes; under ``sound`` every GRPO stops at MAGRPO's number of generated tokens instead, and both
+            at ``token_budget`` where it is given.
         problems_per_step: problems of a batch.
         group_size: episodes of each.
         checkpoint_every: steps between checkpoints.
@@ -73,6 +74,8 @@ class ReproduceConfig:
         reward: what both trainings are paid under ``sound``, and what evaluations report; ``paper`` has its own.
         sampling: how completions are drawn, in training and evaluation; its tokens are those of one agent's answer.
         training_tokens: of one agent's answer in training, where they are fewer; 0 is as many as in evaluation.
+        token_budget: generated tokens at which every training ends under ``sound``, so that none waits for another's count;
+            with 0 MAGRPO ends by its steps and each GRPO at MAGRPO's number.
         grpo: how the rows GRPO are trained.
         magrpo: how the row MAGRPO is trained.
         limit: test problems, at most; 0 is all.
@@ -96,6 +99,7 @@ class ReproduceConfig:
     reward: str = "magrpo"
     sampling: SamplingConfig = SamplingConfig(max_new_tokens=400)
     training_tokens: int = Field(default=0, ge=0)
+    token_budget: int = Field(default=0, ge=0)
     grpo: Training = Training()
     magrpo: Training = Training()
     limit: int = Field(default=0, ge=0)
@@ -155,11 +159,14 @@ def rows_of(config: ReproduceConfig) -> list[Row]:
     """Return the rows of the table under the protocol as they are made: each GRPO after MAGRPO, its token budget.
 
     Raises:
-        InputError: GRPO without MAGRPO.
+        InputError: GRPO without MAGRPO, and no token budget.
     """
     names = list(TITLES) if config.protocol == "paper" else config.rows
-    if config.protocol == "sound" and "magrpo" not in names and any(ROWS[name].trained for name in names):
-        raise InputError("rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo")
+    alone = "magrpo" not in names and any(ROWS[name].trained for name in names)
+    if config.protocol == "sound" and alone and not config.token_budget:
+        raise InputError(
+            "rows has GRPO without MAGRPO, whose generated tokens are its budget: add magrpo, or token_budget=N"
+        )
     chosen = [row for row in ROWS.values() if row.name in names]
     if lacking := [row for row in chosen if row.weights not in names]:
         raise InputError(
@@ -191,7 +198,9 @@ def plan(config: ReproduceConfig) -> list[Part]:
             training = config.magrpo if like_magrpo else config.grpo
             completions = training.steps * training.problems_per_step * training.group_size
             if like_magrpo:
-                completions += round(completions * answers["magrpo"])
+                completions += round(completions * answers.get("magrpo", 0))
+            if config.protocol == "sound" and config.token_budget:
+                completions = config.token_budget // sampling_config(config, row, training=True).max_new_tokens
             # Learning costs about as much as generating.
             parts.append(Part(row, "train", 2.0 * completions))
         parts.append(Part(row, "sample", float(problems * config.n * length)))
@@ -227,9 +236,9 @@ def memory_plans(config: ReproduceConfig, console: Console) -> Iterator[str]:
 
 
 def training_of(config: ReproduceConfig, row: Row) -> TrainConfig:
-    """Return the training of a row as it stands: GRPO's budget is what MAGRPO has come to."""
-    budget = 0
-    if row.system == "grpo" and config.protocol == "sound":
+    """Return the training of a row as it stands: GRPO's budget is what MAGRPO has come to, where none is given."""
+    budget = config.token_budget if config.protocol == "sound" else 0
+    if row.system == "grpo" and config.protocol == "sound" and not budget:
         budget = trained(Path(train_config(config, ROWS["magrpo"]).out)).get("tokens", 0)
     return train_config(config, row, budget)
 
@@ -277,7 +286,7 @@ def train_config(config: ReproduceConfig, row: Row, token_budget: int = 0) -> Tr
         env=EnvConfig(problems=config.problems, reward=config.reward if sound else row.system),
         sampling=sampling_config(config, row, training=True),
         optim=training.optim,
-        # An episode of one agent has half the tokens or less: the budget ends it, not the steps.
+        # How many tokens a step has is not known before: the budget ends it, not the steps.
         steps=training.steps * (20 if budgeted else 1),
         token_budget=token_budget,
         problems_per_step=training.problems_per_step,

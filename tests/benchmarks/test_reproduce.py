@@ -153,6 +153,20 @@ def test_the_protocols_differ_where_they_should(config: ReproduceConfig) -> None
     assert bench_config(config, SINGLE).team.prompt == "auto"
 
 
+def test_with_a_token_budget_of_its_own_each_training_ends_there_and_waits_for_no_other(
+    config: ReproduceConfig,
+) -> None:
+    config = replace(config, token_budget=700, rows=["grpo"])
+    assert [part.what for part in plan(config)] == ["train", "sample", "greedy"]
+    alone = reproduce(config, console=Console(quiet=True))["rows"]["grpo"]
+    both = reproduce(replace(config, rows=["grpo", "magrpo"]), console=Console(quiet=True))["rows"]
+    assert both["grpo"] == alone  # trained before, as it would be now
+    for row, answers in (("grpo", 4), ("magrpo", 6)):
+        training = both[row]["training"]
+        assert 700 <= training["tokens"] < 700 + answers * 64
+        assert training["steps"] > 2  # those of the config are MAGRPO's where no budget is given
+
+
 def test_one_model_at_the_teams_budget_differs_in_its_answers_length_alone(config: ReproduceConfig) -> None:
     whole, capped = train_config(config, GRPO_WHOLE, 1000), train_config(config, GRPO, 1000)
     assert (whole.sampling.max_new_tokens, capped.sampling.max_new_tokens) == (128, 64)

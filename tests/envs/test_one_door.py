@@ -42,7 +42,7 @@ def doors(source: str) -> list[str]:
                 f"{node.module}.{alias.name}" for alias in node.names if alias.name in (*MODULES[node.module], "*")
             ]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in BUILTINS:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in BUILTINS:
             found.append(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             module = aliases.get(node.value.id, "")
@@ -77,4 +77,4 @@ def test_the_search_finds_what_it_is_for() -> None:
         "import runpy\nrunpy.run_path(x)",
     )
     assert all(doors(source) for source in hidden)
-    assert doors("import re\nre.compile(x)\nmodel.eval()\nself.exec()") == []
+    assert doors("import re\nre.compile(x)\nmodel.eval()\nself.exec()\nclass Config:\n    eval: int = 0") == []
