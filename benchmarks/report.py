@@ -14,7 +14,7 @@ from rich.text import Text
 
 from codeduet.algorithms.diagnostics import sign_lines
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks import ablations, paper_table
+from codeduet.benchmarks import ablations, learnt, paper_table
 from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
@@ -182,6 +182,7 @@ def tables_of(runs: Sequence[Path]) -> list[tuple[Path, Table]]:
             for run in tables
             for shown in paper_table.tables(tables[run], capped=capped)
         ),
+        *((run, shown) for run, table in tables.items() if (shown := learnt.table(table))),
         *((run, ablations.table(results)) for run, results in ablated.items()),
     ]
 

@@ -189,6 +189,7 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
             "answers a program": row.budget(tokens).answers,
             "pass@k": results["pass@k"],
             "greedy": parts["greedy"]["pass@k"]["1"] if "greedy" in parts else None,
+            "greedy solved": _solved(parts["greedy"]) if "greedy" in parts else None,
             "rates": results["rates"],
             "problems": results["problems"],
             "generated tokens at evaluation": results["tokens"],
@@ -211,6 +212,10 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
         "seconds": {name: _seconds(parts) for name, parts in parts_of.items()},
         "versions": versions(config.team.engine),
     }
+
+
+def _solved(results: dict[str, Any]) -> list[str]:
+    return [task for task, count in results["problems"].items() if count["correct"]]
 
 
 def _seconds(parts: dict[str, Any]) -> dict[str, float]:
