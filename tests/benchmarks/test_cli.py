@@ -447,7 +447,7 @@ def test_a_run_named_twice_is_reported_once(codeduet: Command, tmp_path: Path) -
 
 def test_a_preset_that_is_none_names_those_there_are(codeduet: Command) -> None:
     ran = codeduet("reproduce", "--preset", "smok", "--dry-run")
-    assert_refused(ran, "embedded, paper, qwen-0.5b, smoke")
+    assert_refused(ran, "embedded, paper, qwen-0.5b, qwen-0.5b-cpu, smoke")
     assert_refused(ran, "did you mean 'smoke'")
 
 

@@ -110,7 +110,7 @@ def test_a_run_folders_config_that_was_cut_off_is_refused_by_what_is_missing(con
             assert "\n" not in str(refused.value)
     saved.write_text("".join(lines[: [line.startswith("sampling:") for line in lines].index(True)]))
     with pytest.raises(
-        InputError, match=r"was cut off, without sampling, (optim, steps|split|grpo), .*: put these back"
+        InputError, match=r"was cut off, without sampling, (optim, steps|split|training_tokens), .*: put these back"
     ):
         read_config(type(config), tmp_path)
 

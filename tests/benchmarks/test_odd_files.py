@@ -16,7 +16,7 @@ import pytest
 
 from codeduet.algorithms.callbacks import Log
 from codeduet.algorithms.metrics import keep_until
-from codeduet.benchmarks import pass_at_k
+from codeduet.benchmarks import playing
 from codeduet.envs import InputError
 from codeduet.files import naming, write_whole
 from codeduet.screen import explain
@@ -104,13 +104,13 @@ def test_a_run_folder_that_is_deleted_meanwhile_is_one_line(
     codeduet: Command, benched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(tmp_path / "run")
-    played = pass_at_k.play
+    played = playing.play
 
     def and_then_it_is_gone(*arguments: Any, **options: Any) -> Any:
         shutil.rmtree(tmp_path / "run")
         return played(*arguments, **options)
 
-    monkeypatch.setattr(pass_at_k, "play", and_then_it_is_gone)
+    monkeypatch.setattr(playing, "play", and_then_it_is_gone)
     refused(codeduet(*benched), f"cannot use {tmp_path / 'run' / 'samples.jsonl'}: No such file or directory; was it")
     log = Log()
     log.open(tmp_path)

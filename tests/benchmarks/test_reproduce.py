@@ -44,6 +44,7 @@ from codeduet.files import locked
 
 SINGLE, MULTI_AGENT, GRPO, MAGRPO = (ROWS[name] for name in ("single", "multi_agent", "grpo", "magrpo"))
 SINGLE_WHOLE, GRPO_WHOLE = ROWS["single_team_budget"], ROWS["grpo_team_budget"]
+DEFAULT_ROWS = [name for name, row in ROWS.items() if row.best_of == 1]
 QWEN_3B = Shape(hidden=2048, layers=36, heads=16, kv_heads=2, feed_forward=11008, vocabulary=151936)
 
 
@@ -80,7 +81,7 @@ def config(tmp_path: Path) -> ReproduceConfig:
 def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceConfig) -> None:
     results = reproduce(config, console=Console(quiet=True))
     assert json.loads((Path(config.out) / "results.json").read_text()) == results
-    assert list(results["rows"]) == list(ROWS)
+    assert list(results["rows"]) == DEFAULT_ROWS
     magrpo = results["rows"]["magrpo"]["training"]
     assert magrpo["steps"] == 2
     for name, tokens in (("grpo", 64), ("grpo_team_budget", 128)):
@@ -186,9 +187,10 @@ def test_the_rows_can_be_chosen_but_no_grpo_without_the_training_it_is_measured_
     order = [row.name for row in rows_of(config)]
     assert order.index("magrpo") < min(order.index("grpo"), order.index("grpo_team_budget"))
     # Real models: one training of GRPO, which is at the answers of one agent.
-    for preset in ("qwen-0.5b", "paper"):
+    for preset in ("qwen-0.5b", "qwen-0.5b-cpu", "paper"):
         rows = {row.name for row in rows_of(load_config(ReproduceConfig, f"presets/{preset}"))}
-        assert rows == set(ROWS) - {"grpo_team_budget", "single_best_of_2", "grpo_best_of_2"}
+        best_of_2 = set() if preset == "paper" else {"single_best_of_2", "grpo_best_of_2"}
+        assert rows == set(DEFAULT_ROWS) - {"grpo_team_budget"} | best_of_2
     for preset in ("embedded", "smoke"):
         assert len(rows_of(load_config(ReproduceConfig, f"presets/{preset}"))) == 6
     paper = load_config(ReproduceConfig, "presets/embedded", ["protocol=paper"])
@@ -267,7 +269,7 @@ def test_a_run_of_before_rows_could_be_chosen_goes_on(config: ReproduceConfig) -
     samples = Path(config.out) / "single/samples/samples.jsonl"
     samples.parent.mkdir(parents=True)
     samples.write_text("")
-    assert load_config(ReproduceConfig, str(saved)).rows == list(ROWS)
+    assert load_config(ReproduceConfig, str(saved)).rows == DEFAULT_ROWS
     assert open_run(chosen) == chosen
     assert open_run(replace(chosen, rows=["magrpo"])).rows == ["magrpo"]
 
@@ -522,7 +524,7 @@ def test_killed_at_random_it_ends_with_the_same_table(tmp_path: Path) -> None:
     assert start("cut").wait(timeout=250) == 0
     left = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "cut")]
     assert without_times(left[1]) == without_times(left[0])
-    assert list(left[1]["rows"]) == list(ROWS)
+    assert list(left[1]["rows"]) == DEFAULT_ROWS
     for name in ("single_team_budget", "grpo_team_budget"):
         assert (tmp_path / "cut" / name / "samples" / "samples.jsonl").is_file()
     for path in sorted((tmp_path / "whole").rglob("samples.jsonl")):
