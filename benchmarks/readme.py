@@ -24,39 +24,36 @@ from codeduet.benchmarks.readme_places import (
     comparison,
     examples,
     first,
-    gpu_day,
     gpu_speed,
     paper,
     quickstart,
-    qwen,
     speed,
     verdict,
 )
+from codeduet.benchmarks.readme_real import SEARCH, real_checker, real_first, real_learnt, real_table, search
 from codeduet.benchmarks.report import pass_at_k_curves
 from codeduet.files import read_run_rows
 
 RESULTS = Path("benchmarks/results")
 SEEDS = (0, 1, 2)
 
-_QWEN = "team.engine=vllm team.model=FOLDER team.context=2048 team.batch_size=100"
-
 COMMANDS = {
     "embedded/seed?/results.json": "codeduet reproduce --preset embedded seed=S",
     "embedded/seed?/*_metrics.jsonl": "codeduet reproduce --preset embedded seed=S (ROW/train/metrics.jsonl)",
     "embedded/seed0/ablations.json": "codeduet ablate runs/reproduce-embedded-sound-seed0 (ablations/results.json)",
     "embedded/seed?/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
-    "qwen2.5-coder-0.5b/*checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
     "embedded/seed0/pass_at_k.png": "make readme",
     "quickstart/seed0_*": "make quickstart",
-    "qwen2.5-coder-0.5b/single_vllm*": f"codeduet bench --config single {_QWEN}",
-    "qwen2.5-coder-0.5b/multi_agent_vllm*": f"codeduet bench --config multi_agent {_QWEN}",
-    "qwen2.5-coder-0.5b/reread.json": "python -m codeduet.benchmarks.reread SAMPLES --out FILE",
-    "qwen2.5-coder-0.5b/h200/speed.json": "make gpu",
-    "qwen2.5-coder-0.5b/h200/magrpo_metrics.jsonl": "make gpu (train/metrics.jsonl)",
-    "qwen2.5-coder-0.5b/h200/magrpo[._][js][sa]*": "codeduet bench --config multi_agent checkpoint=runs/speed/train",
-    "qwen2.5-coder-0.5b/h200/single_team_budget*": "make gpu-table (single_team_budget/)",
-    "qwen2.5-coder-0.5b/h200/multi_agent*": "make gpu-table (multi_agent/)",
-    "speed/h200_random_0.5b.json": "make gpu",
+    "qwen2.5-coder-0.5b/seed0/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-qwen-0.5b-sound-seed0 --out FILE",
+    "qwen2.5-coder-0.5b/seed0/helper_silent/*": "codeduet bench --config multi_agent blank=[helper_0]",
+    "qwen2.5-coder-0.5b/seed0/report/*": "codeduet report runs/reproduce-qwen-0.5b-sound-seed0",
+    "qwen2.5-coder-0.5b/seed0/results.json": "make gpu-table",
+    "qwen2.5-coder-0.5b/seed0/config.yaml": "make gpu-table",
+    "qwen2.5-coder-0.5b/seed0/*_samples.jsonl.gz": "make gpu-table (ROW/samples and ROW/greedy)",
+    "qwen2.5-coder-0.5b/seed0/*_metrics.jsonl": "make gpu-table (ROW/train/metrics.jsonl)",
+    "qwen2.5-coder-0.5b/seed1/*": "make gpu-table (seed=1)",
+    "qwen2.5-coder-0.5b/search/*": "codeduet train --config magrpo (metrics.jsonl)",
+    "speed/h200*.json": "make gpu",
     "speed/grpo_step_*.json": "python -m codeduet.benchmarks.grpo_step --against COMMAND",
     "speed/checkouts.json": "python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC --out FILE",
     "verdict/agreement.json": "make agreement",
@@ -134,31 +131,33 @@ PLACES = {
     "quickstart": Place(
         tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), quickstart
     ),
-    "real model": Place(
-        tuple(f"qwen2.5-coder-0.5b/{name}.json" for name in ("single_vllm", "multi_agent_vllm", "checker", "reread")),
-        qwen,
-    ),
-    "a real model on a GPU": Place(
+    "real model: first": Place(
         tuple(
-            f"qwen2.5-coder-0.5b/{name}"
-            for name in (
-                "h200/speed.json",
-                "h200/magrpo_metrics.jsonl",
-                "h200/magrpo.json",
-                "h200/single_team_budget.json",
-                "h200/multi_agent.json",
-                "reread.json",
-            )
+            f"qwen2.5-coder-0.5b/{name}.json"
+            for name in ("seed0/results", "seed1/magrpo", "seed0/helper_silent/results")
         ),
-        gpu_day,
+        real_first,
     ),
+    "real model": Place(
+        tuple(
+            f"qwen2.5-coder-0.5b/{name}.json"
+            for name in ("seed0/results", "seed1/magrpo", "seed1/magrpo_greedy", "seed0/helper_silent/results")
+        ),
+        real_table,
+    ),
+    "real model: checker": Place(("qwen2.5-coder-0.5b/seed0/checker.json",), real_checker),
+    "real model: learnt": Place(
+        tuple(f"qwen2.5-coder-0.5b/seed0/{n}" for n in ("results.json", "magrpo_metrics.jsonl", "grpo_metrics.jsonl")),
+        real_learnt,
+    ),
+    "real model: settings": Place(tuple(f"qwen2.5-coder-0.5b/search/{name}_metrics.jsonl" for name in SEARCH), search),
     "verdict": Place(
         tuple(f"verdict/{name}.json" for name in ("forgery", "agreement", "cost", "determinism", "soak")),
         verdict,
     ),
     "examples": Place(("verdict/examples.json",), examples),
     "architectures": Place(("architectures.json",), architectures),
-    "speed on a GPU": Place(("speed/h200_random_0.5b.json", "qwen2.5-coder-0.5b/h200/speed.json"), gpu_speed),
+    "speed on a GPU": Place(("speed/h200.json", "speed/h200_training.json"), gpu_speed),
     "speed": Place(
         ("magrpo_step.json", "vllm_generation.json", "speed/grpo_step_2x4.json", "speed/checkouts.json"), speed
     ),

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codeduet.benchmarks.estimators import paired_difference
-from codeduet.benchmarks.paper_table import PAPER, ROWS, TITLES, comparisons, interval_cell, pairs
+from codeduet.benchmarks.paper_table import PAPER, TITLES, comparisons, interval_cell, pairs
+from codeduet.benchmarks.readme_cells import markdown_table, per_cent, with_interval
 from codeduet.benchmarks.report import reward_gain
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
-
-
-def _per_cent(value: Mapping[str, float]) -> str:
-    return f"{100 * value['mean']:.1f}"
-
-
-def _with_interval(value: Mapping[str, float], scale: float = 100, digits: int = 1) -> str:
-    mean, low, high = (f"{scale * value[name]:.{digits}f}" for name in ("mean", "low", "high"))
-    return f"{mean} ({low} - {high})"
-
-
 def _all_k(row: Mapping[str, Any]) -> str:
-    return " / ".join(map(_per_cent, row["pass@k"].values()))
+    return " / ".join(map(per_cent, row["pass@k"].values()))
 
 
 def _ks(row: Mapping[str, Any]) -> str:
@@ -50,10 +37,10 @@ def first(*seeds: dict[str, Any]) -> str:
     learnt = f"{team['training']['tokens'] / 1e6:.1f} million generated tokens of training"
 
     def over_seeds(name: str) -> str:
-        return " / ".join(_per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
+        return " / ".join(per_cent(of_seed["rows"][name]["pass@k"]["1"]) for of_seed in seeds)
 
     def greedy(name: str) -> str:
-        values = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        values = [per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
         return " / ".join(
             values if rows[name]["training"] else values[:1]
         )  # untrained nothing is drawn: one measurement
@@ -85,9 +72,9 @@ def comparison(capped: bool, *seeds: dict[str, Any]) -> str:
             name = f"{TITLES[seeds[0]['rows'][a]['system']]} less {TITLES[seeds[0]['rows'][b]['system']]}, pass@{k}"
             lines.append([name, "", "", *told])
     for name in made.names:
-        greedy = [_per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
+        greedy = [per_cent(of_seed["rows"][name]["greedy"]) for of_seed in seeds]
         lines.append([f"{TITLES[seeds[0]['rows'][name]['system']]}, greedy pass@1", "", "", *greedy])
-    table = _table([*head, *(f"seed {of_seed['seed']}" for of_seed in seeds)], lines)
+    table = markdown_table([*head, *(f"seed {of_seed['seed']}" for of_seed in seeds)], lines)
     return (
         f"**{made.title}.** {seeds[0]['test problems']} test problems, n = {seeds[0]['n']}, temperature "
         f"{seeds[0]['temperature']}, greedy rows of untrained models are one measurement, intervals "
@@ -108,13 +95,13 @@ def ablations(results: dict[str, Any]) -> str:
             row["title"],
             _all_k(row),
             interval_cell(row["pass@1 less MAGRPO's"], sign="+"),
-            _per_cent(row["rates"]["helper_called"]),
+            per_cent(row["rates"]["helper_called"]),
             f"{row['rates']['helper_gain']['mean']:+.3f}",
         ]
         for row in results.values()
     ]
     title = f"**Is it coordination? Ablations at {first['tokens an answer']} tokens an answer** (`codeduet ablate`, seed 0):"
-    return f"{title}\n\n{_table(head, rows)}"
+    return f"{title}\n\n{markdown_table(head, rows)}"
 
 
 def checker(record: dict[str, Any]) -> str:
@@ -131,84 +118,26 @@ def checker(record: dict[str, Any]) -> str:
 
 def quickstart(before: dict[str, Any], after: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
     rates = {"syntax": "syntactically valid, %", "runnable": "runnable, %", "tests": "tests passed, %"}
-    lines = [["reward (magrpo)", *(_with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
-    lines += [[words, *(_with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
+    lines = [["reward (magrpo)", *(with_interval(of["rates"]["reward"], 1, 3) for of in (before, after))]]
+    lines += [[words, *(with_interval(of["rates"][name]) for of in (before, after))] for name, words in rates.items()]
     helper = [
-        f"{_per_cent(of['rates']['helper_nonempty'])} / {_per_cent(of['rates']['helper_called'])}"
+        f"{per_cent(of['rates']['helper_nonempty'])} / {per_cent(of['rates']['helper_called'])}"
         for of in (before, after)
     ]
     lines.append(["helper non-empty / called by main, %", *helper])
-    gains = [_with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
+    gains = [with_interval(of["rates"]["helper_gain"], 1, 3) for of in (before, after)]
     lines.append(["gain in reward by helper's code", *gains])
     lines.append([_ks(before), *map(_all_k, (before, after))])
     gain = reward_gain(metrics)
     return (
-        f"{_table(['', 'before', 'after'], lines)}\n\nMean reward of the last tenth of training less the first: "
+        f"{markdown_table(['', 'before', 'after'], lines)}\n\nMean reward of the last tenth of training less the first: "
         f"{gain.mean:+.3f} ({gain.low:.3f} to {gain.high:.3f})."
-    )
-
-
-def qwen(single: dict[str, Any], team: dict[str, Any], checked: dict[str, Any], again: dict[str, Any]) -> str:
-    tokens = single["config"]["sampling"]["max_new_tokens"]
-    rows = [
-        [ROWS[name].title(tokens), *map(_with_interval, result["pass@k"].values())]
-        for name, result in (("single", single), ("multi_agent", team))
-    ]
-    less = interval_cell(paired_difference(team, single)._asdict(), sign="+")
-    return (
-        f"{_table(['pass@k in %', *single['pass@k']], rows)}\n\nMulti-Agent less Single Model, paired, at pass@1: {less}, "
-        f"though it may write twice as much. OpenAI's checker, run on all {checked['samples']:,} samples, counts the same on "
-        + ("every problem. " if not checked["problems with other counts"] else "most problems. ")
-        + _reread(again, {"single_vllm": "Single Model", "multi_agent_vllm": "Multi-Agent"})
-    )
-
-
-def _reread(again: dict[str, Any], titles: dict[str, str]) -> str:
-    told: list[str] = []
-    for name, title in titles.items():
-        file = again[f"{name}_samples"]
-        of = f" of {file['samples']} samples" if not told else ""
-        told.append(f"{title} passes {file['passed']['now']}{of} where it passed {file['passed']['then']}")
-    command = "`python -m codeduet.benchmarks.reread SAMPLES --out FILE`"
-    return f"The same answers read and judged anew ({command}; the reader of answers is newer than they): {', '.join(told)}."
-
-
-def gpu_day(
-    speed: dict[str, Any],
-    steps: list[dict[str, Any]],
-    trained: dict[str, Any],
-    single: dict[str, Any],
-    team: dict[str, Any],
-    again: dict[str, Any],
-) -> str:
-    tokens = trained["config"]["sampling"]["max_new_tokens"]
-    rows = [
-        [
-            ROWS[name].title(tokens),
-            *map(_with_interval, result["pass@k"].values()),
-            _per_cent(result["rates"]["truncated"]),
-        ]
-        for name, result in (("single_team_budget", single), ("multi_agent", team), ("magrpo", trained))
-    ]
-    first, last = steps[: len(steps) // 3], steps[-(len(steps) // 3) :]
-    solved, called = (
-        [f"{100 * sum(row[name] for row in part) / len(part):.0f} %" for part in (first, last)]
-        for name in ("solved", "helper_called")
-    )
-    less = [interval_cell(paired_difference(trained, other)._asdict(), sign="+") for other in (single, team)]
-    return (
-        f"{_table(['pass@k in %', *trained['pass@k'], 'answers cut'], rows)}\n\nMAGRPO less Single Model, paired, at pass@1: "
-        f"{less[0]}; less Multi-Agent: {less[1]}. {len(steps)} steps, {steps[-1]['tokens'] / 1e6:.2f} million generated "
-        f"tokens, {speed['seconds']['training'] / 60:.1f} minutes on one {speed['device']['device']}. Between the first and the "
-        f"last third of them the share of solved episodes went from {solved[0]} to {solved[1]}, and that of programs in which main "
-        f"calls helper from {called[0]} to {called[1]}. "
-        + _reread(again, {"single_team_budget": "Single Model", "multi_agent": "Multi-Agent", "magrpo": "MAGRPO"})
     )
 
 
 def paper() -> str:
     rows = [[TITLES[system], *map(str, figures.values())] for system, figures in PAPER.items()]
-    return _table(["pass@k in %", *map(str, PAPER["single"])], rows)
+    return markdown_table(["pass@k in %", *map(str, PAPER["single"])], rows)
 
 
 def architectures(record: dict[str, Any]) -> str:
@@ -221,7 +150,7 @@ def architectures(record: dict[str, Any]) -> str:
         ways.setdefault(row["paths"], {})[row["kind"]] = None
     kinds = {row["kind"] for row in found}
     most = max(row[name] for row in found for name in names)
-    table = _table(["a model of this kind", ""], [[path, ", ".join(of)] for path, of in ways.items()])
+    table = markdown_table(["a model of this kind", ""], [[path, ", ".join(of)] for path, of in ways.items()])
     return (
         f"{table}\n\n{len(kinds)} kinds, with adapters and whole, {len(refused)} refused"
         + "".join(f"; {kind}: {reason}" for kind, reason in refused.items())
@@ -311,19 +240,20 @@ def verdict(
         ],
     ]
     why = sorted({found["explanation"] for name in _COMPARED for found in agreement[name]["differences"]})
-    return _table(["", "ours", "OpenAI's checker", ""], rows) + f"\n\nWhat explains the differences: {'; '.join(why)}."
+    return (
+        markdown_table(["", "ours", "OpenAI's checker", ""], rows)
+        + f"\n\nWhat explains the differences: {'; '.join(why)}."
+    )
 
 
-def gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:
+def gpu_speed(made: dict[str, Any], trained: dict[str, Any]) -> str:
     rows = [
         [
-            f"generate {row['rows']} answers of {row['new_tokens']} tokens, {made['model']}",
+            f"write {row['rows']} answers of {row['new_tokens']} tokens" + ("" if row["adapters"] else ", no adapter"),
             f"{row['tokens_per_second']:,.0f}",
             f"{100 * row['share_of_bound']:.1f} % of what memory and products allow",
         ]
-        for made in (random, real)
         for row in made["generation"]
-        if row["adapters"]
     ]
     rows += [
         [
@@ -332,15 +262,16 @@ def gpu_speed(random: dict[str, Any], real: dict[str, Any]) -> str:
             f"{row['tokens_per_second']:,.0f}",
             f"{100 * row['model_flop_utilisation']:.1f} % of the stated rate, {row['peak_memory_mib'] / 1024:.1f} GiB",
         ]
-        for row in random["learner"]
+        for row in made["learner"]
     ]
-    stated = f"{random['device']['device']}, {random['device']['stated_tflops']:.0f} TFLOP/s stated"
-    apart = max(made["parity"][name] for made in (random, real) for name in _PARITY)
-    training = real["training"]
+    stated = f"{made['device']['device']}, {made['device']['stated_tflops']:.0f} TFLOP/s stated"
+    head = [f"{made['model']}, adapters of rank 16, {stated}", "tokens/s", ""]
+    apart = max(made["parity"][name] for name in _PARITY)
+    training = trained["training"]
     return (
-        f"{_table([f'a 0.5B, adapters of rank 16, {stated}', 'tokens/s', ''], rows)}\n\nLog-probabilities of CPU and GPU, and of sampler "
-        f"and learner, differ by {apart:.0e} nats at most (float32). A MAGRPO step of {real['model']}, 8 problems of 16 episodes: "
-        f"{training['seconds']['rollout']:.1f} s of rollout, {training['seconds']['learn']:.1f} s of learning, "
+        f"{markdown_table(head, rows)}\n\nLog-probabilities of CPU and GPU, and "
+        f"of sampler and learner, differ by {apart:.0e} nats at most (float32). A MAGRPO step of 8 problems of 16 episodes, 400 tokens an "
+        f"answer: {training['seconds']['rollout']:.1f} s of rollout, {training['seconds']['learn']:.1f} s of learning, "
         f"{training['peak_gib']:.1f} GiB at the peak where the plan said {training['plan_gib']:.1f}."
     )
 
@@ -355,7 +286,7 @@ def examples(counts: dict[str, Any]) -> str:
         ("hidden calls that repeat an example's arguments", counts["repeated"], counts["hidden calls"]),
     ]
     told = [(what, f"{number:,}" + (f" of {whole:,}" if whole else "")) for what, number, whole in rows]
-    return _table(["HumanEval (`python -m codeduet.benchmarks.verdict.examples --out FILE`)", ""], told)
+    return markdown_table(["HumanEval (`python -m codeduet.benchmarks.verdict.examples --out FILE`)", ""], told)
 
 
 def speed(

@@ -23,6 +23,7 @@ from codeduet.algorithms import make_trainer
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.show import WITHIN, make_progress
+from codeduet.benchmarks.fingerprint import sha256_of
 from codeduet.benchmarks.paper_table import PAPER, ROWS, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import bench, versions
 from codeduet.benchmarks.table_plan import (
@@ -210,6 +211,7 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
         "comparisons": [made._asdict() | {"names": list(made.names)} for made in comparisons({"rows": table})],
         **{f"pass@{k} differences": differences(table, k, config.seed) for k in dict.fromkeys([1, *config.k])},
         "seconds": {name: _seconds(parts) for name, parts in parts_of.items()},
+        "weights": sha256_of(config.team.model),
         "versions": versions(config.team.engine),
     }
 

@@ -68,7 +68,7 @@ def test_no_figure_of_a_result_stands_outside_a_place() -> None:
         rest = rest.replace(text_of(name), "")
     assert [line for line in rest.splitlines() if line.startswith("|")] == []  # no table, in no section
     settings = (
-        r"0\.5B|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|60 % of what is free|1\.2 million weights|2\.4 MB|temperature 0\.8|Python 3\.\d+|"
+        r"0\.5B|qwen-0\.5b|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|60 % of what is free|1\.2 million weights|2\.4 MB|temperature 0\.8|Python 3\.\d+|"
         r"!\[.*?\]\(.*?\)|\]\(http.*?\)"
     )
     rest = re.sub(settings, "", rest.split("\n## Liberties")[0])

@@ -5,7 +5,7 @@
 
 Each cell is played with several seeds; it is solved where most of them are, and its episodes are the median over seeds, one
 that was not solved counting as all that were played. The last rows are controls: programs are paid what others earned, and
-nobody should solve anything.
+nobody should solve anything. Games that are played stand in ``FILE.json.part`` until all are; started again, it goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from codeduet.benchmarks.probes.games import PROBES, Probe
 from codeduet.benchmarks.probes.play import GROUP, play_probe
 from codeduet.envs.roles import agents_of
 from codeduet.errors import InputError
-from codeduet.files import write_whole
+from codeduet.files import json_line, make_folder, read_run_rows, write_whole
+
+_COMPARED = "blame"
+"""The game whose numbers of episodes are compared, and not only whether it is solved: it has two seeds more."""
 
 _TREE = 4
 """Branches of a tree's levels; its square is a group."""
@@ -112,6 +115,15 @@ def play_cell(cell: Cell) -> dict[str, Any]:
     }
 
 
+def cell_key(cell: Cell) -> tuple[Any, ...]:
+    """Return what tells a cell from others."""
+    return cell.entry.title, cell.probe, cell.sharing, cell.seed, cell.shuffled
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["algorithm"], row["probe"], row["sharing"], row["seed"], row["shuffled"]
+
+
 def summed_up(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a row a cell of rows a seed."""
 
@@ -160,7 +172,9 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="JSON file of all cells")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--seeds", type=int, default=3, help=f"of a cell (default: 3; of {_COMPARED}, whose episodes are compared, 5)"
+    )
     parser.add_argument("--sharing", nargs="*", choices=get_args(Sharing), default=list(get_args(Sharing)))
     parser.add_argument("--only", nargs="*", default=[], help="titles of algorithms")
     parser.add_argument("--probes", nargs="*", choices=list(PROBES), default=list(PROBES))
@@ -172,7 +186,7 @@ def main() -> None:
         for sharing in options.sharing
         for entry in entries
         for probe in options.probes
-        for seed in range(options.seeds)
+        for seed in range(options.seeds + (2 if probe == _COMPARED else 0))
     ]
     controls = [
         Cell(entry, probe, "separate", 0, shuffled=True)
@@ -181,11 +195,20 @@ def main() -> None:
         if "separate" in options.sharing
     ]
     console = Console()
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
-        results = pool.map(play_cell, [*cells, *controls])
-        rows = list(track(results, "matrix", len(cells) + len(controls), console=console))
+    part = options.out.with_name(options.out.name + ".part")
+    rows = [*read_run_rows(part)] if part.is_file() else []
+    played = {_key(row): row for row in rows}
+    left = [cell for cell in (*cells, *controls) if cell_key(cell) not in played]
+    make_folder(options.out.parent)
+    with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool, part.open("a") as file:
+        for row in track(pool.map(play_cell, left), "matrix", len(left), console=console):
+            file.write(json_line(row))
+            file.flush()
+            played[_key(row)] = row
+    rows = [played[cell_key(cell)] for cell in (*cells, *controls)]
     told = summed_up(rows)
     write_whole(options.out, json.dumps({"cells": told, "rows": rows}, indent=1) + "\n")
+    part.unlink()
     for sharing in options.sharing:
         console.print(table(told, sharing))
 

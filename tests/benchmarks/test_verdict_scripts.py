@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -57,6 +58,19 @@ def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp
     assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 1
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["files"][str(run)]["different"] == {problem.task_id: {"ours": 3, "theirs": 2}}
+    # Of a run that another Python judged, ours is asked anew; of one of this Python a wrong count stays one.
+    written = json.dumps({"versions": {"python": "3.1.4"}})
+    for python, status in ((written, 0), (written.replace("3.1.4", platform.python_version()), 1)):
+        rows = [
+            json.loads(line) | {"helper_code": "", "main_code": code}
+            for line, code in zip((run / "samples.jsonl").read_text().splitlines(), (right, wrong, right), strict=True)
+        ]
+        (run / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (run / "results.json").write_text(python)
+        assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == status
+        record = json.loads((tmp_path / "out.json").read_text())
+        assert record["problems with other counts"] == status
+        assert record["problems that another Python decides"] == 1 - status
     # A second folder of that name neither hides the first nor is hidden.
     shutil.copytree(tmp_path / "run", tmp_path / "b" / "run")
     both = [str(tmp_path / "run"), str(tmp_path / "b" / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]
