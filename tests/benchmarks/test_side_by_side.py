@@ -64,10 +64,10 @@ def run(tmp_path: Path) -> Path:
         ]
         rows = [
             sample(task, number, passes(i) if number == 0 else None, texts[i])
-            for i, task in enumerate(TASKS)
+            for i, task in reversed(list(enumerate(TASKS)))
             for number in (0, 1)
         ]
-        write_row(run, row, rows[::-1])
+        write_row(run, row, rows)
     return run
 
 
