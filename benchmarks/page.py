@@ -22,6 +22,20 @@ SAMPLES = 3
 """Samples of each problem and row that the page shows, unless told otherwise: the page stays a few MB."""
 
 
+class Pair(NamedTuple):
+    """Two samples side by side.
+
+    Attributes:
+        before: place of the left one among the page's samples.
+        after: place of the right one.
+        line: what stands above them.
+    """
+
+    before: int
+    after: int
+    line: str
+
+
 class Section(NamedTuple):
     """A part of the page.
 
@@ -31,6 +45,7 @@ class Section(NamedTuple):
         table: ``{"columns": [...], "rows": [[...]]}`` of text.
         image: path of a PNG.
         signs: (text, whether it is good news).
+        pairs: samples side by side.
     """
 
     title: str
@@ -38,6 +53,7 @@ class Section(NamedTuple):
     table: Mapping[str, Any] | None = None
     image: Path | None = None
     signs: Sequence[tuple[str, bool]] = ()
+    pairs: Sequence[Pair] = ()
 
 
 class Transcripts(NamedTuple):
@@ -147,6 +163,7 @@ def _transcript(row: Mapping[str, Any], name: str, problems: str) -> dict[str, A
         "task": row["task_id"],
         "sample": row["sample"],
         "turns": list(_turns(row)),
+        "cut": [agent for agent, cut in row["truncated"].items() if cut],
         "tests": row["outcome"]["tests"],
         "error": row["outcome"]["error"],
         "passed": row["passed"],
@@ -169,6 +186,7 @@ def _turns(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _section(section: Section) -> dict[str, Any]:
     made: dict[str, Any] = {"title": section.title, "note": section.note, "table": section.table}
     made["signs"] = [{"text": text, "calm": calm} for text, calm in section.signs]
+    made["pairs"] = [pair._asdict() for pair in section.pairs]
     if section.image is not None:
         made["image"] = "data:image/png;base64," + base64.b64encode(section.image.read_bytes()).decode()
     return made

@@ -14,6 +14,7 @@ from codeduet.agents.team import Team, memory_estimate
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import check_run
 from codeduet.algorithms.training import make_trainer
+from codeduet.benchmarks.hours import hours_lines, tokens_line, work_of
 from codeduet.benchmarks.measuring import callbacks
 from codeduet.benchmarks.pass_at_k import BenchConfig, choose_problems, make_players
 from codeduet.benchmarks.table_plan import ReproduceConfig, memory_plans, plan
@@ -74,7 +75,10 @@ def show_reproduction(config: ReproduceConfig, console: Console) -> None:
     whole = sum(part.weight for part in parts)
     for part in parts:
         title = part.row.title(config.sampling.max_new_tokens)
-        _say(console, f"{title}: {part.what}, {100 * part.weight / whole:.0f} % of the work")
+        tokens = tokens_line(work_of(config, part))
+        _say(console, f"{title}: {part.what}, {100 * part.weight / whole:.0f} % of the work, {tokens}")
+    for line in hours_lines(config, parts):
+        _say(console, line)
     console.rule("memory")
     for line in memory_plans(config, console):
         _say(console, line)

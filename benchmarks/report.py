@@ -18,6 +18,7 @@ from codeduet.benchmarks import ablations, learnt, paper_table
 from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.estimators import Interval, bootstrap_difference
 from codeduet.benchmarks.page import SAMPLES, Section, label, name_of, read_transcripts, sign_section, write_page
+from codeduet.benchmarks.side_by_side import side_by_side
 from codeduet.benchmarks.standing import at_work, standing
 from codeduet.config import read_yaml
 from codeduet.envs import InputError
@@ -268,6 +269,7 @@ def write_report(
     if trained:
         sections.append(sign_section(trained))
     transcripts = read_transcripts(runs, samples)
+    sections += side_by_side(runs, transcripts)
     left_out += transcripts.left_out
     if left_out:
         sections.append(Section("Left out", signs=[(line, False) for line in left_out]))
@@ -302,6 +304,9 @@ def _markdown(sections: list[Section], folder: Path) -> str:
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
         if section.signs:
             parts.append("\n".join(f"- {text}" for text, _ in section.signs))
+        if section.pairs:
+            parts.append("What was written is in [report.html](report.html).")
+            parts.append("\n".join(f"- {pair.line}" for pair in section.pairs))
         if section.image is not None:
             parts.append(f"![{section.title}]({section.image.relative_to(folder)})")
     return "\n\n".join(parts) + "\n"

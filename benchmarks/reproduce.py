@@ -24,6 +24,7 @@ from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import same_place
 from codeduet.algorithms.show import WITHIN, make_progress
 from codeduet.benchmarks.fingerprint import sha256_of
+from codeduet.benchmarks.hours import hours_lines
 from codeduet.benchmarks.paper_table import PAPER, ROWS, RowName, comparisons, differences
 from codeduet.benchmarks.pass_at_k import bench, versions
 from codeduet.benchmarks.table_plan import (
@@ -57,7 +58,7 @@ def reproduce(config: ReproduceConfig, *, console: Console | None = None) -> dic
     with locked(Path(config.out)):
         config = open_run(config)
         with make_progress(console, PlanProgress) as progress:
-            for line in memory_plans(config, progress.console):
+            for line in (*hours_lines(config, parts), *memory_plans(config, progress.console)):
                 progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
             progress.begin(parts)
             for number, part in enumerate(parts):
