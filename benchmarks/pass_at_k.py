@@ -143,7 +143,7 @@ def bench(
     Args:
         config: the run.
         team: who plays; by default loaded as ``config.team`` and ``config.checkpoint`` say.
-        engine: who generates; by default transformers.
+        engine: who generates; by default as ``config.team.engine`` says.
         console: where progress is shown.
         progress: gets a bar; by default one of this run's own is shown.
 

@@ -46,7 +46,7 @@ COMMANDS = {
     "quickstart/seed0_*": "make quickstart",
     "qwen2.5-coder-0.5b/seed0/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-qwen-0.5b-sound-seed0 --out FILE",
     "qwen2.5-coder-0.5b/seed0/helper_silent/*": "codeduet bench --config multi_agent blank=[helper_0]",
-    "qwen2.5-coder-0.5b/seed0/report/*": "codeduet report runs/reproduce-qwen-0.5b-sound-seed0",
+    "qwen2.5-coder-0.5b/seed0/report/*": "codeduet report runs/reproduce-qwen-0.5b-sound-seed0 --samples 1",
     "qwen2.5-coder-0.5b/seed0/results.json": "make gpu-table",
     "qwen2.5-coder-0.5b/seed0/config.yaml": "make gpu-table",
     "qwen2.5-coder-0.5b/seed0/*_samples.jsonl.gz": "make gpu-table (ROW/samples and ROW/greedy)",
