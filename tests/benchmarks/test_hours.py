@@ -68,10 +68,10 @@ def test_what_a_part_writes_is_half_of_what_it_may_and_a_token_budget_is_met() -
     assert tokens_line(work_of(config, part_of(config, "grpo", "greedy"))) == "about 8,000 tokens, 16,000 at most"
     config = preset_config("qwen-0.5b")
     work = work_of(config, part_of(config, "magrpo", "train"))
-    assert (work.tokens, work.most, work.learnt) == (1_500_000,) * 3
+    assert (work.tokens, work.most, work.learnt) == (config.token_budget,) * 3
     # A step: 32 answers of helper, 128 of main, of 128 tokens; each in one batch of 256 tokens at most.
-    assert work.steps == pytest.approx(1_500_000 / (160 * 128) * 512)
-    assert tokens_line(work) == "about 1,500,000 tokens written and learnt from"
+    assert work.steps == pytest.approx(config.token_budget / (160 * 128) * 512)
+    assert tokens_line(work) == f"about {config.token_budget:,} tokens written and learnt from"
     best_of_2 = work_of(config, part_of(config, "single_best_of_2", "sample"))
     assert best_of_2 == (4 * 400, 160_000, 320_000, 0)
 
