@@ -61,8 +61,8 @@ def test_generating_goes_by_bandwidth_learning_by_arithmetic_and_both_by_weights
 
 def test_what_a_part_writes_is_half_of_what_it_may_and_a_token_budget_is_met() -> None:
     config = preset_config("paper")
-    # 155 steps of 4 x 4 episodes, two answers of 400 tokens each; 40 problems, 10 samples.
-    assert work_of(config, part_of(config, "magrpo", "train")) == (155 * 2 * 400, 992_000, 1_984_000, 992_000)
+    # 155 steps of 4 problems, 2 answers of helper and 4 of main, of 400 tokens each; 40 problems, 10 samples.
+    assert work_of(config, part_of(config, "magrpo", "train")) == (155 * 2 * 400, 744_000, 1_488_000, 744_000)
     assert work_of(config, part_of(config, "multi_agent", "sample")) == (2 * 4 * 400, 160_000, 320_000, 0)
     assert work_of(config, part_of(config, "single_team_budget", "greedy")) == (800, 16_000, 32_000, 0)
     assert tokens_line(work_of(config, part_of(config, "grpo", "greedy"))) == "about 8,000 tokens, 16,000 at most"

@@ -193,8 +193,7 @@ def test_the_rows_can_be_chosen_but_no_grpo_without_the_training_it_is_measured_
     # Real models: one training of GRPO, which is at the answers of one agent.
     for preset in ("qwen-0.5b", "qwen-0.5b-cpu", "paper"):
         rows = {row.name for row in rows_of(load_config(ReproduceConfig, f"presets/{preset}"))}
-        best_of_2 = set() if preset == "paper" else {"single_best_of_2", "grpo_best_of_2"}
-        assert rows == set(DEFAULT_ROWS) - {"grpo_team_budget"} | best_of_2
+        assert rows == set(ROWS) - {"grpo_team_budget"}
     for preset in ("embedded", "smoke"):
         assert len(rows_of(load_config(ReproduceConfig, f"presets/{preset}"))) == 6
     paper = load_config(ReproduceConfig, "presets/embedded", ["protocol=paper"])
