@@ -163,6 +163,35 @@ def _scaled(logits: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     return logits
 
 
+class _Room:
+    """Memory for a chunk's logits, taken once a pass: of a chunk each, most of the time goes into fresh pages of memory.
+
+    Args:
+        weight: of the head, ``[V, D]``.
+        rows: of a chunk, at most.
+    """
+
+    def __init__(self, weight: torch.Tensor, rows: int) -> None:
+        self._weight = weight
+        self._made = weight.new_empty(rows, len(weight))
+        # Half precision would round log-probabilities to 1 %; what is finer stays as it is.
+        finer = torch.promote_types(weight.dtype, torch.float32)
+        self._logits = self._made if finer == weight.dtype else self._made.new_empty(self._made.shape, dtype=finer)
+
+    def logits(self, hidden: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """Return the logits ``[K, V]`` of hidden states ``[K, D]`` over the temperatures, in place of the last."""
+        made, logits = (of[: len(hidden)] for of in (self._made, self._logits))
+        torch.mm(hidden, self._weight.T, out=made)
+        if logits.dtype != made.dtype:
+            logits.copy_(made)  # to divide what is not alike would copy it once more, into fresh memory
+        return logits.div_(scale[:, None].to(logits.dtype))
+
+    def rounded(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return these in the head's precision."""
+        made = self._made[: len(logits)]
+        return logits if made.dtype == logits.dtype else made.copy_(logits)
+
+
 class _LinearLogprobs(torch.autograd.Function):
     """Log-probabilities of ``targets`` under a linear head, whose logits exist a chunk at a time, in both passes.
 
@@ -182,17 +211,22 @@ class _LinearLogprobs(torch.autograd.Function):
         entropy: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         scored, totals, told = [], [], []
+        room = _Room(weight, min(size, len(targets)))
         for k in range(0, len(targets), size):
             part = slice(k, k + size)
-            logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
-            totals.append(logits.logsumexp(-1))
-            scored.append(logits.gather(-1, targets[part, None])[:, 0] - totals[-1])
+            logits = room.logits(hidden[part], scale[part])
+            scored.append(logits.gather(-1, targets[part, None])[:, 0])
             if entropy:
+                totals.append(logits.logsumexp(-1))
                 logs = logits.sub_(totals[-1][:, None])
                 probabilities = logs.exp()
                 told.append(-probabilities.mul_(logs.clamp_(min=torch.finfo(logs.dtype).min)).sum(-1))
-            else:
+            else:  # the same sum, without room for another chunk
+                largest = logits.amax(-1, keepdim=True)
+                largest.masked_fill_(largest.isinf(), 0.0)
+                totals.append(logits.sub_(largest).exp_().sum(-1).log_().add_(largest[:, 0]))
                 told.append(torch.zeros_like(scored[-1]))
+            scored[-1] -= totals[-1]
         entropies = torch.cat(told)
         ctx.save_for_backward(hidden, weight, targets, scale, torch.cat(totals), entropies)
         ctx.size, ctx.entropy = size, entropy
@@ -206,9 +240,10 @@ class _LinearLogprobs(torch.autograd.Function):
         hidden, weight, targets, scale, totals, entropies = ctx.saved_tensors
         of_hidden = torch.empty_like(hidden)
         of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        room = _Room(weight, min(ctx.size, len(targets)))
         for k in range(0, len(targets), ctx.size):
             part = slice(k, k + ctx.size)
-            logits = _scaled(torch.nn.functional.linear(hidden[part], weight), scale[part])
+            logits = room.logits(hidden[part], scale[part])
             share = gradient[part, None] / scale[part, None].to(gradient.dtype)
             logs = logits.sub_(totals[part, None])
             beside = logs.clone() if ctx.entropy else None
@@ -221,7 +256,7 @@ class _LinearLogprobs(torch.autograd.Function):
             of_logits = probabilities.mul_(-share).scatter_add_(-1, targets[part, None], share)
             if beside is not None:
                 of_logits.sub_(beside)
-            of_logits = of_logits.to(weight.dtype)
+            of_logits = room.rounded(of_logits)
             torch.mm(of_logits, weight, out=of_hidden[part])
             if of_weight is not None:
                 of_weight.addmm_(of_logits.T, hidden[part])
