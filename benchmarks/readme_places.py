@@ -290,7 +290,11 @@ def examples(counts: dict[str, Any]) -> str:
 
 
 def speed(
-    step: dict[str, Any], generation: dict[str, Any], grpo: dict[str, Any], checkouts: list[dict[str, Any]]
+    step: dict[str, Any],
+    generation: dict[str, Any],
+    small: dict[str, Any],
+    large: dict[str, Any],
+    checkouts: list[dict[str, Any]],
 ) -> str:
     rates = {
         row["load"][0] * row["load"][1]: f"{row['now']['tokens_per_second']:.0f}"
@@ -298,7 +302,6 @@ def speed(
         if row.get("adapters")
     }
     learnt = next(row["now"]["tokens_per_second"] for row in checkouts if row["what"] == "learn")
-    memory = [statistics.median(of[whose] for of in grpo["rounds"]) for whose in ("ours_mib", "theirs_mib")]
     ratios = [of["theirs_s"] / of["ours_s"] for of in step["rounds"]]
     return (
         "**One MAGRPO step** beside CoMLRL 1.4.3's (2 agents, G = 4, hidden 64, 2 layers, vocabulary 32,768, 138-token "
@@ -307,10 +310,14 @@ def speed(
         f"COMMAND`). **A generation phase through vLLM** ({generation['completions']} completions, two adapters, CPU) takes "
         f"{generation['ratio']:.2f} times plain `LLM.generate` on the same requests, the median of {generation['rounds']} "
         "(`python -m codeduet.benchmarks.vllm_generation`). **One GRPO step** beside TRL 1.16's (Qwen2.5-Coder-0.5B, adapters of "
-        "rank 16, bfloat16, 2 problems x 4 answers of 128 tokens, two threads): "
-        f"{grpo['ratio']:.1f} times as fast, the median of {len(grpo['rounds'])} interleaved rounds, in "
-        f"{memory[0] / 1024:.1f} GiB where TRL takes {memory[1] / 1024:.1f} (`python -m codeduet.benchmarks.grpo_step --against "
-        f"COMMAND`). On those two cores that model writes {rates[16]} tokens a second in 16 rows and {rates[64]} in 64, prompts of 250 "
-        f"tokens included, and learns from {learnt:.0f} (`python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC "
-        "--out FILE`, beside another commit)."
+        f"rank 16, bfloat16, answers of 128 tokens, two threads): {_beside(small)} with 2 problems x 4 answers and {_beside(large)} with "
+        f"8 x 4, medians of {len(small['rounds'])} interleaved rounds (`python -m codeduet.benchmarks.grpo_step --against COMMAND`). On "
+        f"those two cores that model writes {rates[16]} tokens a second in 16 rows and {rates[64]} in 64, prompts of 250 tokens included, "
+        f"and learns from {learnt:.0f} (`python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC --out FILE`, beside "
+        "another commit)."
     )
+
+
+def _beside(step: dict[str, Any]) -> str:
+    ours, theirs = (statistics.median(of[whose] for of in step["rounds"]) / 1024 for whose in ("ours_mib", "theirs_mib"))
+    return f"{step['ratio']:.1f} times as fast in {ours:.1f} GiB where TRL takes {theirs:.1f}"
