@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from codeduet.agents.config import SeatConfig, TeamConfig
-from codeduet.agents.engine import Engine
-from codeduet.agents.hf import HFEngine
+from codeduet.agents.engine import Engine, check_engine, engine_class
 from codeduet.agents.policy import Policy
 from codeduet.agents.prompts import Formatter, MessageFormatter, PromptFormatter
 from codeduet.agents.seats import Engines, Formatters, Row, rows_of, together
@@ -25,7 +24,7 @@ def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     use_threads(config)
 
     def load(row: Row) -> Team:
-        if row.config.engine == "openai":
+        if engine_class(row.config.engine).weights == "served":
             return load_served(row.config, policies_of(row.roles))
         return load_team(
             row.config.model,
@@ -72,9 +71,10 @@ def make_untrained(config: TeamConfig, roles: Sequence[Role]) -> Team:
 
 def _untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
     prompt, system, template = config.prompt, config.system, config.template
-    if config.engine == "vllm":
+    weights = engine_class(config.engine).weights
+    if weights == "own":
         return load_weightless(config.model, agents, prompt=prompt, system=system, template=template)
-    if config.engine == "openai":
+    if weights == "served":
         return load_served(config, dict.fromkeys(agents, "base"))
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
@@ -143,62 +143,24 @@ def make_engine(
     Raises:
         InputError: its library is missing, or it cannot generate for such a team.
     """
-    rows = rows_of(config, roles)
-    if len(rows) == 1:
-        return _engine(rows[0].config, team, answers, say)
-    # Of transformers one engine plays all models: which row is in which order then does not matter.
-    ours = [row for row in rows if row.config.engine == "hf"]
+    kinds = {row.config.engine: engine_class(row.config.engine) for row in rows_of(config, roles)}
+    # What generates by the policies' own weights plays all models at once: which row is in which order then does not matter.
+    parts: list[list[Row]] = []
+    for row in sorted(rows_of(config, roles), key=lambda row: kinds[row.config.engine].weights != "shared"):
+        name = row.config.engine
+        same = [part for part in parts if part[0].config.engine == name and kinds[name].weights == "shared"]
+        if same:
+            same[0].append(row)
+        else:
+            parts.append([row])
     of: dict[str, Engine] = {}
-    if ours:
-        agents = [agent for row in ours for agent in row.agents]
-        one = HFEngine(_of_agents(team, agents), config.batch_size)
-        of |= {team[agent].name: one for agent in agents}
-    for row in rows:
-        if row.config.engine != "hf":
-            other = _engine(row.config, _of_agents(team, row.agents), answers, say)
-            of |= {team[agent].name: other for agent in row.agents}
-    return Engines(of)
-
-
-def _of_agents(team: Team, agents: Sequence[str]) -> Team:
-    return Team({agent: team[agent] for agent in agents}, base=team.base)
-
-
-def _engine(config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
-    if config.engine == "vllm":
-        from codeduet.agents.vllm import VLLMEngine
-
-        return VLLMEngine(
-            team,
-            config.model,
-            context=config.context,
-            batch_size=config.batch_size,
-            gpu_share=config.gpu_share,
-            dtype=config.dtype,
-        )
-    if config.engine == "openai":
-        from codeduet.agents.openai import OpenAIEngine
-        from codeduet.agents.served import Calls
-
-        return OpenAIEngine(
-            team,
-            config.model,
-            config.base_url,
-            calls=Calls(
-                api=config.api,
-                timeout_s=config.timeout,
-                retries=config.retries,
-                at_once=config.batch_size,
-                system=config.system,
-                template=config.template,
-            ),
-            served={
-                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, "")) for agent in team
-            },
-            answers=answers,
-            say=say,
-        )
-    return HFEngine(team, config.batch_size)
+    for part in parts:
+        agents = [agent for row in part for agent in row.agents]
+        own = team if len(parts) == 1 else Team({agent: team[agent] for agent in agents}, base=team.base)
+        engine = kinds[part[0].config.engine].build(part[0].config, own, answers, say)
+        check_engine(engine)
+        of |= {team[agent].name: engine for agent in agents}
+    return engine if len(parts) == 1 else Engines(of)
 
 
 def use_threads(config: TeamConfig) -> None:
@@ -222,7 +184,7 @@ def make_formatter(config: TeamConfig, roles: Sequence[Role], team: Team) -> For
 
 
 def _formatter(own: TeamConfig, config: TeamConfig, roles: Sequence[Role], tokenizer: Any) -> Formatter:
-    if own.engine == "openai" and own.api == "chat":
+    if own.api == "chat" and engine_class(own.engine).weights == "served":
         return MessageFormatter(tokenizer, roles=roles, prompts=config.words)
     return PromptFormatter(
         tokenizer, own.prompt, roles=roles, prompts=config.words, system=own.system, template=own.template

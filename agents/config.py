@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from codeduet.agents.briefs import Prompt
-from codeduet.agents.engine import Sampling
+from codeduet.agents.engine import ENGINES, Sampling, engine_class
 from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.config import STRICT
@@ -55,6 +56,16 @@ class SeatSampling:
         return replace(sampling, **{name: value for name, value in own.items() if value is not None})
 
 
+def _engine_name(name: str) -> str:
+    """Check a name as far as it can be told without loading what it names: who only reads a config wants nothing of it."""
+    if name not in ENGINES and ":" not in name:
+        named = ", ".join(map(repr, ENGINES))
+        raise PydanticCustomError("engine", f"input should be {named}, module:Class or file.py:Class")
+    return name
+
+
+EngineName: TypeAlias = Annotated[str, AfterValidator(_engine_name)]
+
 Words: TypeAlias = str | dict[Literal["chat", "base"], str]
 """What a role reads, in words of one's own: for both styles, or for each."""
 
@@ -78,7 +89,7 @@ class SeatConfig:
     """
 
     model: str | None = None
-    engine: Literal["hf", "vllm", "openai"] | None = None
+    engine: EngineName | None = None
     base_url: str | None = None
     api: Literal["completions", "chat"] | None = None
     tokenizer: str | None = None
@@ -120,8 +131,8 @@ class TeamConfig:
         device: ``auto`` takes a GPU where there is one.
         dtype: of frozen weights; ``auto`` is bfloat16 on a GPU, else float32.
         batch_size: completions generated side by side, at most.
-        engine: who generates: ``hf`` (transformers, with the very weights that train), ``vllm``, or ``openai`` (a server,
-            evaluation only).
+        engine: who generates: ``hf`` (transformers, with the very weights that train), ``vllm``, ``openai`` (a server,
+            evaluation only), or an engine of one's own, ``module:Class`` or ``file.py:Class``.
         base_url: of the server, up to and with ``/v1``.
         models: of agents that answer by another model of a server than ``model``, its name: agent -> name.
         base_urls: of agents whose model another server has, its address: agent -> URL.
@@ -131,7 +142,7 @@ class TeamConfig:
         api: ``completions`` sends token ids, ``chat`` one user message.
         tokenizer: of a server's model: a transformers folder or hub name, where ``model``, the server's name, is none.
         context: tokens of a prompt and its completion under vLLM; 0 is as many as the model has positions.
-        gpu_share: share of a GPU's memory that vLLM takes.
+        gpu_share: share of a GPU's memory that vLLM takes, or another engine with weights of its own.
         threads: CPU threads of the model; 0 is torch's choice. For small models 1 is best: several wait for each other,
             and far longer where programs are judged beside them.
     """
@@ -149,7 +160,7 @@ class TeamConfig:
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int = Field(default=64, gt=0)
-    engine: Literal["hf", "vllm", "openai"] = "hf"
+    engine: EngineName = "hf"
     base_url: str = ""
     models: dict[str, str] = Field(default_factory=dict)
     base_urls: dict[str, str] = Field(default_factory=dict)
@@ -207,20 +218,22 @@ def check_served(team: TeamConfig, agents: Sequence[str]) -> None:
         for agent in named:
             if agent not in agents:
                 raise InputError(f"team.{key} names no agent: {agent!r}{nearest(agent, agents)}")
-        if named and team.engine != "openai":
+        if named and engine_class(team.engine).weights != "served":
             raise InputError(f"team.{key} is of a server's models: set team.engine=openai")
 
 
 def check_seats(team: TeamConfig, roles: Sequence[Role]) -> None:
-    """Check that seats are of roles.
+    """Check that seats are of roles, and that whoever is to generate for them can be had.
 
     Raises:
-        InputError: one is of no role.
+        InputError: one is of no role, or an engine is none.
     """
     names = [role.name for role in roles]
     for name in team.seats:
         if name not in names:
             raise InputError(f"team.seats names no role: {name!r}{nearest(name, names)}")
+    for name in names:
+        engine_class(team.seat(name).engine)
 
 
 def sampling_of(team: TeamConfig, roles: Sequence[Role], sampling: SamplingConfig) -> dict[str, Sampling]:

@@ -1,4 +1,4 @@
-"""The engine protocol: token ids in, token ids and log-probabilities out.
+"""What an engine is: token ids in, token ids and log-probabilities out; what it says of itself, and how one is named.
 
 Token ids are the truth. Text goes to the environment; the learner uses the ids an engine sampled and never encodes a
 completion again.
@@ -7,14 +7,32 @@ completion again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from codeduet.errors import InputError
+from codeduet.named import load_named
 
 if TYPE_CHECKING:
+    from codeduet.agents.config import TeamConfig
     from codeduet.agents.policy import Policy
+    from codeduet.agents.team import Team
 
 FinishReason = Literal["eos", "stop", "length", "refused"]
+
+Weights = Literal["shared", "own", "served"]
+"""Whose weights an engine generates by: those that train, in this process; its own, which follow them; a server's, which stay."""
+
+ENGINES = {
+    "hf": "codeduet.agents.hf:HFEngine",
+    "vllm": "codeduet.agents.vllm:VLLMEngine",
+    "openai": "codeduet.agents.openai:OpenAIEngine",
+}
+"""The engines that have a name, and the one place where they are listed; each is loaded when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +97,48 @@ class Completion:
     policy_version: int
 
 
-class Engine(Protocol):
-    """Something that generates for the policies of a team."""
+class Engine(ABC):
+    """Something that generates for the policies of a team: a subclass has ``generate`` and ``sync``, and says what differs.
 
+    Give an instance to a training or a benchmark; or name a class that has :meth:`build` as ``team.engine``, in this table or
+    as ``"my_package.my_module:MyEngine"``.
+
+    Attributes:
+        weights: ``shared``: those of the team's policies as they are, so that a training's memory plan counts generation too.
+            ``own``: a copy, in ``team.gpu_share`` of a GPU; a benchmark loads no other. ``served``: elsewhere and not to be
+            changed, for evaluation only; what a config says of a server holds.
+        limit: what :meth:`room` counts, for people.
+        packages: names of the packages whose versions a result depends on.
+        heard: called with the number of tokens that were drawn, whenever some were; who shows a bar sets it.
+    """
+
+    weights: ClassVar[Weights] = "own"
+    limit: ClassVar[str] = "positions of the model"
+    packages: ClassVar[tuple[str, ...]] = ()
+    heard: Callable[[int], None] = staticmethod(lambda tokens: None)
+
+    @classmethod
+    def build(cls, config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
+        """Make the engine that a config asks for.
+
+        Args:
+            config: how these agents act.
+            team: they, and the policies that answer for them.
+            answers: a file for what is paid for and must not be lost, such as a server's answers; None saves none.
+            say: gets a line on each kind of trouble.
+
+        Raises:
+            InputError: a library is missing, or it cannot generate for such a team.
+        """
+        raise InputError(
+            f"engine {cls.__name__} has no build: hand one over in Python (engine=...), or give it that method"
+        )
+
+    def room(self) -> int | None:
+        """Return the tokens of a prompt and its completion, at most; None is no limit, or one that nobody here knows."""
+        return None
+
+    @abstractmethod
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds.
 
@@ -89,17 +146,55 @@ class Engine(Protocol):
             KeyError: a request names a policy the engine has not.
         """
 
+    @abstractmethod
     def sync(self, policy: Policy, version: int) -> None:
         """Take over the policy's weights as they are now, under this version."""
 
-    def sleep(self) -> None:
-        """Give accelerator memory back, where the engine holds some of its own."""
+    def sleep(self) -> None:  # noqa: B027  # nothing to do is the rule
+        """Give accelerator memory back while others learn, where the engine holds some of its own."""
 
-    def wake(self) -> None:
+    def wake(self) -> None:  # noqa: B027
         """Undo :meth:`sleep`."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """End the engine."""
+
+
+def engine_class(name: str) -> type[Engine]:
+    """Return the class of an engine by its name.
+
+    Raises:
+        InputError: there is none, or it is no engine.
+    """
+    found = load_named(ENGINES.get(name, name), "engine")
+    if not (isinstance(found, type) and issubclass(found, Engine)):
+        raise InputError(_no_engine(name))
+    if lacking := sorted(found.__abstractmethods__):
+        raise InputError(f"engine {name!r} has no {' and no '.join(lacking)}")
+    if found.weights not in get_args(Weights):
+        raise InputError(f"engine {name!r}: weights is one of {', '.join(get_args(Weights))}, not {found.weights!r}")
+    try:
+        inspect.signature(found.build).bind("config", "team", "answers", "say")
+    except TypeError as error:
+        raise InputError(f"engine {name!r}: build takes config, team, answers and say: {error}") from None
+    return found
+
+
+def check_engine(engine: Any) -> None:
+    """Check that something is an engine.
+
+    Raises:
+        InputError: it is not derived from :class:`Engine`.
+    """
+    if not isinstance(engine, Engine):
+        raise InputError(_no_engine(type(engine).__name__))
+
+
+def _no_engine(name: str) -> str:
+    return (
+        f"engine {name!r} is no codeduet.agents.Engine: derive it from that class, which has a default for all but generate, "
+        "sync and build"
+    )
 
 
 def cut(text: str, stop: Sequence[str]) -> str:

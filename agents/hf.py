@@ -9,12 +9,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from codeduet.agents.decoding import decode
-from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.engine import Completion, Engine, FinishReason, Request, Sampling
 from codeduet.agents.models import finest_dtype
 from codeduet.agents.network import PADDED, Decoder, context
 from codeduet.agents.packed import packed
@@ -24,23 +25,34 @@ from codeduet.agents.team import Team
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 
+if TYPE_CHECKING:
+    from codeduet.agents.config import TeamConfig
 
-class HFEngine:
+
+class HFEngine(Engine):
     """Generates with the policies of a team in this process.
 
     Args:
         team: whose policies answer; their weights are used as they are, so ``sync`` only notes the version.
         batch_size: completions decoded side by side, at most.
-
-    Attributes:
-        heard: called with the number of tokens that were drawn, at each step of decoding.
     """
 
+    weights = "shared"
+
     def __init__(self, team: Team, batch_size: int = 64) -> None:
-        self.heard: Callable[[int], None] = lambda tokens: None
         self.policies: dict[str, Policy] = {policy.name: policy for policy in team.policies}
         self.batch_size = batch_size
         self.versions = {name: policy.version for name, policy in self.policies.items()}
+
+    @classmethod
+    def build(cls, config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
+        """Make the engine that a config asks for."""
+        return cls(team, config.batch_size)
+
+    def room(self) -> int | None:
+        """Return the positions of the model that has fewest."""
+        contexts = [context(policy.activate()) for policy in self.policies.values()]
+        return min((tokens for tokens in contexts if tokens is not None), default=None)
 
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds."""
@@ -61,15 +73,6 @@ class HFEngine:
     def sync(self, policy: Policy, version: int) -> None:
         """Note the version: the weights are the policy's own."""
         self.versions[policy.name] = version
-
-    def sleep(self) -> None:
-        """Do nothing: the engine holds no weights of its own."""
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
     def _batches(self, policy: Policy, rows: list[_Row], lengths: list[int]) -> Iterator[list[_Row]]:
         """Cut the rows into what is decoded side by side: of equal length where the model bears no padding."""

@@ -18,9 +18,9 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codeduet.agents.engine import Completion, FinishReason, Request, cut
+from codeduet.agents.engine import Completion, Engine, FinishReason, Request, cut
 from codeduet.agents.policy import Policy
 from codeduet.agents.saved_answers import SavedAnswers
 from codeduet.agents.served import Calls, Question, Served
@@ -28,11 +28,14 @@ from codeduet.agents.team import Team
 from codeduet.envs import InputError
 from codeduet.envs.token_step import decode_ids, encode_text
 
+if TYPE_CHECKING:
+    from codeduet.agents.config import TeamConfig
+
 _GRACE_S = 5.0
 """When a run ends, calls under way are given so long: their answers are paid for."""
 
 
-class OpenAIEngine:
+class OpenAIEngine(Engine):
     """Generates by calls to a server.
 
     Args:
@@ -47,6 +50,9 @@ class OpenAIEngine:
     Raises:
         InputError: the ``openai`` package is missing, an address is none, or the team has adapters or trained weights.
     """
+
+    weights = "served"
+    packages = ("openai",)
 
     def __init__(
         self,
@@ -89,6 +95,28 @@ class OpenAIEngine:
         self._thread = threading.Thread(target=self._loop.run_forever, name="codeduet-openai", daemon=True)
         self._thread.start()
 
+    @classmethod
+    def build(cls, config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
+        """Make the engine that a config asks for."""
+        return cls(
+            team,
+            config.model,
+            config.base_url,
+            calls=Calls(
+                api=config.api,
+                timeout_s=config.timeout,
+                retries=config.retries,
+                at_once=config.batch_size,
+                system=config.system,
+                template=config.template,
+            ),
+            served={
+                team[agent].name: (config.models.get(agent, ""), config.base_urls.get(agent, "")) for agent in team
+            },
+            answers=answers,
+            say=say,
+        )
+
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds.
 
@@ -111,12 +139,6 @@ class OpenAIEngine:
             InputError: always.
         """
         raise InputError("engine=openai is for evaluation: its server's weights cannot follow a training")
-
-    def sleep(self) -> None:
-        """Do nothing: the memory is the server's."""
-
-    def wake(self) -> None:
-        """Do nothing."""
 
     def close(self) -> None:
         """End the calls under way, close the connections, and say how often there was trouble."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from codeduet.agents.engine import Completion, FinishReason, Request, cut
+from codeduet.agents.engine import Completion, Engine, FinishReason, Request, cut
 from codeduet.envs.token_step import ByteTokenizer, Tokenizer, decode_ids, encode_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ Script = Callable[[str, int], str]
 """(prompt text, seed) -> answer text."""
 
 
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """Answers with what each policy's script says.
 
     Args:
@@ -35,15 +35,6 @@ class ScriptedEngine:
     def sync(self, policy: Policy, version: int) -> None:
         """Note the version; a script has no weights."""
         self.versions[policy.name] = version
-
-    def sleep(self) -> None:
-        """Do nothing: a script holds no accelerator memory."""
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
 
     def _answer(self, request: Request, seed: int) -> Completion:
         script = self.scripts[request.policy]

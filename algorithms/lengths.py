@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from codeduet.agents import Engine, Formatter, network
-from codeduet.agents.hf import HFEngine
-from codeduet.agents.seats import Engines
-from codeduet.agents.vllm import VLLMEngine
+from codeduet.agents import Engine, Formatter
 from codeduet.envs import InputError, Problem, find_problem, raw_env
 from codeduet.envs.feedback import longest_example
 from codeduet.envs.roles import by_agent, target_agent
@@ -66,7 +63,7 @@ def fitting(
     Raises:
         InputError: a problem does not fit and ``overlong`` is ``refuse``, or none does.
     """
-    room = _room(engine)
+    room = engine.room()
     needs = {
         task: max(
             _longest(game, game.problems[find_problem(game.problems, task)], agent, formatter, max_new_tokens, blank)
@@ -79,27 +76,14 @@ def fitting(
     fit = Fit(kept, left_out, max((needs[task] for task in kept), default=0))
     if fit.left_out and (overlong == "refuse" or not fit.kept):
         longest = max(fit.left_out, key=needs.__getitem__)
-        place = "tokens of team.context" if isinstance(engine, VLLMEngine) else "positions of the model"
         advice = "lower sampling.max_new_tokens" + (
             ", or set env.overlong=skip to leave them out" if fit.kept else ", or take other problems"
         )
         raise InputError(
-            f"{len(fit.left_out)} of {len(tasks)} problems are too long for the {room} {place}: {longest} may take "
+            f"{len(fit.left_out)} of {len(tasks)} problems are too long for the {room} {engine.limit}: {longest} may take "
             f"{needs[longest]}, its longest prompt and an answer of max_new_tokens={max_new_tokens}; {advice}"
         )
     return fit
-
-
-def _room(engine: Engine) -> int | None:
-    """Return the tokens of a prompt and its answer, at most; None is no limit, or one that only a server knows."""
-    if isinstance(engine, Engines):  # each prompt as if it were the tightest's, so that none is too long
-        return min((room for part in engine.parts if (room := _room(part)) is not None), default=None)
-    if isinstance(engine, VLLMEngine):
-        return engine.context
-    if not isinstance(engine, HFEngine):
-        return None
-    contexts = [network.context(policy.activate()) for policy in engine.policies.values()]
-    return min((tokens for tokens in contexts if tokens is not None), default=None)
 
 
 def _longest(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from codeduet.agents import network
+from codeduet.agents.engine import engine_class
 from codeduet.agents.packed import packed_bytes
 from codeduet.agents.policy import Policy
 from codeduet.agents.seats import rows_of
@@ -109,7 +110,7 @@ def plan_memory(
     cap = optim.memory_gib or held + _SHARE * _free(device) / GIB
     trained = sum(p.numel() * p.element_size() for policy in learns for p in policy.parameters) * STATES / GIB
     generating = 0.0
-    if any(row.config.engine == "hf" for row in rows_of(config.team, config.roles)):
+    if any(engine_class(row.config.engine).weights == "shared" for row in rows_of(config.team, config.roles)):
         playing = _models([policy for policy in (*learns, *acts) if policy.model is not None])
         generating = max(_generating(config, longest, model) for model in playing) / GIB
     fixed = max(_fixed(model, device.type) for model in models)
@@ -274,7 +275,8 @@ def _advice(config: TrainConfig, least: MemoryPlan) -> str:
     if optim.micro_batch_tokens != "auto" and least.learning >= least.generating:
         return "set optim.micro_batch_tokens=auto, or a smaller one"
     if least.generating > least.learning:
-        return f"lower {'team.gpu_share' if config.team.engine == 'vllm' else 'team.batch_size'} or sampling.max_new_tokens"
+        own = engine_class(config.team.engine).weights == "own"
+        return f"lower {'team.gpu_share' if own else 'team.batch_size'} or sampling.max_new_tokens"
     where = f"raise optim.memory_gib to {least.total:.1f}" if optim.memory_gib else "free memory"
     return f"{where}, lower sampling.max_new_tokens, or take a smaller model or a smaller team.dtype"
 

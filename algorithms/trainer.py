@@ -15,10 +15,9 @@ from time import perf_counter
 from rich.console import Console
 
 from codeduet.agents import Engine, Formatter
-from codeduet.agents.hf import HFEngine
 from codeduet.agents.out_of_memory import ERRORS
 from codeduet.agents.play import game, play
-from codeduet.agents.seats import engines_in, seats_of
+from codeduet.agents.seats import seats_of
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
 from codeduet.agents.tree import Tree
@@ -96,9 +95,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.run = Path(self.config.out)
-        for engine in engines_in(self.engine):
-            if isinstance(engine, HFEngine):
-                engine.heard = self.watch.tokens
+        self.engine.heard = self.watch.tokens
 
     def open(self, *, resume: bool = False) -> None:
         """Begin in the run folder, or go on with what is in it; see :func:`~codeduet.algorithms.state.load_state`."""

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from codeduet.agents import Engine, Formatter
 from codeduet.agents.build import make_engine, make_formatter, make_team, use_threads
 from codeduet.agents.config import sampling_of, still
+from codeduet.agents.engine import check_engine
 from codeduet.agents.policy import Policy
 from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
@@ -102,6 +103,8 @@ def make_trainer(
     config = with_team(config, team)
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_algorithm(algorithm)
+    if engine is not None:
+        check_engine(engine)
     check_training(config, algorithm)
     if config.eval.every and not any(callback.measures for callback in callbacks):
         raise InputError(

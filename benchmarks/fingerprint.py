@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from codeduet.agents.config import TeamConfig
+from codeduet.agents.engine import engine_class
 from codeduet.agents.models import model_path
 from codeduet.envs import InputError
 
@@ -44,7 +45,7 @@ def fingerprints(team: TeamConfig, checkpoint: str, like: Mapping[str, str] | No
     seats = {f"model of {role}": team.seat(role) for role, seat in team.seats.items() if seat.model is not None}
     for name, settings in {"model": team, **seats}.items():
         try:
-            folder = None if settings.engine == "openai" else Path(model_path(settings.model))
+            folder = None if engine_class(settings.engine).weights == "served" else Path(model_path(settings.model))
         except InputError:  # whoever loads it says so
             folder = None
         if folder is not None and folder.is_dir():

@@ -11,8 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from codeduet.agents.hf import HFEngine
-from codeduet.agents.seats import engines_in
 from codeduet.agents.steps import Group
 from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.config import TrainConfig
@@ -123,15 +121,13 @@ def bench_config(config: TrainConfig, step: int, *, greedy: bool = False) -> Ben
 
 
 def _bench(trainer: Trainer, config: BenchConfig) -> dict[str, Any]:
-    heard = {engine: engine.heard for engine in engines_in(trainer.engine) if isinstance(engine, HFEngine)}
-    for engine in heard:
-        engine.heard = lambda tokens: None  # the bar counts what is learnt from
+    engine = trainer.engine
+    heard, engine.heard = engine.heard, lambda tokens: None  # the bar counts what is learnt from
     try:
         with allowed():  # nothing of this process is changed by it
-            return bench(config, team=trainer.team, engine=trainer.engine, console=Console(quiet=True))
+            return bench(config, team=trainer.team, engine=engine, console=Console(quiet=True))
     finally:
-        for engine, before in heard.items():
-            engine.heard = before
+        engine.heard = heard
 
 
 def _keep(checkpoint: Path, best: Path) -> None:

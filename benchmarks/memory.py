@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from rich.console import Console
 
+from codeduet.agents.engine import engine_class
 from codeduet.algorithms import make_trainer
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.memory import (
@@ -111,12 +112,12 @@ def shape_plan(config: TrainConfig, shape: Shape, gpu_gib: float) -> MemoryPlan:
     weights = shape.weights * _HALF / GIB
     adapters = len(set(policies_of(config.roles).values())) * shape.adapter_weights(team.lora_rank) * _SINGLE / GIB
     generating = generating_bytes(config, longest, shape.cache_bytes, shape.vocabulary) / GIB
-    if team.engine == "vllm":  # weights of its own, and a cache; it sleeps while the learner works
+    if engine_class(team.engine).weights == "own":  # and a cache; it sleeps while the learner works
         generating = team.gpu_share * gpu_gib
         tokens = int((generating - weights) * GIB / shape.cache_bytes)
         if tokens < longest:
             raise InputError(
-                f"vLLM's {generating:.1f} GiB hold {weights:.1f} of weights and {max(tokens, 0)} tokens of cache, where one "
+                f"the engine's {generating:.1f} GiB hold {weights:.1f} of weights and {max(tokens, 0)} tokens of cache, where one "
                 f"sequence has {longest}: raise team.gpu_share, or lower team.context"
             )
     bare = MemoryPlan(

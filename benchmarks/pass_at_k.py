@@ -28,6 +28,7 @@ from codeduet.agents import Engine
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
 from codeduet.agents.config import SamplingConfig, TeamConfig, check_seats, check_served, roles_in, sampling_of
+from codeduet.agents.engine import check_engine, engine_class
 from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
@@ -152,6 +153,8 @@ def bench(
             too long for the model.
     """
     config = with_team(config, team)
+    if engine is not None:
+        check_engine(engine)
     problems = choose_problems(config)
     if config.checkpoint and (newest := latest_checkpoint(Path(config.checkpoint))):
         # By its own name: once training goes on, the samples in this folder are another team's.
@@ -316,10 +319,7 @@ def summarise(config: BenchConfig, rows: list[list[dict[str, Any]]]) -> dict[str
         **of_rows(rows, config.k, config.agents, config.seed),
         "config": plain(config),
         "seed": config.seed,
-        # vLLM's build for CPUs is a package of another name.
-        "versions": versions(
-            *((config.team.engine, f"{config.team.engine}-cpu") if config.team.engine != "hf" else ())
-        ),
+        "versions": versions(*engine_class(config.team.engine).packages),
     }
 
 

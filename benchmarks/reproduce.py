@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from codeduet.agents.engine import engine_class
 from codeduet.algorithms import make_trainer
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import same_place
@@ -213,7 +214,7 @@ def summarise(config: ReproduceConfig, parts_of: dict[RowName, dict[str, Any]]) 
         **{f"pass@{k} differences": differences(table, k, config.seed) for k in dict.fromkeys([1, *config.k])},
         "seconds": {name: _seconds(parts) for name, parts in parts_of.items()},
         "weights": sha256_of(config.team.model),
-        "versions": versions(config.team.engine),
+        "versions": versions(*engine_class(config.team.engine).packages),
     }
 
 

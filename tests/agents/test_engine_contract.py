@@ -45,7 +45,7 @@ def assert_same(left: list[Completion], right: list[Completion]) -> None:
         assert a.logprobs == pytest.approx(b.logprobs, abs=1e-5)
 
 
-ENGINES = ["scripted", "hf", *(["vllm"] if importlib.util.find_spec("vllm") else [])]
+ENGINES = ["scripted", "hf", "docs", *(["vllm"] if importlib.util.find_spec("vllm") else [])]
 """vLLM comes with an environment of its own: ``make test-vllm``."""
 
 
@@ -71,6 +71,11 @@ def rig(request: pytest.FixtureRequest, make: Callable[..., Team], wide_model: P
     engine: Engine
     if request.param == "scripted":
         engine = ScriptedEngine(dict.fromkeys(POLICIES, scripted_answer), tokenizer)
+    elif request.param == "docs":
+        names: dict[str, Any] = {}
+        page = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
+        exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own page
+        engine = names["Plain"](team)
     else:
         engine = HFEngine(team)
     yield Rig(engine, tokenizer, team)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.servers import Server, serving
 
+from codeduet.agents import Engine
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import TrainConfig, load_algorithm
 from codeduet.algorithms.algorithm import Algorithm
@@ -46,7 +47,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_the_pages_are_those_that_are_tested() -> None:
-    assert PAGES == ["algorithm", "algorithms", "benchmark", "environment", "problems", "team", "verdict"]
+    assert PAGES == ["algorithm", "algorithms", "benchmark", "engine", "environment", "problems", "team", "verdict"]
     for page in PAGES:
         assert len((DOCS / f"{page}.md").read_text(encoding="utf-8").splitlines()) <= TWO_SCREENS
         for linked in re.findall(r"\]\((\w+\.md)\)", (DOCS / f"{page}.md").read_text(encoding="utf-8")):
@@ -82,11 +83,26 @@ def test_an_algorithm_is_named_on_the_command_line(small: str, codeduet: Callabl
     assert isinstance(run(second)["algorithm"], Algorithm)
 
 
-def test_the_attributes_that_are_told_of_are_there() -> None:
-    page = (DOCS / "algorithm.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| `(\w+)", page, re.MULTILINE)
-    assert set(told) >= {"advantages", "loss", "needs", "linear", "tree", "update", "keep", "state_dict"}
-    assert all(hasattr(Algorithm, name) for name in told)
+def test_an_engine_is_named_on_the_command_line(small: str, codeduet: Callable[..., Any]) -> None:
+    (block,) = blocks("engine", "python")
+    Path("mine.py").write_text(block)
+    words = [f"team.model={small}", "team.lora_rank=2", "sampling.max_new_tokens=8"]
+    one = ["train", *words, "steps=1", "problems_per_step=1", "group_size=2", "out=one"]
+    assert codeduet(*one, "team.engine=mine:Plain").status == 0
+    assert codeduet("bench", *words, "n=1", "k=[1]", "limit=1", "out=two", "team.engine=mine.py:Plain").status == 0
+
+
+@pytest.mark.parametrize(
+    ("page", "kind", "least"),
+    [
+        ("algorithm", Algorithm, {"advantages", "loss", "needs", "linear", "tree", "update", "keep", "state_dict"}),
+        ("engine", Engine, {"generate", "sync", "build", "weights", "room", "heard", "sleep", "limit"}),
+    ],
+)
+def test_the_attributes_that_are_told_of_are_there(page: str, kind: type, least: set[str]) -> None:
+    told = re.findall(r"^\| `(\w+)", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(told) >= least
+    assert all(hasattr(kind, name) for name in told)
 
 
 def test_a_team_is_written_down_and_made(small: str) -> None:
