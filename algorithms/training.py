@@ -111,6 +111,7 @@ def make_trainer(
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
     use_threads(config.team)
     team = team or make_team(config.team, config.roles, config.seed)
+    algorithm.run_seed = config.seed
     algorithm.setup(team)
     formatter = formatter or make_formatter(config.team, config.roles, team)
     engine = engine or make_engine(config.team, team, config.roles)

@@ -112,6 +112,19 @@ def test_a_damaged_state_of_an_algorithm_is_told_in_one_line(config: TrainConfig
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", [IPPO, MAPPO])
+def test_critics_first_weights_follow_the_runs_seed(config: TrainConfig, kind: type[IPPO]) -> None:
+    def first(seed: int) -> list[torch.Tensor]:
+        made = lettered(kind)
+        make_trainer(replace(config, seed=seed), algorithm=made)
+        return [critic.head[1].weight.clone() for critic in made.critics.values()]  # type: ignore[attr-defined]
+
+    one, again, other = first(1), first(1), first(2)
+    assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert len({tuple(weights.flatten().tolist()) for weights in one}) == len(one)  # nor is one agent's another's
+
+
 def test_critics_tell_how_well_they_see(config: TrainConfig) -> None:
     for kind, names in ((IPPO, ("helper_0/critic", "main_0/critic")), (MAPPO, ("critic",))):
         trainer = make_trainer(replace(config, out=f"{config.out}_{kind.__name__}"), algorithm=lettered(kind))
