@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,31 +28,19 @@ def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     def load(row: Row) -> Team:
         if row.config.engine == "openai":
             return load_served(row.config, policies_of(row.roles))
-        return load_team(
-            row.config.model,
-            policies_of(row.roles),
-            row.config.sharing,
-            lora_rank=row.config.lora_rank,
-            lora_alpha=row.config.lora_alpha,
-            device=row.config.device,
-            dtype=row.config.dtype,
-            seed=seed,
-            prompt=row.config.prompt,
-            system=row.config.system,
-            template=row.config.template,
-        )
+        return load_team(agents=policies_of(row.roles), config=row.config, seed=seed)
 
     return together(rows_of(config, roles), load, roles)
 
 
-def load_seats(seats: Mapping[Role, SeatConfig], *, seed: int, **settings: Any) -> Team:
-    """Load a team of roles, each with its seat; ``settings`` are those of :class:`~codeduet.agents.config.TeamConfig`.
+def load_seats(seats: Mapping[Role, SeatConfig], settings: TeamConfig, seed: int) -> Team:
+    """Load a team of roles, each with its seat; ``settings`` are of those that leave them out.
 
     Raises:
         InputError: the roles make no team, or a model cannot be loaded.
     """
     roles = as_roles(list(seats))
-    config = TeamConfig(seats={role.name: seat for role, seat in seats.items()}, **settings)
+    config = replace(settings, seats={role.name: seat for role, seat in seats.items()})
     team = make_team(config, roles, seed)
     return Team(dict(team), team.identity, team.base, config=config, roles=roles)
 

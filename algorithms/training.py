@@ -184,17 +184,13 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
 
 
 def _learner(config: TrainConfig, team: Team, policy: Policy, plan: MemoryPlan) -> Learner:
-    optim = config.optim
     drawn = sampling_of(config.team, config.roles, config.sampling)
     own = [drawn[agent] for agent in team if team[agent] is policy and agent in drawn and agent not in config.still]
     return Learner(
         policy,
-        lr=optim.lr,
-        weight_decay=optim.weight_decay,
-        max_grad_norm=optim.max_grad_norm,
+        config.optim,
         micro_batch_tokens=plan.tokens,
         recompute=plan.recompute,
-        updates=optim.updates_per_batch,
         longest=max((of.max_new_tokens for of in own), default=config.longest_answer),
     )
 

@@ -25,7 +25,7 @@ from codeduet.algorithms.algorithm import Advantages, credited
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.family import NAMES
-from codeduet.algorithms.logprobs import score
+from codeduet.algorithms.logprobs import Layout, score
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.reinforce import REINFORCE
@@ -407,13 +407,13 @@ def test_gspo_has_one_ratio_a_sequence_and_a_gradient_at_each_token() -> None:
 
 
 def test_entropy_and_its_gradient_are_those_of_the_whole_distribution(tiny_model: str) -> None:
-    team = load_team(tiny_model, ("main_0",), "shared", lora_rank=0)
+    team = load_team(tiny_model, ("main_0",), config=TeamConfig(sharing="shared", lora_rank=0))
     policy = team["main_0"]
     model = policy.activate().double()
     prompts, answers = [(65, 66), (67,)], [(70, 71, 72), (73,)]
     found = {}
     for chunk in (10**9, 300):
-        scored = score(model, prompts, answers, [0.7, 1.3], chunk_elements=chunk, entropy=True)
+        scored = score(model, prompts, answers, [0.7, 1.3], layout=Layout(chunk_elements=chunk), entropy=True)
         assert scored.entropy is not None
         weighed = (scored.entropy * torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]])).sum() + scored.logprobs.sum()
         found[chunk] = (scored.entropy.detach(), torch.autograd.grad(weighed, policy.parameters))

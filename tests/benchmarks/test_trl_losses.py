@@ -14,4 +14,5 @@ def test_every_loss_that_both_have_was_the_same_to_1e_5() -> None:
     found = json.loads(RECORD.read_text(encoding="utf-8"))["differences"]
     assert found.keys() == PAIRS.keys()
     for apart in found.values():
-        assert max(apart["loss"], apart["gradient"]) < 1e-5 < 1e-2 < apart["largest gradient"]
+        assert max(apart["loss"], apart["gradient"]) < 1e-5
+        assert apart["largest gradient"] > 1e-2  # there is something to differ
