@@ -60,23 +60,14 @@ def make_untrained(config: TeamConfig, roles: Sequence[Role]) -> Team:
 
 
 def _untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
-    prompt, system, template = config.prompt, config.system, config.template
     if config.engine == "vllm":
-        return load_weightless(config.model, agents, prompt=prompt, system=system, template=template)
+        return load_weightless(config.model, agents, config)
     if config.engine == "openai":
         return load_served(config, dict.fromkeys(agents, "base"))
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
     dtype = "float32" if exact else config.dtype
-    return load_untrained(
-        config.model,
-        agents,
-        device=config.device,
-        dtype=dtype,
-        prompt=prompt,
-        system=system,
-        template=template,
-    )
+    return load_untrained(config.model, agents, replace(config, dtype=dtype))
 
 
 def _named_apart(team: Team, names: Mapping[str, str]) -> Team:
@@ -98,13 +89,7 @@ def load_served(config: TeamConfig, names: Mapping[str, str]) -> Team:
     """
     agents = list(names)
     if config.api == "completions":
-        team = load_weightless(
-            config.tokenizer or config.model,
-            agents,
-            prompt=config.prompt,
-            system=config.system,
-            template=config.template,
-        )
+        team = load_weightless(config.tokenizer or config.model, agents, config)
     else:
         team = Team(dict.fromkeys(agents, Policy("base", None, ByteTokenizer(), trainable=False)))
     if config.models or config.base_urls:

@@ -27,7 +27,6 @@ from codeduet.agents.models import (
 from codeduet.agents.network import shape
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import paths
-from codeduet.agents.template import Style
 from codeduet.envs import HELPER, MAIN, InputError
 
 if TYPE_CHECKING:
@@ -158,49 +157,36 @@ def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
     return sharing == "separate" or (sharing == "shared" and lora_rank == 0)
 
 
-def load_untrained(
-    model: str,
-    agents: Sequence[str],
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    prompt: Style = "auto",
-    system: str = "",
-    template: Mapping[str, Any] | None = None,
-) -> Team:
+def load_untrained(model: str, agents: Sequence[str], config: TeamConfig | None = None) -> Team:
     """Load a model by which every agent acts as it is: the untrained rows of a benchmark.
 
-    It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. ``dtype`` may
-    be bfloat16 on a CPU too; the other arguments are those of :func:`load_team`.
+    It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. The config's device,
+    precision, which may be bfloat16 on a CPU too, and chat count.
 
     Raises:
         InputError: no such model, or one that cannot be loaded here.
     """
-    where = resolve_device(device)
-    base, tokenizer = load_model(model, where, resolve_dtype(dtype, where, whole=False), train=False, whole=False)
-    ends = turn_ends(model, tokenizer, rows_of(base), prompt, system, template)
+    config = config or TeamConfig()
+    where = resolve_device(config.device)
+    precision = resolve_dtype(config.dtype, where, whole=False)
+    base, tokenizer = load_model(model, where, precision, train=False, whole=False)
+    ends = turn_ends(model, tokenizer, rows_of(base), config.prompt, config.system, config.template)
     paths(base)
     policy = Policy("base", base, tokenizer, trainable=False, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
 
-def load_weightless(
-    model: str,
-    agents: Sequence[str],
-    *,
-    prompt: Style = "auto",
-    system: str = "",
-    template: Mapping[str, Any] | None = None,
-) -> Team:
+def load_weightless(model: str, agents: Sequence[str], config: TeamConfig | None = None) -> Team:
     """Load the tokenizer of a model by which every agent acts as it is, for an engine that has the weights itself.
 
-    The other arguments are those of :func:`load_team`.
+    Of the config its chat counts.
 
     Raises:
         InputError: no such model.
     """
     from transformers import AutoConfig, GenerationConfig
 
+    config = config or TeamConfig()
     try:
         settings = GenerationConfig.from_pretrained(model_path(model))
     except OSError:  # a model need not have one
@@ -210,7 +196,7 @@ def load_weightless(
         rows = AutoConfig.from_pretrained(model_path(model)).get_text_config().vocab_size
     except (OSError, ValueError, AttributeError):  # of a model that another library knows
         rows = None
-    ends = turn_ends(model, tokenizer, rows, prompt, system, template)
+    ends = turn_ends(model, tokenizer, rows, config.prompt, config.system, config.template)
     policy = Policy("base", None, tokenizer, trainable=False, settings=settings, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 

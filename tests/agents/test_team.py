@@ -413,7 +413,7 @@ def test_a_tokenizer_with_ids_beyond_the_embeddings_is_refused_at_load(tmp_path:
     for load in (load_team, load_untrained, load_weightless):
         with pytest.raises(InputError, match=re.escape("259 ('<|im_end|>') for one")):
             load(trained, ("main_0",))
-        assert load(trained, ("main_0",), prompt="base")
+        assert load(trained, ("main_0",), TeamConfig(prompt="base"))
     assert load_untrained(save(tmp_path / "resized", tokenizer, rows=264), ("main_0",))
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"eos_token": "<|end|>"})
