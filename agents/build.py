@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +27,19 @@ def make_team(config: TeamConfig, roles: Sequence[Role], seed: int) -> Team:
     def load(row: Row) -> Team:
         if engine_class(row.config.engine).weights == "served":
             return load_served(row.config, policies_of(row.roles))
-        return load_team(
-            row.config.model,
-            policies_of(row.roles),
-            row.config.sharing,
-            lora_rank=row.config.lora_rank,
-            lora_alpha=row.config.lora_alpha,
-            device=row.config.device,
-            dtype=row.config.dtype,
-            seed=seed,
-            prompt=row.config.prompt,
-            system=row.config.system,
-            template=row.config.template,
-        )
+        return load_team(agents=policies_of(row.roles), config=row.config, seed=seed)
 
     return together(rows_of(config, roles), load, roles)
 
 
-def load_seats(seats: Mapping[Role, SeatConfig], *, seed: int, **settings: Any) -> Team:
-    """Load a team of roles, each with its seat; ``settings`` are those of :class:`~codeduet.agents.config.TeamConfig`.
+def load_seats(seats: Mapping[Role, SeatConfig], settings: TeamConfig, seed: int) -> Team:
+    """Load a team of roles, each with its seat; ``settings`` are of those that leave them out.
 
     Raises:
         InputError: the roles make no team, or a model cannot be loaded.
     """
     roles = as_roles(list(seats))
-    config = TeamConfig(seats={role.name: seat for role, seat in seats.items()}, **settings)
+    config = replace(settings, seats={role.name: seat for role, seat in seats.items()})
     team = make_team(config, roles, seed)
     return Team(dict(team), team.identity, team.base, config=config, roles=roles)
 
@@ -70,24 +59,15 @@ def make_untrained(config: TeamConfig, roles: Sequence[Role]) -> Team:
 
 
 def _untrained(config: TeamConfig, agents: Sequence[str]) -> Team:
-    prompt, system, template = config.prompt, config.system, config.template
     weights = engine_class(config.engine).weights
     if weights == "own":
-        return load_weightless(config.model, agents, prompt=prompt, system=system, template=template)
+        return load_weightless(config.model, agents, config)
     if weights == "served":
         return load_served(config, dict.fromkeys(agents, "base"))
     # In the precision the trained rows have: float32 where whole models train.
     exact = config.dtype == "auto" and trains_whole(config.sharing, config.lora_rank)
     dtype = "float32" if exact else config.dtype
-    return load_untrained(
-        config.model,
-        agents,
-        device=config.device,
-        dtype=dtype,
-        prompt=prompt,
-        system=system,
-        template=template,
-    )
+    return load_untrained(config.model, agents, replace(config, dtype=dtype))
 
 
 def _named_apart(team: Team, names: Mapping[str, str]) -> Team:
@@ -109,13 +89,7 @@ def load_served(config: TeamConfig, names: Mapping[str, str]) -> Team:
     """
     agents = list(names)
     if config.api == "completions":
-        team = load_weightless(
-            config.tokenizer or config.model,
-            agents,
-            prompt=config.prompt,
-            system=config.system,
-            template=config.template,
-        )
+        team = load_weightless(config.tokenizer or config.model, agents, config)
     else:
         team = Team(dict.fromkeys(agents, Policy("base", None, ByteTokenizer(), trainable=False)))
     if config.models or config.base_urls:

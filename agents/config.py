@@ -12,12 +12,14 @@ from pydantic_core import PydanticCustomError
 
 from codeduet.agents.briefs import Prompt
 from codeduet.agents.engine import ENGINES, Sampling, engine_class
-from codeduet.agents.team import Sharing
 from codeduet.agents.template import Style
 from codeduet.config import STRICT
 from codeduet.envs.config import EnvConfig
 from codeduet.envs.roles import DUET, SINGLE, Role, Roles, as_roles
 from codeduet.errors import InputError, nearest
+
+Sharing = Literal["separate", "adapter", "shared"]
+"""How the policies of a team relate to its model; see :mod:`codeduet.agents.team`."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

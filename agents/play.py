@@ -80,6 +80,20 @@ Workflow: TypeAlias = Callable[[Trajectory], Generator[Effect, Any, None]]
 """Plays one episode, whose steps are noted in the trajectory as they are made; rewards and outcome are its own to note."""
 
 
+@dataclass(frozen=True)
+class Service:
+    """What episodes are played with, besides agents.
+
+    Attributes:
+        executor: judges programs that workflows ask for; by default the one that all share.
+        phase: called when an agent begins to write, with its name and the tokens that may be, and when answers are judged, with
+            :data:`JUDGE` and their number.
+    """
+
+    executor: Executor | None = None
+    phase: Callable[[str, int], None] = lambda name, size: None
+
+
 def play(
     workflow: Workflow,
     tasks: Sequence[str],
@@ -88,8 +102,7 @@ def play(
     *,
     seed_parts: tuple[object, ...],
     before: Mapping[str, int] | None = None,
-    executor: Executor | None = None,
-    phase: Callable[[str, int], None] = lambda name, size: None,
+    service: Service = Service(),
 ) -> list[Group]:
     """Play the episodes of a tree for every task, and return a group a task, in their order.
 
@@ -100,9 +113,7 @@ def play(
         seats: agent -> where it acts from.
         seed_parts: what tells this call from every other; seeds follow from it and from keys.
         before: task -> how often it was played already, where steps of both calls are to be told apart.
-        executor: judges programs that workflows ask for; by default the one that all share.
-        phase: called when an agent begins to write, with its name and the tokens that may be, and when answers are judged, with
-            :data:`JUDGE` and their number.
+        service: who judges, and who is told.
 
     Raises:
         InputError: steps of one key have different prompts: the tree shares too much.
@@ -119,10 +130,10 @@ def play(
         # Services first: engines are asked when every episode waits for an answer, so that batches are always the same.
         others = [(row, effect) for row, effect in waiting if not isinstance(effect, Ask)]
         if others:
-            replies = _serve(others, executor, phase)
+            replies = _serve(others, service)
         else:
             asks = [(row, effect) for row, effect in waiting if isinstance(effect, Ask)]
-            replies = _answer(asks, made, tree, seats, seed_parts, phase)
+            replies = _answer(asks, made, tree, seats, seed_parts, service)
         left = {id(row): effect for row, effect in waiting if id(row) not in replies}
         moved = {
             id(row): effect
@@ -153,18 +164,18 @@ def _advanced(rows: Iterable[tuple[_Row, Any]]) -> list[tuple[_Row, Effect]]:
     return wanting
 
 
-def _serve(
-    wanted: Sequence[tuple[_Row, Effect]], executor: Executor | None, phase: Callable[[str, int], None]
-) -> dict[int, Any]:
+def _serve(wanted: Sequence[tuple[_Row, Effect]], service: Service) -> dict[int, Any]:
     """Let environments and judges answer; return id of an episode's row -> its answer."""
-    phase(JUDGE, len(wanted))
+    service.phase(JUDGE, len(wanted))
     acts = [(row, effect) for row, effect in wanted if isinstance(effect, Act)]
     programs = [(row, effect.program) for row, effect in wanted if isinstance(effect, Judge)]
     if acts:
         step_many([act.env for _, act in acts], [act.text for _, act in acts])
     replies: dict[int, Any] = {id(row): None for row, _ in acts}
     if programs:
-        outcomes: list[Outcome] = list((executor or shared_executor()).judge_many(program for _, program in programs))
+        outcomes: list[Outcome] = list(
+            (service.executor or shared_executor()).judge_many(program for _, program in programs)
+        )
         replies |= {id(row): outcome for (row, _), outcome in zip(programs, outcomes, strict=True)}
     return replies
 
@@ -186,7 +197,7 @@ def _answer(
     tree: Tree,
     seats: Mapping[str, Seat],
     seed_parts: tuple[object, ...],
-    phase: Callable[[str, int], None],
+    service: Service,
 ) -> dict[int, Step]:
     """Let agents write; return id of an episode's row -> its step, which is noted in the trajectory and in ``made``."""
     wanted: dict[Key, _Asked] = {}
@@ -212,7 +223,7 @@ def _answer(
             )
     if wanted:
         agents = dict.fromkeys(asked.ask.agent for asked in wanted.values())
-        phase(" and ".join(agents), sum(asked.sampling.max_new_tokens for asked in wanted.values()))
+        service.phase(" and ".join(agents), sum(asked.sampling.max_new_tokens for asked in wanted.values()))
     for (key, asked), completion in zip(wanted.items(), _generate(list(wanted.values())), strict=True):
         made[key] = Step(
             key=key,

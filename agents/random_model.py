@@ -31,8 +31,7 @@ def random_model(
     vocab_size: int = 258,
     hidden: int = 32,
     layers: int = 2,
-    heads: int = 4,
-    kv_heads: int = 2,
+    heads: tuple[int, int] = (4, 2),
     feed_forward: int = 0,
     seed: int = 0,
     positions: int = 2048,
@@ -43,8 +42,7 @@ def random_model(
         vocab_size: ids of the model; those past the tokenizer's 258 have no text.
         hidden: width.
         layers: depth.
-        heads: attention heads.
-        kv_heads: heads of keys and values.
+        heads: of attention, and those of keys and values.
         feed_forward: width of the feed-forward layers; 0 is twice ``hidden``.
         seed: of the weights.
         positions: context length.
@@ -60,8 +58,8 @@ def random_model(
                 hidden_size=hidden,
                 intermediate_size=feed_forward or 2 * hidden,
                 num_hidden_layers=layers,
-                num_attention_heads=heads,
-                num_key_value_heads=kv_heads,
+                num_attention_heads=heads[0],
+                num_key_value_heads=heads[1],
                 max_position_embeddings=positions,
                 tie_word_embeddings=True,
                 eos_token_id=tokenizer.eos_token_id,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from codeduet.agents.config import SeatConfig, Sharing, TeamConfig
 from codeduet.agents.fingerprint import fingerprint, sample_fingerprint
 from codeduet.agents.models import (
     adapt,
@@ -26,14 +27,10 @@ from codeduet.agents.models import (
 from codeduet.agents.network import shape
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import paths
-from codeduet.agents.template import Style
 from codeduet.envs import HELPER, MAIN, InputError
 
 if TYPE_CHECKING:
-    from codeduet.agents.config import SeatConfig, TeamConfig
     from codeduet.envs.roles import Role, Roles
-
-Sharing = Literal["separate", "adapter", "shared"]
 
 
 class Team(Mapping[str, Policy]):
@@ -100,62 +97,39 @@ class Team(Mapping[str, Policy]):
 
 
 def load_team(
-    model: str | Mapping[Role, SeatConfig] = "embedded",
+    model: str | Mapping[Role, SeatConfig] | None = None,
     agents: Sequence[str] | Mapping[str, str] = (HELPER, MAIN),
-    sharing: Sharing = "adapter",
+    config: TeamConfig | None = None,
     *,
-    lora_rank: int = 16,
-    lora_alpha: int = 32,
-    device: str = "auto",
-    dtype: str = "auto",
     seed: int = 0,
-    prompt: Style = "auto",
-    system: str = "",
-    template: Mapping[str, Any] | None = None,
 ) -> Team:
     """Load a model and make a team of it.
 
     Args:
-        model: ``"embedded"``, a transformers folder, or a hub name; or roles, in the order they act, each with its seat: where
-            that leaves a setting out it is this function's.
+        model: ``"embedded"``, a transformers folder, or a hub name, by default the config's; or roles, in the order they act, each
+            with its seat: where that leaves a setting out it is the config's.
         agents: who acts, in this order; a mapping says by which policy, so that several may act by one.
-        sharing: how policies relate to models (see the module's docstring).
-        lora_rank: rank of the adapters; with ``shared``, 0 trains the whole model.
-        lora_alpha: their scale, alpha / rank.
-        device: ``"auto"`` takes a GPU where there is one.
-        dtype: of frozen weights; ``"auto"`` is bfloat16 on a GPU and float32 elsewhere. Weights that train whole are
-            float32, since bfloat16 rounds small updates away.
+        config: how policies relate to models (see the module's docstring), adapters, device, precision and chat. Weights that
+            train whole are float32, since bfloat16 rounds small updates away.
         seed: for the adapters' first weights.
-        prompt: ``"chat"`` or ``"base"``: in a chat the turn's end ends a completion. ``"auto"`` is chat where the
-            tokenizer has a chat template.
-        system: a chat's system message; empty is none.
-        template: further keyword arguments of ``apply_chat_template``.
 
     Raises:
         InputError: no such model, one that cannot be loaded or trained here, or settings that make no team.
     """
+    config = config or TeamConfig()
     if isinstance(model, Mapping):
         from codeduet.agents.build import load_seats
 
-        return load_seats(
-            model,
-            seed=seed,
-            sharing=sharing,
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
-            device=device,
-            dtype=dtype,
-            prompt=prompt,
-            system=system,
-            template=dict(template or {}),
-        )
+        return load_seats(model, config, seed)
+    model = config.model if model is None else model
+    sharing, lora_rank, lora_alpha = config.sharing, config.lora_rank, config.lora_alpha
     whole = trains_whole(sharing, lora_rank)
     if sharing == "adapter" and lora_rank < 1:
         raise InputError(f"sharing=adapter needs lora_rank of at least 1, not {lora_rank}")
-    where = resolve_device(device)
-    precision = resolve_dtype(dtype, where, whole=whole)
+    where = resolve_device(config.device)
+    precision = resolve_dtype(config.dtype, where, whole=whole)
     base, tokenizer = load_model(model, where, precision, train=True, whole=whole)
-    ends = turn_ends(model, tokenizer, rows_of(base), prompt, system, template)
+    ends = turn_ends(model, tokenizer, rows_of(base), config.prompt, config.system, config.template)
     paths(base)  # a model that cannot be scored is refused before anything is generated
     identity = {
         **shape(base),
@@ -183,49 +157,36 @@ def trains_whole(sharing: Sharing, lora_rank: int) -> bool:
     return sharing == "separate" or (sharing == "shared" and lora_rank == 0)
 
 
-def load_untrained(
-    model: str,
-    agents: Sequence[str],
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    prompt: Style = "auto",
-    system: str = "",
-    template: Mapping[str, Any] | None = None,
-) -> Team:
+def load_untrained(model: str, agents: Sequence[str], config: TeamConfig | None = None) -> Team:
     """Load a model by which every agent acts as it is: the untrained rows of a benchmark.
 
-    It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. ``dtype`` may
-    be bfloat16 on a CPU too; the other arguments are those of :func:`load_team`.
+    It is what any sharing starts from, since a new adapter changes nothing, at the price of no adapter. The config's device,
+    precision, which may be bfloat16 on a CPU too, and chat count.
 
     Raises:
         InputError: no such model, or one that cannot be loaded here.
     """
-    where = resolve_device(device)
-    base, tokenizer = load_model(model, where, resolve_dtype(dtype, where, whole=False), train=False, whole=False)
-    ends = turn_ends(model, tokenizer, rows_of(base), prompt, system, template)
+    config = config or TeamConfig()
+    where = resolve_device(config.device)
+    precision = resolve_dtype(config.dtype, where, whole=False)
+    base, tokenizer = load_model(model, where, precision, train=False, whole=False)
+    ends = turn_ends(model, tokenizer, rows_of(base), config.prompt, config.system, config.template)
     paths(base)
     policy = Policy("base", base, tokenizer, trainable=False, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 
 
-def load_weightless(
-    model: str,
-    agents: Sequence[str],
-    *,
-    prompt: Style = "auto",
-    system: str = "",
-    template: Mapping[str, Any] | None = None,
-) -> Team:
+def load_weightless(model: str, agents: Sequence[str], config: TeamConfig | None = None) -> Team:
     """Load the tokenizer of a model by which every agent acts as it is, for an engine that has the weights itself.
 
-    The other arguments are those of :func:`load_team`.
+    Of the config its chat counts.
 
     Raises:
         InputError: no such model.
     """
     from transformers import AutoConfig, GenerationConfig
 
+    config = config or TeamConfig()
     try:
         settings = GenerationConfig.from_pretrained(model_path(model))
     except OSError:  # a model need not have one
@@ -235,7 +196,7 @@ def load_weightless(
         rows = AutoConfig.from_pretrained(model_path(model)).get_text_config().vocab_size
     except (OSError, ValueError, AttributeError):  # of a model that another library knows
         rows = None
-    ends = turn_ends(model, tokenizer, rows, prompt, system, template)
+    ends = turn_ends(model, tokenizer, rows, config.prompt, config.system, config.template)
     policy = Policy("base", None, tokenizer, trainable=False, settings=settings, turn_ends=ends)
     return Team(dict.fromkeys(agents, policy), base=base_name(model))
 

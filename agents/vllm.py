@@ -41,7 +41,6 @@ class VLLMEngine(Engine):
         batch_size: completions decoded side by side, at most.
         gpu_share: share of a GPU's memory for weights and cache.
         cache_gib: memory for keys and values on a CPU.
-        options: further keyword arguments of ``vllm.LLM``.
 
     Raises:
         InputError: vLLM is missing or cannot load the model, or a policy is a whole model that is being trained.
@@ -61,7 +60,6 @@ class VLLMEngine(Engine):
         batch_size: int = 64,
         gpu_share: float = 0.5,
         cache_gib: float = 2.0,
-        **options: Any,
     ) -> None:
         # In this process: a second one would need its own way to hand adapters over, and outlive a crash of this one.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -88,11 +86,12 @@ class VLLMEngine(Engine):
         self._clean_up = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._ids = itertools.count(1)
         self._adapters: dict[str, Any] = {}
+        options: dict[str, Any] = {}
         if not self._on_gpu:  # there the share is one of the machine's memory, and far too much
-            options.setdefault("kv_cache_memory_bytes", int(cache_gib * 2**30))
+            options["kv_cache_memory_bytes"] = int(cache_gib * 2**30)
             # A prompt cut in two takes its seeded draw back, which a CPU's generator cannot: "does not use offset".
-            options.setdefault("enable_chunked_prefill", False)
-            options.setdefault("max_num_batched_tokens", max(4096, self.context))
+            options["enable_chunked_prefill"] = False
+            options["max_num_batched_tokens"] = max(4096, self.context)
         adapted = [policy for policy in team.policies if policy.adapter is not None]
         if adapted:
             rank = max(policy.model.peft_config[policy.adapter].r for policy in adapted)

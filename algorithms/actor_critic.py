@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from codeduet.agents.engine import derive_seed
 from codeduet.agents.steps import Group, Step, Trajectory
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Advantages
@@ -79,7 +80,7 @@ class IPPO(PolicyGradient):
         if not readers:
             raise InputError("a critic reads by the base of an agent's model, and no agent has one here")
         for agent, policy in [("critic", next(iter(readers.values())))] if self.CENTRAL else readers.items():
-            self.critics[agent] = self._make(policy, seed=len(self.critics))
+            self.critics[agent] = self._make(policy, seed=derive_seed(self.run_seed, "critic", agent))
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return generalised advantages, averaged over the episodes that hold a step; what the critics are to learn is kept."""

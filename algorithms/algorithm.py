@@ -33,12 +33,14 @@ class Algorithm:
             term makes it False.
         on_policy: whether the loss is right only on fresh samples, so that one update a batch is all it allows.
         refills: how often a step plays further problems in place of groups that :meth:`keep` does not keep.
+        run_seed: of the run, set before :meth:`setup`: what an algorithm draws of its own follows from it.
     """
 
     needs: frozenset[Need] = frozenset()
     linear: bool = True
     on_policy: bool = True
     refills: int = 0
+    run_seed: int = 0
 
     def tree(self, group_size: int) -> Tree:
         """Return the episodes of a problem, and which of them share answers; by default none does.

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,21 @@ _PARTIAL = ".partial_"
 """How folders are named that are no checkpoint yet, or no longer."""
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a checkpoint keeps besides weights and optimisers.
+
+    Attributes:
+        tokens: generated up to it.
+        callbacks: name -> state.
+        algorithm: its own state.
+    """
+
+    tokens: int = 0
+    callbacks: Mapping[str, Any] = field(default_factory=dict)
+    algorithm: Mapping[str, Any] = field(default_factory=dict)
+
+
 def save_checkpoint(
     run: Path,
     step: int,
@@ -33,14 +49,12 @@ def save_checkpoint(
     optimizers: Mapping[str, torch.optim.Optimizer],
     *,
     keep: int,
-    tokens: int = 0,
-    callbacks: Mapping[str, Any] | None = None,
-    algorithm: Mapping[str, Any] | None = None,
+    told: Told = Told(),
 ) -> Path:
     """Save a checkpoint under ``run/checkpoints`` and drop the oldest beyond ``keep``.
 
-    It holds a transformers or PEFT folder for each policy, so other programs can load what was trained; and what callbacks
-    and the algorithm keep of their own.
+    It holds a transformers or PEFT folder for each policy, so other programs can load what was trained; and what is ``told``
+    beside.
 
     Raises:
         OSError: there is no space or no permission; the checkpoints before it are kept.
@@ -61,17 +75,17 @@ def save_checkpoint(
                 if policy.name in optimizers:
                     with (partial / f"{policy.name}.optimizer.pt").open("wb") as file:
                         torch.save(optimizers[policy.name].state_dict(), file)
-        if algorithm:
-            _save_algorithm(partial / ALGORITHM, final, algorithm)
+        if told.algorithm:
+            _save_algorithm(partial / ALGORITHM, final, told.algorithm)
         state = {
             "step": step,
-            "tokens": tokens,
+            "tokens": told.tokens,
             "base": team.base,
             "identity": team.identity,
             "versions": {policy.name: policy.version for policy in team.policies},
-            **({"callbacks": dict(callbacks)} if callbacks else {}),
+            **({"callbacks": dict(told.callbacks)} if told.callbacks else {}),
             "moments": {name: len(optimizer.state) for name, optimizer in optimizers.items()},
-            **({"algorithm": True} if algorithm else {}),
+            **({"algorithm": True} if told.algorithm else {}),
             "precision": _precision(team),
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")

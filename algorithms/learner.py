@@ -18,6 +18,7 @@ from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.policy import Policy
 from codeduet.agents.self_test import TOLERANCE, paths
 from codeduet.algorithms.algorithm import Need, is_zero
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.logprobs import Scored, score
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.mismatch import Learnt, Stats
@@ -35,12 +36,10 @@ class Learner:
 
     Args:
         policy: what is trained.
-        lr: learning rate of AdamW.
-        weight_decay: of AdamW.
-        max_grad_norm: the gradient is scaled down to this norm; 0 is off.
+        optim: AdamW's settings, the gradient's largest norm, and the optimiser steps on each batch; what it asks of memory
+            and of a schedule is decided elsewhere.
         micro_batch_tokens: padded tokens of a micro-batch, at most (one sequence at least).
         recompute: whether layers are computed again in the backward pass instead of kept.
-        updates: optimiser steps on each batch.
         longest: tokens that an answer may have.
         world: the processes that learn together, each from groups of its own.
 
@@ -53,27 +52,24 @@ class Learner:
     def __init__(
         self,
         policy: Policy,
+        optim: OptimConfig,
         *,
-        lr: float,
-        weight_decay: float = 0.0,
-        max_grad_norm: float = 1.0,
         micro_batch_tokens: int = 8192,
         recompute: bool = False,
-        updates: int = 1,
         longest: int = 0,
         world: World | None = None,
     ) -> None:
         self.world = world or World()
         self.longest = longest
         self.policy = policy
-        self.max_grad_norm = max_grad_norm
+        self.max_grad_norm = optim.max_grad_norm
         self.micro_batch_tokens = micro_batch_tokens
         self.recompute = recompute
-        self.updates = updates
-        self.lr = lr
+        self.updates = optim.updates_per_batch
+        self.lr = optim.lr
         self.skipped = 0
         self.begun = 0
-        self.optimizer = torch.optim.AdamW(policy.parameters, lr=lr, weight_decay=weight_decay)
+        self.optimizer = torch.optim.AdamW(policy.parameters, lr=optim.lr, weight_decay=optim.weight_decay)
 
     def step(
         self,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -57,6 +58,19 @@ class Scored(NamedTuple):
     entropy: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How tensors lie on the way, where it is not to be as suits the model and the device; what is found does not depend on it.
+
+    Attributes:
+        padding_side: where shorter prompts are padded; it matters to a model with attention windows alone.
+        chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
+    """
+
+    padding_side: Side | None = None
+    chunk_elements: int = 0
+
+
 def completion_logprobs(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -75,10 +89,9 @@ def score(
     completions: Sequence[Sequence[int]],
     temperatures: Sequence[float],
     *,
-    padding_side: Side | None = None,
-    chunk_elements: int = 0,
     recompute: bool = False,
     entropy: bool = False,
+    layout: Layout = Layout(),
 ) -> Scored:
     """Score completions under a causal language model.
 
@@ -88,11 +101,9 @@ def score(
         completions: N completions as token ids, each at least one.
         temperatures: `[N]` what each was sampled at: logits are divided by it, as the sampler did. 0 (greedy) scores
             at 1.
-        padding_side: where shorter prompts are padded, by default as is right for the model; the result is the same
-            for a model without attention windows.
-        chunk_elements: logits that exist at once, at most; 0 is as many as suit the device.
         recompute: whether the backward pass computes the layers again instead of keeping what is inside them.
         entropy: whether the entropy of each distribution is told too.
+        layout: of the tensors on the way.
     """
     device = next(model.parameters()).device
     ids, written = pad(completions, "right", device)  # [N, L]
@@ -104,15 +115,15 @@ def score(
         elif way.prompts == "repeated":
             states = network.repeated_states(model, rows, ids, written)
         else:
-            states = network.shared_states(model, rows, ids, written, padding_side or way.prompts)
+            states = network.shared_states(model, rows, ids, written, layout.padding_side or way.prompts)
     hidden = states[written.bool()]  # [K, D], or logits [K, V]
     targets = ids[written.bool()]  # [K]
     scale = torch.tensor([t if t > 0 else 1.0 for t in temperatures], dtype=finest_dtype(device)).to(device)
     scale = scale[:, None].expand(ids.shape)[written.bool()]
     head = model.get_output_embeddings()
     size = (
-        max(1, chunk_elements // network.vocabulary(model))
-        if chunk_elements
+        max(1, layout.chunk_elements // network.vocabulary(model))
+        if layout.chunk_elements
         else chunk_rows(network.vocabulary(model), states.shape[-1], device.type)
     )
     if way.head == "fused" and type(head) is torch.nn.Linear and head.bias is None:

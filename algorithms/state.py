@@ -14,6 +14,7 @@ from codeduet.agents.out_of_memory import is_out_of_memory
 from codeduet.algorithms.callbacks import Callback
 from codeduet.algorithms.checkpoint import (
     ALGORITHM,
+    Told,
     damaged,
     latest_checkpoint,
     load_checkpoint,
@@ -104,9 +105,9 @@ def save_state(trainer: Trainer) -> Path:
         trainer.team,
         {name: learner.optimizer for name, learner in trainer.learners.items()},
         keep=trainer.config.keep_checkpoints,
-        tokens=trainer.tokens,
-        callbacks={name: state for name, state in states.items() if state},
-        algorithm=trainer.algorithm.state_dict(),
+        told=Told(
+            trainer.tokens, {name: state for name, state in states.items() if state}, trainer.algorithm.state_dict()
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from codeduet.agents import Engine, Formatter
 from codeduet.agents.out_of_memory import ERRORS
-from codeduet.agents.play import game, play
+from codeduet.agents.play import Service, game, play
 from codeduet.agents.seats import seats_of
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
@@ -169,16 +169,11 @@ class Trainer:
     ) -> list[Group]:
         """Play a tree of episodes of each task; see :func:`~codeduet.agents.play.play`."""
         seeds = (self.config.seed, *parts)
+        workflow = game(self.envs, seed_parts=seeds, blank=self.config.blank)
+        seats = seats_of(self.config, self.team, self.formatter, self.engine)
+        heard = Service(phase=self.watch.begin)
         with allowed():  # nothing of this process is changed by it
-            return play(
-                game(self.envs, seed_parts=seeds, blank=self.config.blank),
-                tasks,
-                tree,
-                seats_of(self.config, self.team, self.formatter, self.engine),
-                seed_parts=seeds,
-                before=before,
-                phase=self.watch.begin,
-            )
+            return play(workflow, tasks, tree, seats, seed_parts=seeds, before=before, service=heard)
 
     def batch_tasks(self, step: int) -> list[str]:
         """Return the tasks of a step."""

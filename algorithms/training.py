@@ -114,6 +114,7 @@ def make_trainer(
     callbacks = [*_first(config, progress), *callbacks, *_last(config)]
     use_threads(config.team)
     team = team or make_team(config.team, config.roles, config.seed)
+    algorithm.run_seed = config.seed
     algorithm.setup(team)
     formatter = formatter or make_formatter(config.team, config.roles, team)
     engine = engine or make_engine(config.team, team, config.roles)
@@ -186,17 +187,13 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
 
 
 def _learner(config: TrainConfig, team: Team, policy: Policy, plan: MemoryPlan) -> Learner:
-    optim = config.optim
     drawn = sampling_of(config.team, config.roles, config.sampling)
     own = [drawn[agent] for agent in team if team[agent] is policy and agent in drawn and agent not in config.still]
     return Learner(
         policy,
-        lr=optim.lr,
-        weight_decay=optim.weight_decay,
-        max_grad_norm=optim.max_grad_norm,
+        config.optim,
         micro_batch_tokens=plan.tokens,
         recompute=plan.recompute,
-        updates=optim.updates_per_batch,
         longest=max((of.max_new_tokens for of in own), default=config.longest_answer),
     )
 

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from codeduet.agents import Request, Sampling
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary
 from codeduet.agents.policy import Policy
@@ -31,6 +32,7 @@ from codeduet.agents.self_test import paths
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.checkpoint import load_checkpoint, save_checkpoint
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.sample import Sample
@@ -231,11 +233,11 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
     tokenizer.save_pretrained(folder / "base")
 
     def team() -> Team:
-        sharing = "separate" if whole else "adapter"
-        return load_team(str(folder / "base"), sharing=sharing, lora_rank=4, lora_alpha=16, device="cpu")  # type: ignore[arg-type]
+        config = TeamConfig(sharing="separate" if whole else "adapter", lora_rank=4, lora_alpha=16, device="cpu")
+        return load_team(str(folder / "base"), config=config)
 
     trained = team()
-    learner = Learner(trained[MAIN], lr=lr)
+    learner = Learner(trained[MAIN], OptimConfig(lr=lr))
     loss = MAGRPO().loss
     first = drawn(trained)
     gaps = [differences(trained, first)]
@@ -245,7 +247,7 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
     gaps.append(differences(trained, drawn(trained)))
     save_checkpoint(folder, 2, trained, {MAIN: learner.optimizer}, keep=1)
     resumed = team()
-    load_checkpoint(folder, resumed, {MAIN: Learner(resumed[MAIN], lr=lr).optimizer})
+    load_checkpoint(folder, resumed, {MAIN: Learner(resumed[MAIN], OptimConfig(lr=lr)).optimizer})
     gaps.append(differences(resumed, drawn(resumed)))
     now = [alone(trained[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
     again = [alone(resumed[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]

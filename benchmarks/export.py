@@ -141,7 +141,7 @@ def _players(source: _Source) -> Team:
     team = source.config.team
     agents = source.config.agents
     model = str(source.weights(agents[0])) if source.whole else team.model
-    return load_weightless(model, agents, prompt=team.prompt, system=team.system, template=team.template)
+    return load_weightless(model, agents, team)
 
 
 def _place(model: str) -> str:
@@ -207,7 +207,7 @@ def _base(source: _Source) -> Any:
         InputError: it cannot be had, holds other weights than it was trained on, or is quantised.
     """
     chosen: TeamConfig = source.config.team
-    team = load_untrained(chosen.model, ("base",), device="cpu", dtype=_dtype_name(source), prompt="base")
+    team = load_untrained(chosen.model, ("base",), TeamConfig(device="cpu", dtype=_dtype_name(source), prompt="base"))
     model = team["base"].model
     if method := method_of(model.config):
         raise InputError(

@@ -22,10 +22,12 @@ from typing import Any
 
 from codeduet import libraries
 from codeduet.agents import Request, Sampling
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary
 from codeduet.agents.team import load_team
 from codeduet.algorithms import GRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.credit import group_advantages
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.memory import give_back
@@ -52,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def time_steps(options: argparse.Namespace, asked: Iterable[object]) -> Iterator[dict[str, Any]]:
     """Take a step for each that is ``asked``: its seconds and the process's peak of memory so far."""
     libraries.quieten()
-    team = endless(load_team(options.model, agents=("main",), dtype="bfloat16"))
+    team = endless(load_team(options.model, config=TeamConfig(dtype="bfloat16"), agents=("main",)))
     engine = HFEngine(team, batch_size=options.problems * options.group)
-    learner = Learner(team["main"], lr=1e-5, micro_batch_tokens=options.micro_batch_tokens)
+    learner = Learner(team["main"], OptimConfig(lr=1e-5), micro_batch_tokens=options.micro_batch_tokens)
     prompts = Load(options.problems, options.group, options.prompt_tokens, options.new_tokens).prompts(
         vocabulary(team["main"].activate())
     )

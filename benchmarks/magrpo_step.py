@@ -28,6 +28,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.credit import group_advantages
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.sample import Sample
@@ -55,7 +56,7 @@ def time_steps(options: argparse.Namespace) -> dict[str, Any]:
         policies[agent] = Policy(agent, model, tokenizer)
     team = Team(policies)
     engine = HFEngine(team)
-    learners = {agent: Learner(team[agent], lr=1e-4) for agent in team}
+    learners = {agent: Learner(team[agent], OptimConfig(lr=1e-4)) for agent in team}
     prompt = tuple(65 + i % 26 for i in range(options.prompt_tokens))
     seconds = []
     for step in range(options.steps):

@@ -25,6 +25,10 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "grpo with KL": ({"aggregate": "mean", "clip": 0.2, "kl": 0.1}, {"loss_type": "grpo", "beta": 0.1}),
     "dr_grpo": ({"aggregate": "length", "clip": 0.2}, {"loss_type": "dr_grpo"}),
     "dapo": ({"aggregate": "token", "clip": (0.2, 0.28)}, {"loss_type": "dapo", "epsilon": (0.2, 0.28)}),
+    "dapo with entropy": (
+        {"aggregate": "token", "clip": 0.2, "entropy": 0.1},
+        {"loss_type": "dapo", "entropy": 0.1},
+    ),
     "gspo": (
         {"aggregate": "mean", "clip": (0.05, 0.08), "level": "sequence"},
         {"loss_type": "grpo", "level": "sequence", "epsilon": (0.05, 0.08)},
@@ -54,32 +58,38 @@ def main() -> None:
     mask = (torch.arange(9) < lengths[:, None]).double()
     old = -draw(1.0).abs() * mask
     logprobs, reference, sampler = old + draw(0.2) * mask, old + draw(0.3) * mask, old + draw(0.5) * mask
-    advantages = draw(1.0)[:, 0]
+    advantages, entropy = draw(1.0)[:, 0], draw(1.0).abs() * mask
     asked = {
         "logprobs": logprobs.tolist(), "old": old.tolist(), "reference": reference.tolist(), "mask": mask.tolist(),
         "sampler_weights": (old - sampler).exp().clamp(max=2.0).tolist(), "advantages": advantages.tolist(),
-        "longest": _LONGEST, "settings": {name: theirs for name, (_, theirs) in PAIRS.items()},
+        "entropy": entropy.tolist(), "longest": _LONGEST, "settings": {name: theirs for name, (_, theirs) in PAIRS.items()},
     }  # fmt: skip
     ran = subprocess.run(
-        shlex.split(options.against), input=json.dumps(asked), capture_output=True, text=True, check=True
+        shlex.split(options.against), input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True
     )
-    theirs = json.loads(ran.stdout.splitlines()[-1])
+    told = json.loads(ran.stdout.splitlines()[-1])
+    theirs = told["losses"]
     found = {}
     for name, (settings, _) in PAIRS.items():
         mine = logprobs.clone().requires_grad_()
         batch = LossBatch(
             mine, old, mask, advantages[:, None].expand(mask.shape), len(lengths), int(lengths.sum()), sampler=sampler,
-            reference=reference, longest=_LONGEST,
+            reference=reference, entropy=entropy, longest=_LONGEST,
         )  # fmt: skip
         value = MAGRPO(**settings).loss(batch)
         (slope,) = torch.autograd.grad(value, mine)
-        apart = (slope - torch.tensor(theirs[name]["gradient"], dtype=torch.float64)).abs().max()
-        found[name] = {"loss": abs(float(value.detach()) - theirs[name]["loss"]), "gradient": float(apart)}
+        gradient = torch.tensor(theirs[name]["gradient"], dtype=torch.float64)
+        found[name] = {
+            "loss": abs(float(value.detach()) - theirs[name]["loss"]),
+            "gradient": float((slope - gradient).abs().max()),
+            "largest gradient": float(gradient.abs().max()),
+        }
         print(
             f"{name}: loss differs by {found[name]['loss']:.1e}, its gradient by {found[name]['gradient']:.1e} at most"
         )
     if options.out:
-        write_whole(options.out, json.dumps(found, indent=1) + "\n")
+        record = {"trl": told["version"], "torch": torch.__version__, "differences": found}
+        write_whole(options.out, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ def save_model(folder: Path, shape: Shape) -> None:
         vocab_size=shape.vocabulary,
         hidden=shape.hidden,
         layers=shape.layers,
-        heads=shape.heads,
-        kv_heads=shape.kv_heads,
+        heads=(shape.heads, shape.kv_heads),
         feed_forward=shape.feed_forward,
     )
     model.save_pretrained(folder)

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from codeduet.agents.config import Sharing
 from codeduet.agents.models import adapt
 from codeduet.agents.policy import Policy
-from codeduet.agents.team import Sharing, Team
+from codeduet.agents.team import Team
 from codeduet.envs.roles import Role, agents_of, by_agent, policies_of
 
 _SIGNS = "ABCD?|+-:"

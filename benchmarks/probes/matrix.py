@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from codeduet.agents.team import Sharing
+from codeduet.agents.config import Sharing
 from codeduet.benchmarks.probes.games import PROBES, Probe
 from codeduet.benchmarks.probes.play import GROUP, play_probe
 from codeduet.envs.roles import agents_of

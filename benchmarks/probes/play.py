@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from codeduet.agents.config import SamplingConfig
+from codeduet.agents.config import SamplingConfig, Sharing
 from codeduet.agents.hf import HFEngine
-from codeduet.agents.team import Sharing
 from codeduet.algorithms import GRPO, TrainConfig, Trainer, load_algorithm, make_trainer
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import OptimConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from codeduet.agents.team import Sharing
+from codeduet.agents.config import Sharing
 from codeduet.algorithms.algorithm import known_algorithms, load_algorithm
 from codeduet.benchmarks.probes.games import PROBES
 from codeduet.benchmarks.probes.matrix import Entry

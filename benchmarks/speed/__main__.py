@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from codeduet import libraries
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.models import resolve_device, resolve_dtype
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team
@@ -35,11 +36,11 @@ from codeduet.benchmarks.speed.training import train_for, write_shards
 from codeduet.config import load_config
 from codeduet.files import make_folder, write_whole
 
-SHAPES: dict[str, dict[str, int]] = {
-    "tiny": {"hidden": 64, "layers": 2, "heads": 4, "kv_heads": 2, "feed_forward": 128, "vocab_size": 512},
-    "0.5b": {"hidden": 896, "layers": 24, "heads": 14, "kv_heads": 2, "feed_forward": 4864, "vocab_size": 151936},
-    "1.5b": {"hidden": 1536, "layers": 28, "heads": 12, "kv_heads": 2, "feed_forward": 8960, "vocab_size": 151936},
-    "3b": {"hidden": 2048, "layers": 36, "heads": 16, "kv_heads": 2, "feed_forward": 11008, "vocab_size": 151936},
+SHAPES: dict[str, dict[str, Any]] = {
+    "tiny": {"hidden": 64, "layers": 2, "heads": (4, 2), "feed_forward": 128, "vocab_size": 512},
+    "0.5b": {"hidden": 896, "layers": 24, "heads": (14, 2), "feed_forward": 4864, "vocab_size": 151936},
+    "1.5b": {"hidden": 1536, "layers": 28, "heads": (12, 2), "feed_forward": 8960, "vocab_size": 151936},
+    "3b": {"hidden": 2048, "layers": 36, "heads": (16, 2), "feed_forward": 11008, "vocab_size": 151936},
 }
 """Of Qwen2.5's sizes, and of one for trying the command."""
 
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     do("parity", lambda: compare_devices(model, device) if on_gpu else None)
     if {"generation", "learner"} & set(options.parts):
-        team = load_team(model, device=str(device), dtype=options.dtype)
+        team = load_team(model, config=TeamConfig(device=str(device), dtype=options.dtype))
         found["ways"] = team.ways
         do("generation", lambda: generation(team, ceilings, options))
         do("learner", lambda: learner(team, ceilings, options))

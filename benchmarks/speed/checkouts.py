@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import json
 import os
 import statistics
@@ -106,7 +107,12 @@ def _work(folder: str, threads: int) -> None:
 
     torch.set_num_threads(threads)
     with contextlib.redirect_stdout(sys.stderr):
-        policy = load_team(folder, dtype="bfloat16").policies[0]
+        settings: dict[str, Any] = {"dtype": "bfloat16"}
+        if "config" in inspect.signature(load_team).parameters:  # it took each setting apart before
+            from codeduet.agents.config import TeamConfig
+
+            settings = {"config": TeamConfig(**settings)}
+        policy = load_team(folder, **settings).policies[0]
 
     class Endless(type(policy)):  # type: ignore[misc]  # a policy has moved between checkouts
         @property
@@ -142,7 +148,12 @@ def _work(folder: str, threads: int) -> None:
                 for i, row in enumerate(ids(problems * samples, new, 1))
             ]
             tokens += problems * prompt
-            learner = Learner(policy, lr=0.0, micro_batch_tokens=request["micro_batch_tokens"])
+            rate: dict[str, Any] = {"lr": 1e-30}
+            if "optim" in inspect.signature(Learner).parameters:
+                from codeduet.algorithms.config import OptimConfig
+
+                rate = {"optim": OptimConfig(**rate)}
+            learner = Learner(policy, micro_batch_tokens=request["micro_batch_tokens"], **rate)
             began = time.perf_counter()
             learner.step(batch, MAGRPO().loss)
         told = {"seconds": time.perf_counter() - began, "tokens": tokens, "peak_gib": _peak_gib()}

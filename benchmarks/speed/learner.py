@@ -9,6 +9,7 @@ import torch
 from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.policy import Policy
 from codeduet.algorithms import MAGRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.metrics import peak_memory_mib
 from codeduet.algorithms.sample import Sample
@@ -25,7 +26,7 @@ def time_learner(
     the base does not; a completion's token four more a weight of the head.
     """
     samples = make_samples(policy, load)
-    learner = Learner(policy, lr=0.0, micro_batch_tokens=micro_batch_tokens, recompute=recompute)
+    learner = Learner(policy, OptimConfig(lr=1e-30), micro_batch_tokens=micro_batch_tokens, recompute=recompute)
     loss = MAGRPO().loss
     forget_peak()
     told: dict[str, float] = {}

@@ -8,6 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from codeduet.agents import Request, Sampling
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import load_team
@@ -23,7 +24,7 @@ def compare_devices(model: str, device: torch.device) -> dict[str, Any]:
     """
     scored = {}
     for place in ("cpu", str(device)):
-        team = load_team(model, sharing="adapter", device=place, dtype="float32")
+        team = load_team(model, config=TeamConfig(sharing="adapter", device=place, dtype="float32"))
         policy = team.policies[0]
         generator = torch.Generator().manual_seed(0)
         for parameter in policy.parameters:

@@ -13,6 +13,7 @@ from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary as vocabulary_of
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.benchmarks.speed.generation import Load, endless
 from codeduet.benchmarks.speed.learner import make_samples
@@ -28,7 +29,7 @@ def profile(team: Team, load: Load, micro_batch_tokens: int) -> str:
     sampling = Sampling(temperature=0.8, max_new_tokens=16)
     requests = [Request(policy.name, p, tuple(range(load.samples)), sampling) for p in load.prompts(vocabulary)]
     samples = make_samples(policy, load)
-    learner = Learner(policy, lr=0.0, micro_batch_tokens=micro_batch_tokens)
+    learner = Learner(policy, OptimConfig(lr=1e-30), micro_batch_tokens=micro_batch_tokens)
     return "\n".join(
         f"{name}\n{_profiled(run, policy.device)}"
         for name, run in (

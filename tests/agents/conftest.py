@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.random_model import random_model
 from codeduet.agents.team import Team, load_team
+from codeduet.envs import HELPER, MAIN
 
 torch.set_num_threads(1)
 
@@ -37,8 +39,9 @@ def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(model_dir: Path) -> Callable[..., Team]:
     """``load_team`` on the tiny model."""
 
-    def load(**settings: Any) -> Team:
-        return load_team(str(model_dir), **{"lora_rank": 4, "lora_alpha": 8, **settings})
+    def load(agents: Sequence[str] = (HELPER, MAIN), *, seed: int = 0, **settings: Any) -> Team:
+        config = TeamConfig(**{"lora_rank": 4, "lora_alpha": 8, **settings})
+        return load_team(str(model_dir), agents, config, seed=seed)
 
     return load
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from codeduet.agents import Completion, Engine, Request, Sampling, ScriptedEngine
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.random_model import byte_tokenizer
 from codeduet.agents.team import Team, load_team
@@ -54,7 +55,7 @@ def vllm_rig(model: Path) -> Rig:
     """One engine for all tests: it takes seconds to start."""
     from codeduet.agents.vllm import VLLMEngine
 
-    team = load_team(str(model), lora_rank=4, lora_alpha=8)
+    team = load_team(str(model), config=TeamConfig(lora_rank=4, lora_alpha=8))
     return Rig(VLLMEngine(team, str(model), context=1024, cache_gib=0.25), byte_tokenizer(), team)
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from codeduet.agents import Request, Sampling, adapters, network
 from codeduet.agents.adapters import adapter_settings
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import (
     Decoder,
@@ -31,7 +32,7 @@ from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.agents.self_test import DECODING, SCORING, TOLERANCE, _probe_sizes, paths, remember
 from codeduet.agents.team import Team, load_team
-from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.logprobs import Layout, completion_logprobs
 from codeduet.benchmarks.architectures import _SIZES, KINDS, LIMIT, differences, drawn, tiny_model
 from codeduet.envs import InputError
 
@@ -128,7 +129,7 @@ def test_padding_on_the_right_is_wrong_within_windows_that_the_self_test_cannot_
     generator = torch.Generator().manual_seed(0)
     lengths = (450, 30, 410, 200)
     prompts = [tuple(torch.randint(1, 250, (n,), generator=generator).tolist()) for n in lengths]
-    assert gap(tiny, prompts, padding_side="right") > 1e-2
+    assert gap(tiny, prompts, layout=Layout(padding_side="right")) > 1e-2
     assert gap(tiny, prompts) < 1e-4
 
 
@@ -173,7 +174,7 @@ def test_the_choice_is_made_once_and_told_in_one_line(
 @pytest.mark.parametrize("way", SCORING)
 def test_every_way_of_scoring_has_the_gradient_of_the_own_forward_pass(model: Any, way: tuple[Any, Any]) -> None:
     set_paths(model, Paths(*way))
-    rows, mask = completion_logprobs(model, PROMPTS, COMPLETIONS, TEMPERATURES, chunk_elements=258 * 3)
+    rows, mask = completion_logprobs(model, PROMPTS, COMPLETIONS, TEMPERATURES, layout=Layout(chunk_elements=258 * 3))
     right = alone(model, PROMPTS, COMPLETIONS)
     for row, own, kept in zip(rows, right, mask, strict=True):
         assert torch.allclose(row[kept.bool()], own, atol=1e-6)  # Qwen2's norms are in float32
@@ -396,7 +397,7 @@ def test_adapters_leave_out_layers_that_cannot_have_or_need_one(kind: str, witho
     tiny, tokenizer = tiny_model(kind)
     tiny.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    team = load_team(str(tmp_path), lora_rank=2, lora_alpha=4)
+    team = load_team(str(tmp_path), config=TeamConfig(lora_rank=2, lora_alpha=4))
     adapted = [name for name, _ in team["main_0"].model.named_parameters() if "lora_A" in name]
     assert adapted
     assert not [name for name in adapted if without in name]
@@ -411,7 +412,7 @@ def test_adapters_on_experts_are_apart(tmp_path: Path) -> None:
     tiny, tokenizer = tiny_model("qwen3_moe")
     tiny.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    team = load_team(str(tmp_path), lora_rank=2, lora_alpha=4)
+    team = load_team(str(tmp_path), config=TeamConfig(lora_rank=2, lora_alpha=4))
     helper, main = team["helper_0"], team["main_0"]
     ids = torch.tensor([[65, 66, 67]])
     with torch.no_grad():
@@ -490,7 +491,7 @@ def test_routers_that_are_linear_by_their_class_alone_have_no_adapter(
     assert set(routers) == set(adapter_settings(tiny)["exclude_modules"])
     tiny.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    team = load_team(str(tmp_path), lora_rank=2, lora_alpha=4)
+    team = load_team(str(tmp_path), config=TeamConfig(lora_rank=2, lora_alpha=4))
     adapted = [name for name, _ in team["main_0"].model.named_parameters() if "lora_A" in name]
     assert len(adapted) > 8
     assert not [name for name in adapted if "router" in name]
@@ -521,7 +522,7 @@ def test_adapters_with_which_the_forward_pass_fails_are_refused_in_one_line(
     with pytest.raises(
         InputError, match=r"^no adapters can be put on 'odd': its forward pass fails with them \(AttributeError: "
     ) as told:
-        load_team(str(tmp_path / "odd"), lora_rank=2)
+        load_team(str(tmp_path / "odd"), config=TeamConfig(lora_rank=2))
     assert "\n" not in str(told.value)
 
 

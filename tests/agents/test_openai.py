@@ -288,7 +288,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(server: Server, model_dir: Pat
     with pytest.raises(InputError, match="cannot use base_url='http://localhost:notaport/v1'"):
         OpenAIEngine(bytes_team(), "hosted", "http://localhost:notaport/v1")
     with pytest.raises(InputError, match="adapters are not sent there"):
-        OpenAIEngine(load_team(str(model_dir), lora_rank=2), "hosted", server.url)
+        OpenAIEngine(load_team(str(model_dir), config=TeamConfig(lora_rank=2)), "hosted", server.url)
     with pytest.raises(InputError, match="engine=openai is for evaluation"):
         make_trainer(TrainConfig(out=str(tmp_path), team=TeamConfig(model=str(model_dir), engine="openai")))
     engine = OpenAIEngine(bytes_team(), "hosted", server.url)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from codeduet.agents import Completion, Request, Sampling
-from codeduet.agents.play import Ask, Effect, Judge, Seat, play
+from codeduet.agents.play import Ask, Effect, Judge, Seat, Service, play
 from codeduet.agents.steps import Group, Step, Trajectory
 from codeduet.agents.tree import Tree
 from codeduet.algorithms import credit
@@ -157,7 +157,7 @@ def test_workflows_of_different_lengths_wait_for_each_other_and_programs_are_jud
         trajectory.outcome = outcome
 
     engine = Numbers()
-    groups = play(repair, ["a", "b"], Tree((6,)), seats(engine, "coder_0"), seed_parts=(0,), executor=Judges())  # type: ignore[arg-type]
+    groups = play(repair, ["a", "b"], Tree((6,)), seats(engine, "coder_0"), seed_parts=(0,), service=Service(Judges()))  # type: ignore[arg-type]
     lengths = {len(trajectory.steps) for group in groups for trajectory in group.trajectories}
     assert len(lengths) > 1
     assert engine.calls == max(lengths)

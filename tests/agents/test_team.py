@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.decoding import sample
 from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.engine import Sampling
@@ -163,7 +164,7 @@ def test_weights_of_another_shape_are_refused_in_one_line(
     make: Callable[..., Team], other_shape: Path, tmp_path: Path, sharing: str
 ) -> None:
     make(sharing=sharing)["main_0"].save(tmp_path / "main_0")
-    other = load_team(str(other_shape), sharing=sharing, lora_rank=4)  # type: ignore[arg-type]
+    other = load_team(str(other_shape), config=TeamConfig(sharing=sharing, lora_rank=4))  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"main_0 does not fit policy 'main_0': ") as caught:
         other["main_0"].load(tmp_path / "main_0")
     assert "\n" not in str(caught.value)
@@ -197,7 +198,11 @@ def test_the_identity_tells_one_base_from_another_of_its_shape(make: Callable[..
     model, tokenizer = random_model(seed=1)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    mine, again, other = make(), make(dtype="bfloat16"), load_team(str(tmp_path), lora_rank=4, lora_alpha=8)
+    mine, again, other = (
+        make(),
+        make(dtype="bfloat16"),
+        load_team(str(tmp_path), config=TeamConfig(lora_rank=4, lora_alpha=8)),
+    )
     assert mine.identity == again.identity
     assert mine.identity != other.identity
     assert {**mine.identity, "base_weights": ""} == {**other.identity, "base_weights": ""}
@@ -307,7 +312,7 @@ def other_matrices(model_dir: Path, tmp_path: Path) -> Path:
 def test_adapters_are_refused_on_another_base(make: Callable[..., Team], other_matrices: Path, tmp_path: Path) -> None:
     team = make()
     saved = save_checkpoint(tmp_path / "run", 3, team, {}, keep=1)
-    other = load_team(str(other_matrices), lora_rank=4, lora_alpha=8)
+    other = load_team(str(other_matrices), config=TeamConfig(lora_rank=4, lora_alpha=8))
     with pytest.raises(InputError, match=r"is a checkpoint of another model: base_weights is .* there and .* here"):
         load_checkpoint(saved, other)
     assert load_checkpoint(saved, make(dtype="bfloat16")) == (3, 0)
@@ -323,7 +328,9 @@ def test_checkpoints_from_before_are_judged_by_the_sample_of_weights_they_hold(
     state["identity"]["base_weights"] = sample_fingerprint(model)
     (saved / "state.json").write_text(json.dumps(state))
     assert load_checkpoint(saved, make()) == (3, 0)
-    load_checkpoint(saved, load_team(str(other_matrices), lora_rank=4, lora_alpha=8))  # a sample does not see it
+    load_checkpoint(
+        saved, load_team(str(other_matrices), config=TeamConfig(lora_rank=4, lora_alpha=8))
+    )  # a sample does not see it
     with torch.no_grad():
         model.model.norm.weight += 1
     with pytest.raises(InputError, match="of another model: base_weights"):
@@ -331,7 +338,7 @@ def test_checkpoints_from_before_are_judged_by_the_sample_of_weights_they_hold(
 
 
 def test_what_is_saved_names_the_base_and_no_path(make: Callable[..., Team], model_dir: Path, tmp_path: Path) -> None:
-    for team, name in ((make(), model_dir.name), (load_team("embedded", lora_rank=2), "embedded")):
+    for team, name in ((make(), model_dir.name), (load_team("embedded", config=TeamConfig(lora_rank=2)), "embedded")):
         saved = save_checkpoint(tmp_path / name, 1, team, {}, keep=1)
         assert read_state(saved)["base"] == name
         for agent in team:
@@ -397,7 +404,7 @@ def test_a_tokenizer_with_ids_beyond_the_embeddings_is_refused_at_load(tmp_path:
     tokenizer = byte_tokenizer()
     tokenizer.add_tokens(["<reason>"])
     with pytest.raises(InputError, match=r"has 258 embeddings and its tokenizer more ids, 258 \('<reason>'\) for one"):
-        load_team(save(tmp_path / "added", tokenizer), lora_rank=2)
+        load_team(save(tmp_path / "added", tokenizer), config=TeamConfig(lora_rank=2))
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
     assert load_untrained(save(tmp_path / "unused", tokenizer), ("main_0",))  # as of pictures in Gemma 3's
@@ -406,12 +413,12 @@ def test_a_tokenizer_with_ids_beyond_the_embeddings_is_refused_at_load(tmp_path:
     for load in (load_team, load_untrained, load_weightless):
         with pytest.raises(InputError, match=re.escape("259 ('<|im_end|>') for one")):
             load(trained, ("main_0",))
-        assert load(trained, ("main_0",), prompt="base")
+        assert load(trained, ("main_0",), TeamConfig(prompt="base"))
     assert load_untrained(save(tmp_path / "resized", tokenizer, rows=264), ("main_0",))
     tokenizer = byte_tokenizer()
     tokenizer.add_special_tokens({"eos_token": "<|end|>"})
     with pytest.raises(InputError, match=re.escape("'<|end|>'")):
-        load_team(save(tmp_path / "ending", tokenizer), lora_rank=2)
+        load_team(save(tmp_path / "ending", tokenizer), config=TeamConfig(lora_rank=2))
 
 
 QUANTISED = {
@@ -434,14 +441,14 @@ def test_a_quantised_base_that_cannot_be_had_is_refused_at_load(
     path = tmp_path / "quantised" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "quantization_config": QUANTISED[method]}))
     with pytest.raises(InputError, match=f"is quantised by {method}") as caught:
-        load_team(str(path.parent), lora_rank=2)
+        load_team(str(path.parent), config=TeamConfig(lora_rank=2))
     told = str(caught.value)
     assert "\n" not in told
     library = {"bits": "bitsandbytes", "gptq": "optimum|gptqmodel", "awq": "gptqmodel", "comp": "compressed-tensors"}
     if wanted := next((name for start, name in library.items() if method.startswith(start)), None):
         assert re.search(wanted, told.partition("cannot be loaded here")[2]), told
     with pytest.raises(InputError, match=f"is quantised by {method}"):
-        load_team(str(path.parent), sharing="separate")
+        load_team(str(path.parent), config=TeamConfig(sharing="separate"))
 
 
 def test_adapters_need_a_method_that_gradients_go_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_a_turns_end_ends_completions_of_chats_only(chatting: Path) -> None:
         team = load(str(chatting), (MAIN,))
         eos, end = (team.tokenizer.convert_tokens_to_ids(token) for token in ("<|endoftext|>", "<|im_end|>"))
         assert team[MAIN].eos_ids == {eos, end}
-        assert load(str(chatting), (MAIN,), prompt="base")[MAIN].eos_ids == {eos}
+        assert load(str(chatting), (MAIN,), TeamConfig(prompt="base"))[MAIN].eos_ids == {eos}
     team = make_team(TeamConfig(model=str(chatting), lora_rank=2), SINGLE, seed=0)
     assert team[MAIN].eos_ids == {eos, end}
     team[MAIN].activate().generation_config.eos_token_id = [eos, 7]
@@ -174,7 +174,7 @@ def test_a_turns_end_ends_completions_of_chats_only(chatting: Path) -> None:
 @pytest.mark.parametrize("closer", ["<|im_end|>", "<|file_sep|>"])  # marked special, and not
 def test_transformers_stops_at_the_turns_end(chatting: Path, closer: str) -> None:
     template = {"chat_template": foreign.CHATML.replace("<|im_end|>", closer)}
-    team = load_untrained(str(chatting), (MAIN,), template=template)
+    team = load_untrained(str(chatting), (MAIN,), TeamConfig(template=template))
     end = team.tokenizer.convert_tokens_to_ids(closer)
 
     class AfterThree(torch.nn.Module):

@@ -38,7 +38,7 @@ PROMPT = tuple(byte_tokenizer().encode("def add(a, b):\n" * 4))
 
 def adapted_team(model: Path, **settings: Any) -> Team:
     """Two adapters that do something, and something different each."""
-    team = load_team(str(model), lora_rank=8, lora_alpha=16, **settings)
+    team = load_team(str(model), config=TeamConfig(lora_rank=8, lora_alpha=16, **settings))
     for number, policy in enumerate(team.policies):
         shake(policy, number)
     return team
@@ -169,7 +169,7 @@ def loss_and_gradient(policy: Policy, answers: list[Completion], advantages: tup
         return MAGRPO(clip=0.2).loss(replace(batch, old=sampled))
 
     found: list[torch.Tensor] = []
-    learner = Learner(policy, lr=0.0)
+    learner = Learner(policy, OptimConfig(lr=1e-30))
     learner._clip = lambda: (  # type: ignore[method-assign]
         found.extend(p.grad.flatten() for p in policy.parameters) or torch.tensor(1.0)
     )
@@ -272,4 +272,4 @@ def test_a_chats_completion_ends_with_its_turn(wide_model: Path, tmp_path: Path)
 
 def test_what_it_cannot_do_is_refused_in_one_line(wide_model: Path) -> None:
     with pytest.raises(InputError, match="trains whole"):
-        VLLMEngine(load_team(str(wide_model), sharing="separate"), str(wide_model))
+        VLLMEngine(load_team(str(wide_model), config=TeamConfig(sharing="separate")), str(wide_model))

@@ -215,7 +215,8 @@ def test_a_base_in_float16_is_told_by_its_precision(trainer: Trainer, tmp_path: 
     model.save_pretrained(tmp_path / "small")
     AutoTokenizer.from_pretrained(trainer.config.team.model).save_pretrained(tmp_path / "small")
     teams = {
-        name: load_team(str(tmp_path / "small"), lora_rank=2, dtype=name) for name in ("float32", "float16", "bfloat16")
+        name: load_team(str(tmp_path / "small"), config=TeamConfig(lora_rank=2, dtype=name))
+        for name in ("float32", "float16", "bfloat16")
     }
     for there, here in (("float32", "float16"), ("float16", "bfloat16")):
         saved = save_checkpoint(tmp_path / there, 1, teams[there], {}, keep=1)
@@ -227,7 +228,7 @@ def test_a_base_in_float16_is_told_by_its_precision(trainer: Trainer, tmp_path: 
     saved = tmp_path / "float32/checkpoints/step_000001"
     load_checkpoint(saved, teams["bfloat16"])
     with pytest.raises(InputError, match=r"base_weights is \w+ there and \w+ here$"):
-        load_checkpoint(saved, load_team(trainer.config.team.model, lora_rank=2))
+        load_checkpoint(saved, load_team(trainer.config.team.model, config=TeamConfig(lora_rank=2)))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from codeduet.algorithms.algorithm import Advantages, credited
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.credit import is_dead, punished
 from codeduet.algorithms.family import NAMES
-from codeduet.algorithms.logprobs import score
+from codeduet.algorithms.logprobs import Layout, score
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.reinforce import REINFORCE
@@ -110,6 +110,19 @@ def test_a_damaged_state_of_an_algorithm_is_told_in_one_line(config: TrainConfig
     with pytest.raises(InputError, match=r"algorithm.pt is damaged .*: delete .*step_000002; ") as refused:
         make_trainer(config, algorithm=lettered(IPPO)).open(resume=True)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [IPPO, MAPPO])
+def test_critics_first_weights_follow_the_runs_seed(config: TrainConfig, kind: type[IPPO]) -> None:
+    def first(seed: int) -> list[torch.Tensor]:
+        made = lettered(kind)
+        make_trainer(replace(config, seed=seed), algorithm=made)
+        return [critic.head[1].weight.clone() for critic in made.critics.values()]  # type: ignore[attr-defined]
+
+    one, again, other = first(1), first(1), first(2)
+    assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert len({tuple(weights.flatten().tolist()) for weights in one}) == len(one)  # nor is one agent's another's
 
 
 def test_critics_tell_how_well_they_see(config: TrainConfig) -> None:
@@ -394,13 +407,13 @@ def test_gspo_has_one_ratio_a_sequence_and_a_gradient_at_each_token() -> None:
 
 
 def test_entropy_and_its_gradient_are_those_of_the_whole_distribution(tiny_model: str) -> None:
-    team = load_team(tiny_model, ("main_0",), "shared", lora_rank=0)
+    team = load_team(tiny_model, ("main_0",), config=TeamConfig(sharing="shared", lora_rank=0))
     policy = team["main_0"]
     model = policy.activate().double()
     prompts, answers = [(65, 66), (67,)], [(70, 71, 72), (73,)]
     found = {}
     for chunk in (10**9, 300):
-        scored = score(model, prompts, answers, [0.7, 1.3], chunk_elements=chunk, entropy=True)
+        scored = score(model, prompts, answers, [0.7, 1.3], layout=Layout(chunk_elements=chunk), entropy=True)
         assert scored.entropy is not None
         weighed = (scored.entropy * torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]])).sum() + scored.logprobs.sum()
         found[chunk] = (scored.entropy.detach(), torch.autograd.grad(weighed, policy.parameters))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import memory
@@ -31,7 +32,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
     """A model of known shape in bfloat16, with adapters in float32."""
     folder = tmp_path_factory.mktemp("model")
     save_model(folder, SHAPE)
-    return load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
+    return load_team(str(folder), (MAIN,), config=TeamConfig(lora_rank=1, dtype="bfloat16", device="cpu"))
 
 
 def plan(
@@ -118,7 +119,7 @@ def samples() -> list[Sample]:
 @pytest.fixture
 def policy(tiny_model: str) -> Policy:
     """One that trains an adapter that is not zero."""
-    made = load_team(tiny_model, lora_rank=4)[MAIN]
+    made = load_team(tiny_model, config=TeamConfig(lora_rank=4))[MAIN]
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in made.parameters:
@@ -128,7 +129,7 @@ def policy(tiny_model: str) -> Policy:
 
 def gradient(policy: Policy, score: Any = None, **settings: Any) -> tuple[torch.Tensor, dict[str, float]]:
     """The gradient of a step that changes nothing, and its metrics."""
-    learner = Learner(policy, lr=1e-30, max_grad_norm=0, **settings)
+    learner = Learner(policy, OptimConfig(lr=1e-30, max_grad_norm=0), **settings)
     found: list[torch.Tensor] = []
     learner.optimizer.step = lambda: found.append(torch.cat([p.grad.flatten() for p in policy.parameters]))
     if score:
@@ -195,12 +196,12 @@ def test_memory_that_runs_out_halves_a_micro_batch_and_changes_no_gradient(polic
 def test_so_it_does_in_the_pass_before_several_updates(policy: Policy) -> None:
     asked: list[int] = []
     error = MEMORY_ERRORS["Linux"]
-    settings = {"updates": 2, "lr": 1e-3, "max_grad_norm": 0}
+    settings = OptimConfig(updates_per_batch=2, lr=1e-3, max_grad_norm=0)
     found = []
     for score in (None, run_out(error, 2, asked)):
         made = copy.deepcopy(policy.model)
         own = Policy("one", made, policy.tokenizer, adapter=policy.adapter)
-        learner = Learner(own, **settings)  # type: ignore[arg-type]
+        learner = Learner(own, settings)
         if score:
             learner._score = score(learner)  # type: ignore[method-assign]
         metrics = learner.step(samples(), functools.partial(clipped, low=0.2, high=0.2))
@@ -219,7 +220,7 @@ def test_another_error_is_not_taken_for_memory_that_runs_out(policy: Policy) -> 
 
 @pytest.mark.parametrize("of", MEMORY_ERRORS)
 def test_an_update_for_which_memory_runs_out_is_told_in_a_line(policy: Policy, of: str) -> None:
-    learner = Learner(policy, lr=1e-3)
+    learner = Learner(policy, OptimConfig(lr=1e-3))
     learner.optimizer.step = fail(MEMORY_ERRORS[of])  # type: ignore[method-assign]
     with pytest.raises(InputError, match=r"^out of memory for the optimiser of policy 'main_0': set team\.sharing"):
         learner.step(samples(), policy_gradient)
@@ -228,7 +229,7 @@ def test_an_update_for_which_memory_runs_out_is_told_in_a_line(policy: Policy, o
 def test_memory_for_an_update_is_asked_for_before_it_changes_anything(
     policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner = Learner(policy, lr=1e-3)
+    learner = Learner(policy, OptimConfig(lr=1e-3))
     before = [parameter.detach().clone() for parameter in policy.parameters]
     with monkeypatch.context() as patched:
         patched.setattr(torch, "empty_like", fail(MEMORY_ERRORS["a GPU"]))
@@ -281,7 +282,7 @@ def test_one_completion_for_which_memory_runs_out_is_told_in_a_line(policy: Poli
 
 
 def test_a_smaller_micro_batch_is_kept_once_memory_ran_out(policy: Policy) -> None:
-    learner = Learner(policy, lr=1e-30)
+    learner = Learner(policy, OptimConfig(lr=1e-30))
     indices = [0, 1, 2, 3, 4]
     halves = learner._halves(indices, samples())
     assert halves == [[0, 1], [2, 3, 4]]

@@ -39,7 +39,7 @@ def moments_of(learner: Learner) -> list[Any]:
 
 @pytest.fixture
 def team(tiny_model: str) -> Team:
-    return load_team(tiny_model, lora_rank=2)
+    return load_team(tiny_model, config=TeamConfig(lora_rank=2))
 
 
 def gain(batch: LossBatch) -> torch.Tensor:
@@ -70,7 +70,7 @@ BROKEN = {
 def test_such_an_update_leaves_weights_and_optimiser_as_they_were(
     team: Team, broken: str, max_grad_norm: float
 ) -> None:
-    learner = Learner(team[MAIN], lr=1e-2, max_grad_norm=max_grad_norm, micro_batch_tokens=1)
+    learner = Learner(team[MAIN], OptimConfig(lr=1e-2, max_grad_norm=max_grad_norm), micro_batch_tokens=1)
     learner.step(SAMPLES, gain)
     before = bytes_of(team), moments_of(learner), team[MAIN].version
     told = learner.step(SAMPLES, BROKEN[broken])

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from codeduet.agents import Request, Sampling
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import MAGRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.logprobs import completion_logprobs
+from codeduet.algorithms.logprobs import Layout, completion_logprobs
 from codeduet.algorithms.sample import Sample
 from codeduet.envs import HELPER, MAIN
 
@@ -23,13 +25,13 @@ EOS = 256  # of the byte tokenizer
 
 @pytest.fixture
 def team(tiny_model: str) -> Team:
-    return load_team(tiny_model, lora_rank=4)
+    return load_team(tiny_model, config=TeamConfig(lora_rank=4))
 
 
 @pytest.fixture
 def whole(tiny_model: str) -> Policy:
     """A policy that trains whole, in float64."""
-    policy = load_team(tiny_model, (MAIN,), "separate")[MAIN]
+    policy = load_team(tiny_model, (MAIN,), config=TeamConfig(sharing="separate"))[MAIN]
     policy.model.double()
     return policy
 
@@ -56,7 +58,7 @@ def bytes_of(policy: Policy) -> list[bytes]:
 def gradient_of(policy: Policy, samples: Sequence[Sample], micro_batch_tokens: int) -> torch.Tensor:
     """Return the gradient the optimiser sees."""
     seen: list[torch.Tensor] = []
-    learner = Learner(policy, lr=1e-30, max_grad_norm=0, micro_batch_tokens=micro_batch_tokens)
+    learner = Learner(policy, OptimConfig(lr=1e-30, max_grad_norm=0), micro_batch_tokens=micro_batch_tokens)
     learner.optimizer.register_step_pre_hook(
         lambda *_: seen.append(torch.cat([p.grad.flatten() for p in policy.parameters if p.grad is not None]))
     )
@@ -97,9 +99,9 @@ def test_log_probabilities_are_the_same_for_any_padding_side_and_chunk(whole: Po
         [s.completion_ids for s in samples],
         [s.temperature for s in samples],
     )
-    right, mask = completion_logprobs(model, *columns, padding_side="right")
-    left, left_mask = completion_logprobs(model, *columns, padding_side="left")
-    chunked, _ = completion_logprobs(model, *columns, chunk_elements=258 * 2)
+    right, mask = completion_logprobs(model, *columns, layout=Layout("right"))
+    left, left_mask = completion_logprobs(model, *columns, layout=Layout("left"))
+    chunked, _ = completion_logprobs(model, *columns, layout=Layout(chunk_elements=258 * 2))
     assert torch.equal(mask, left_mask)
     assert torch.allclose(right, left, atol=1e-9)
     assert torch.allclose(right, chunked, atol=1e-12)
@@ -153,7 +155,7 @@ def test_the_learner_reports_the_mismatch_it_sees(team: Team) -> None:
         for c in row
     ]
     off = [Sample(s.prompt_ids, s.completion_ids, tuple(v - 0.1 for v in s.sampled_logprobs), 1.0, 0.8) for s in right]
-    learner = Learner(team[MAIN], lr=1e-9)
+    learner = Learner(team[MAIN], OptimConfig(lr=1e-9))
     metrics = learner.step(right, MAGRPO().loss)
     assert metrics["mismatch_ratio_max"] < 1e-4
     assert metrics["mismatch_kl"] < 1e-6
@@ -169,19 +171,19 @@ def test_a_mismatch_that_rounding_explains_is_within_its_limit_and_another_is_no
     tiny_model: str, dtype: str, limit: float, temperature: float
 ) -> None:
     """The limit is half the square of the self-test's tolerance, over that of the temperature."""
-    team = load_team(tiny_model, lora_rank=4, dtype=dtype, device="cpu")
+    team = load_team(tiny_model, config=TeamConfig(lora_rank=4, dtype=dtype, device="cpu"))
     requests, answers = generate(team, temperature)
     drawn = [
         Sample(r.prompt_ids, c.token_ids, c.logprobs, 1.0, temperature)
         for r, row in zip(requests, answers, strict=True)
         for c in row
     ]
-    metrics = Learner(team[MAIN], lr=1e-9).step(drawn, MAGRPO().loss)
+    metrics = Learner(team[MAIN], OptimConfig(lr=1e-9)).step(drawn, MAGRPO().loss)
     assert metrics["mismatch_limit"] == pytest.approx(limit / temperature**2)
     assert abs(metrics["mismatch_kl"]) < 0.1 * metrics["mismatch_limit"]
     assert metrics["mismatch_kl"] >= 0.0
     wrong = [Sample(s.prompt_ids, s.completion_ids, s.sampled_logprobs, 1.0, temperature * 3) for s in drawn]
-    metrics = Learner(team[MAIN], lr=1e-9).step(wrong, MAGRPO().loss)
+    metrics = Learner(team[MAIN], OptimConfig(lr=1e-9)).step(wrong, MAGRPO().loss)
     assert metrics["mismatch_kl"] > 5 * metrics["mismatch_limit"]
 
 
@@ -190,10 +192,10 @@ def test_a_mismatch_that_rounding_explains_is_within_its_limit_and_another_is_no
 def test_updating_one_agent_leaves_the_other_byte_identical(
     tiny_model: str, sharing: Any, trained: str, kept: str
 ) -> None:
-    team = load_team(tiny_model, sharing=sharing, lora_rank=4)
+    team = load_team(tiny_model, config=TeamConfig(sharing=sharing, lora_rank=4))
     before = {agent: bytes_of(team[agent]) for agent in team}
     team[kept].activate()  # whatever was active last
-    Learner(team[trained], lr=1e-2, weight_decay=0.1).step(some_samples(), MAGRPO().loss)
+    Learner(team[trained], OptimConfig(lr=1e-2, weight_decay=0.1)).step(some_samples(), MAGRPO().loss)
     assert bytes_of(team[kept]) == before[kept]
     assert bytes_of(team[trained]) != before[trained]
     assert team[trained].version == 1
@@ -202,7 +204,7 @@ def test_updating_one_agent_leaves_the_other_byte_identical(
 
 def test_a_step_without_advantage_changes_nothing_not_even_by_weight_decay(team: Team) -> None:
     before = bytes_of(team[MAIN])
-    learner = Learner(team[MAIN], lr=1e-2, weight_decay=0.1)
+    learner = Learner(team[MAIN], OptimConfig(lr=1e-2, weight_decay=0.1))
     metrics = learner.step([sample([65], [66, EOS], 0.0)] * 4, MAGRPO().loss)
     assert bytes_of(team[MAIN]) == before
     assert not learner.optimizer.state
@@ -224,7 +226,7 @@ def test_a_step_raises_the_probability_of_what_paid(whole: Policy) -> None:
             return completion_logprobs(whole.activate(), [s.prompt_ids], [s.completion_ids], [0.7])[0].sum().item()
 
     before = score(good), score(bad)
-    Learner(whole, lr=1e-3).step([good, bad], MAGRPO().loss)
+    Learner(whole, OptimConfig(lr=1e-3)).step([good, bad], MAGRPO().loss)
     assert score(good) > before[0]
     assert score(bad) < before[1]
 
@@ -238,7 +240,7 @@ def test_several_updates_use_the_first_policy_as_the_old_one(whole: Policy) -> N
         olds.append(batch.old.clone())
         return algorithm.loss(batch)
 
-    learner = Learner(whole, lr=1e-3, updates=3)
+    learner = Learner(whole, OptimConfig(lr=1e-3, updates_per_batch=3))
     learner.step(some_samples(), spy)
     assert len(olds) == 3
     assert torch.equal(olds[0], olds[1])

@@ -12,6 +12,7 @@ from torch import distributed, multiprocessing
 from codeduet.agents.policy import Policy
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms import MAGRPO
+from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.sample import Sample
 from codeduet.algorithms.world import World
@@ -44,7 +45,7 @@ def learnt(kind: str, options: dict[str, Any]) -> tuple[torch.Tensor, dict[str, 
     world, algorithm = World(), MAGRPO(**options)
     model, tokenizer = random_model(seed=1)
     policy = Policy("main", model.double(), tokenizer)
-    learner = Learner(policy, lr=1e-2, world=world)
+    learner = Learner(policy, OptimConfig(lr=1e-2), world=world)
     mine = [sample for group in world.shard(groups(kind)) for sample in group]
     found: list[torch.Tensor] = []  # before AdamW, which makes as much of a gradient of 1e-9 as of one of 1
     learner.optimizer.step = lambda: found.append(torch.cat([p.grad.flatten() for p in policy.parameters]))  # type: ignore
@@ -80,5 +81,5 @@ def test_where_nobody_has_anything_to_learn_from_nothing_is_changed() -> None:
     model, tokenizer = random_model(seed=1)
     policy = Policy("main", model.double(), tokenizer)
     dead = [Sample((65,), (66, 67), (0.0, 0.0), 0.0, 1.0)]
-    assert Learner(policy, lr=1e-2).step(dead, MAGRPO().loss)["updates"] == 0.0
+    assert Learner(policy, OptimConfig(lr=1e-2)).step(dead, MAGRPO().loss)["updates"] == 0.0
     assert torch.equal(torch.cat([p.detach().flatten() for p in policy.parameters]), before)

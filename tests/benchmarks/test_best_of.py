@@ -58,7 +58,7 @@ def played(config: BenchConfig, model_dir: Path) -> list[dict[str, Any]]:
         right = {"double": "2 * x", "triple": "3 * x"}[name]
         return f"    return {right if calls[name] % 2 else '0'}\n"
 
-    team = load_team(str(model_dir), (MAIN,), lora_rank=2)
+    team = load_team(str(model_dir), (MAIN,), config=TeamConfig(lora_rank=2))
     bench(config, team=team, engine=ScriptedEngine({MAIN: main}, byte_tokenizer()), console=Console(quiet=True))
     return [json.loads(line) for line in (Path(config.out) / "samples.jsonl").read_text().splitlines()]
 

@@ -16,7 +16,7 @@ from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
 from codeduet.benchmarks.measuring import BEST, Measure
 from codeduet.config import load_config
-from codeduet.envs.problems import held_out
+from codeduet.envs.problems import held_out, load_problems
 from codeduet.errors import InputError
 
 Command = Callable[..., Any]
@@ -87,6 +87,28 @@ def test_the_best_checkpoint_is_the_one_the_curve_says(words: list[str], monkeyp
         kept = load_file(Path("run") / BEST / agent / "adapter_model.safetensors")
         there = load_file(Path("run/checkpoints/step_000004") / agent / "adapter_model.safetensors")
         assert all((kept[key] == there[key]).all() for key in there)
+
+
+def test_what_was_really_measured_on_the_valid_split_chooses_the_best(
+    codeduet: Command, words: list[str], problem_file: Path
+) -> None:
+    """On the embedded model, whose rates move; the curve is read back from the run, and so is who was measured."""
+    asked = ["team.model=embedded", "optim.lr=0.03", "sampling.max_new_tokens=24", "checkpoint_every=9"]
+    measured = "eval={every: 1, n: 4, k: [1], best: syntax}"
+    assert codeduet("train", *words[:-1], *asked, measured, "steps=6", "out=run").status == 0
+    curve = {row["step"]: row["syntax"] for row in evals("run")}
+    assert list(curve) == [1, 2, 3, 4, 5, 6]
+    highest = max(curve.values())
+    best = min(step for step, value in curve.items() if value == highest)
+    assert min(curve.values()) < highest
+    assert read_state(Path("run") / BEST)["step"] == best
+    _, valid = held_out([problem.task_id for problem in load_problems(problem_file, "train")])
+    test = {problem.task_id for problem in load_problems(problem_file, "test")}
+    for step in curve:
+        samples = Path(f"run/measured/step_{step:06d}/samples.jsonl").read_text().splitlines()
+        seen = {json.loads(line)["task_id"] for line in samples}
+        assert seen == set(valid)
+        assert not seen & test
 
 
 def test_it_ends_where_nothing_gets_better_and_goes_on_as_if_unbroken(

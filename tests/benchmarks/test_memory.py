@@ -21,7 +21,7 @@ from codeduet.envs import MAIN, InputError
 def kept_bytes(folder: Path, shape: Shape, *, prompt: int, answer: int, answers: int) -> int:
     """Return the bytes that are kept in the learner's forward pass: bfloat16 weights, float32 adapters of rank 1."""
     save_model(folder, shape)
-    team = load_team(str(folder), (MAIN,), lora_rank=1, dtype="bfloat16", device="cpu")
+    team = load_team(str(folder), (MAIN,), config=TeamConfig(lora_rank=1, dtype="bfloat16", device="cpu"))
     model = team[MAIN].activate()
     assert {p.dtype for p in team[MAIN].parameters} == {torch.float32}
     prompts, completions = [list(range(prompt))] * answers, [[5] * answer] * answers

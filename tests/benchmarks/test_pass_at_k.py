@@ -57,7 +57,7 @@ class CountingEngine(ScriptedEngine):
 
 @pytest.fixture(scope="module")
 def team(model_dir: Path) -> Team:
-    return load_team(str(model_dir), lora_rank=2)
+    return load_team(str(model_dir), config=TeamConfig(lora_rank=2))
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_k_is_checked_before_anything_is_loaded(config: BenchConfig) -> None:
 def test_a_single_agent_has_no_helper_rates(config: BenchConfig, model_dir: Path) -> None:
     single = replace(config, team=replace(config.team, kind="single"))
     engine = ScriptedEngine({MAIN: main_writes}, byte_tokenizer())
-    alone = load_team(str(model_dir), (MAIN,), lora_rank=2)
+    alone = load_team(str(model_dir), (MAIN,), config=TeamConfig(lora_rank=2))
     results = bench(single, team=alone, engine=engine, console=Console(quiet=True))
     assert results["method"] == "single"
     assert not any(name.startswith("helper") for name in results["rates"])
@@ -328,7 +328,7 @@ def test_samples_of_another_checkpoint_at_the_same_path_are_not_mixed(
 ) -> None:
     trained = tmp_path / "trained"
     for seed in (0, 1):
-        made = load_team(str(model_dir), lora_rank=2, seed=seed)
+        made = load_team(str(model_dir), config=TeamConfig(lora_rank=2), seed=seed)
         save_checkpoint(trained / str(seed), 1, made, {}, keep=1)
     of_checkpoint = replace(copied, checkpoint=str(trained / "0"))
     whole = cut_half(of_checkpoint)

@@ -11,6 +11,7 @@ import torch
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
+from codeduet.agents.config import TeamConfig
 from codeduet.agents.team import load_team
 from codeduet.benchmarks.speed import training
 from codeduet.benchmarks.speed.__main__ import main
@@ -64,7 +65,7 @@ def test_one_command_measures_and_trains_and_goes_on(tmp_path: Path, capsys: pyt
 
 
 def test_adapters_come_out_in_bfloat16_and_in_small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = load_team(lora_rank=4)[MAIN]
+    policy = load_team(config=TeamConfig(lora_rank=4))[MAIN]
     whole = get_peft_model_state_dict(policy.model, adapter_name=policy.adapter, save_embedding_layers=False)
     monkeypatch.setattr(training, "SHARD_BYTES", 20_000)
     files = training.write_shards(policy, tmp_path)

@@ -1,8 +1,11 @@
-"""Teams of any roles from YAML alone: trained, killed and gone on with, measured, reported."""
+"""Teams of any roles from YAML alone, on the embedded model: trained, killed and gone on with, measured, reported."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.commands import start
 from tests.servers import Server, serving
 
+from codeduet.agents.embedded import MODEL_DIR
 from codeduet.agents.random_model import random_model
 from codeduet.algorithms.config import TrainConfig
 from codeduet.benchmarks.budgets import by_budget
@@ -61,6 +66,9 @@ env:
 }
 """YAML, agents, policies."""
 
+WIDTH = json.loads((MODEL_DIR / "config.json").read_text())["hidden_size"]
+"""Of the embedded model."""
+
 OWN = "def letters(parts):\n    return sum(len(set(part.code)) for part in parts)\n"
 """A reward that random models do not all earn alike."""
 
@@ -85,54 +93,85 @@ def told_of(run: Path) -> list[dict[str, Any]]:
     ]
 
 
+COMMON = [
+    "team.lora_rank=2", "sampling.max_new_tokens=12", "problems_per_step=2", "group_size=3", "checkpoint_every=1",
+    "optim.lr=0.01", "steps=4",
+]  # fmt: skip
+"""Of every training here; a reward is each one's own."""
+
+
+def killed_and_gone_on_with(codeduet: Command, training: list[str]) -> Path:
+    """Train once whole, and once killed behind its first step; return the run that went on, equal to the bit."""
+    assert codeduet(*training, "out=whole").status == 0
+    process = start([*training, "out=run"], Path("told"))
+    begun = Path("run/checkpoints/step_000001/state.json")
+    while process.is_alive() and not begun.is_file():
+        process.join(0.005)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, Path("told.err").read_text()
+    assert not Path("run/checkpoints/step_000004").exists()
+    assert codeduet("train", "--resume", "run").status == 0
+    assert told_of(Path("run")) == told_of(Path("whole"))
+    assert [row["step"] for row in told_of(Path("run"))] == [1, 2, 3, 4]
+    last = Path("whole/checkpoints/step_000004")
+    adapters, optimisers = sorted(last.rglob("adapter_model.safetensors")), sorted(last.glob("*.optimizer.pt"))
+    assert len(adapters) == len(optimisers) > 0
+    for path in adapters:
+        resumed, unbroken = load_file(Path("run") / path.relative_to("whole")), load_file(path)
+        assert all(torch.equal(resumed[key], unbroken[key]) for key in unbroken)
+        assert any(weights.abs().max() > 0 for key, weights in unbroken.items() if "lora_B" in key)  # it has learnt
+    for path in optimisers:
+        torch.testing.assert_close(
+            torch.load(Path("run") / path.relative_to("whole")), torch.load(path), rtol=0, atol=0
+        )
+    return Path("run")
+
+
+def measured_and_reported(codeduet: Command, run: Path, agents: list[str]) -> list[dict[str, Any]]:
+    """Measure a run by pass@k, let a page be made of both, and return the samples."""
+    assert codeduet("eval", str(run), "n=2", "k=[1,2]", "split=all").status == 0
+    results = json.loads((run / "eval" / "results.json").read_text())
+    assert list(results["pass@k"]) == ["1", "2"]
+    assert list(results["tokens"]) == agents
+    assert results["method"] == f"{', '.join(agents)} (trained)"
+    samples = rows_of(run / "eval" / "samples.jsonl")
+    assert len(samples) == 8
+    assert all(list(sample["texts"]) == agents for sample in samples)
+    assert codeduet("report", str(run)).status == 0
+    page = next(run.rglob("*.html")).read_text()
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data
+    shown = {(row["task"], row["sample"]): row["turns"] for row in json.loads(data.group(1))["samples"]}
+    for sample in samples:  # every transcript, turn by turn
+        turns = itertools.zip_longest(*sample["texts"].values())
+        written = [text for turn in turns for text in turn if text is not None]
+        assert [text for _, text in shown[sample["task_id"], sample["sample"]]] == written
+    return samples
+
+
 @pytest.mark.parametrize(("data", "agents", "policies"), TEAMS.values(), ids=TEAMS.keys())
-def test_a_team_is_trained_gone_on_with_measured_and_reported_from_a_file(
-    codeduet: Command,
-    folder: Path,
-    model_dir: Path,
-    problem_file: Path,
-    data: str,
-    agents: list[str],
-    policies: set[str],
+def test_a_team_is_trained_killed_gone_on_with_measured_and_reported_from_a_file(
+    codeduet: Command, folder: Path, problem_file: Path, data: str, agents: list[str], policies: set[str]
 ) -> None:
     (folder / "team.yaml").write_text(data)
     training = [
-        "train", "--config", "team.yaml", f"team.model={model_dir}", "team.lora_rank=2", f"env.problems={problem_file}",
-        "env.reward={magrpo: 1.0, 'own_letters:letters': 0.1}", "sampling.max_new_tokens=12", "problems_per_step=2",
-        "group_size=3", "checkpoint_every=1", "optim.lr=0.01",
+        "train", "--config", "team.yaml", *COMMON, f"env.problems={problem_file}",
+        "env.reward={magrpo: 1.0, 'own_letters:letters': 0.1}",
     ]  # fmt: skip
     planned = codeduet(*training, "--dry-run").out
     assert all(f"first prompt of {agent} (" in planned for agent in agents)
-    assert codeduet(*training, "steps=3", "out=whole").status == 0
-    assert codeduet(*training, "steps=1", "out=run").status == 0
-    assert codeduet("train", "--resume", "run", "steps=3").status == 0
-    assert told_of(Path("run")) == told_of(Path("whole"))
-    states = [Path(run) / "checkpoints" / "step_000003" for run in ("run", "whole")]
-    assert {path.parent.name for path in states[0].rglob("adapter_model.safetensors")} == policies
-    for name in policies:
-        files = [state / name / "adapter_model.safetensors" for state in states]
-        resumed, unbroken = map(load_file, files)
-        assert all(torch.equal(resumed[key], unbroken[key]) for key in unbroken)
-        assert any(weights.abs().max() > 0 for key, weights in unbroken.items() if "lora_B" in key)  # it has learnt
-    row = told_of(Path("run"))[-1]
+    run = killed_and_gone_on_with(codeduet, training)
+    saved = (run / "checkpoints" / "step_000004").rglob("adapter_model.safetensors")
+    assert {path.parent.name for path in saved} == policies
+    row = told_of(run)[-1]
     assert {f"{agent}/tokens" for agent in agents} <= row.keys()
     assert row["reward/own_letters:letters"] > 0
     assert "reward/magrpo" in row
-
-    assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
-    results = json.loads(Path("run/eval/results.json").read_text())
-    assert list(results["tokens"]) == agents
-    assert results["method"] == f"{', '.join(agents)} (trained)"
-    samples = rows_of(Path("run/eval/samples.jsonl"))
-    assert len(samples) == 8
-    for sample in samples:
-        assert list(sample["texts"]) == agents
+    for sample in measured_and_reported(codeduet, run, agents):
         assert list(sample["parts"]) == [agent for agent in agents if agent.split("_")[0] in ("helper", "main")]
     assert codeduet("export", "run", "--out", "exported").status == 0
     assert {path.name for path in Path("exported").iterdir() if path.is_dir()} == set(agents)
-    assert codeduet("report", "run").status == 0
-    page = next(Path("run").rglob("*.html")).read_text()
-    assert all(f'"{agent}' in page for agent in agents)
 
 
 def saved_model(folder: Path, **shape: Any) -> Path:
@@ -142,49 +181,28 @@ def saved_model(folder: Path, **shape: Any) -> Path:
     return folder
 
 
-def gone_on_with(codeduet: Command, training: list[str]) -> Path:
-    """Train three steps whole, and in two halves; return the run that was gone on with."""
-    assert codeduet(*training, "steps=3", "out=whole").status == 0
-    assert codeduet(*training, "steps=1", "out=run").status == 0
-    assert codeduet("train", "--resume", "run", "steps=3").status == 0
-    assert told_of(Path("run")) == told_of(Path("whole"))
-    for path in Path("whole/checkpoints/step_000003").rglob("adapter_model.safetensors"):
-        resumed, unbroken = load_file(Path("run") / path.relative_to("whole")), load_file(path)
-        assert all(torch.equal(resumed[key], unbroken[key]) for key in unbroken)
-    return Path("run")
-
-
-COMMON = [
-    "team.lora_rank=2", "sampling.max_new_tokens=12", "problems_per_step=2", "group_size=3", "checkpoint_every=1",
-    "optim.lr=0.01", "env.reward=own_letters:letters",
-]  # fmt: skip
-
-
-def test_two_different_models_learn_side_by_side(
-    codeduet: Command, folder: Path, model_dir: Path, problem_file: Path
-) -> None:
+def test_two_different_models_learn_side_by_side(codeduet: Command, folder: Path, problem_file: Path) -> None:
     other = saved_model(folder / "other", hidden=48, layers=1, vocab_size=300, seed=7)
     (folder / "team.yaml").write_text(
-        f"team:\n  model: {model_dir}\n  seats:\n    helper: {{model: {other}, lora_rank: 3, "
+        f"team:\n  model: embedded\n  seats:\n    helper: {{model: {other}, lora_rank: 3, "
         "sampling: {temperature: 1.0, max_new_tokens: 7}, prompt: '# Helpers for {entry_point}:\n'}\n"
     )
-    run = gone_on_with(codeduet, ["train", "--config", "team.yaml", *COMMON, f"env.problems={problem_file}"])
+    training = ["train", "--config", "team.yaml", *COMMON, "env.reward=own_letters:letters"]
+    run = killed_and_gone_on_with(codeduet, [*training, f"env.problems={problem_file}"])
     ranks = {}
     for agent in ("helper_0", "main_0"):
-        weights = load_file(run / "checkpoints" / "step_000003" / agent / "adapter_model.safetensors")
+        weights = load_file(run / "checkpoints" / "step_000004" / agent / "adapter_model.safetensors")
         ranks[agent] = {
             tensor.shape for key, tensor in weights.items() if key.endswith("layers.0.mlp.up_proj.lora_A.weight")
         }
-        assert any(tensor.abs().max() > 0 for key, tensor in weights.items() if "lora_B" in key)  # it has learnt
-    assert ranks == {"helper_0": {(3, 48)}, "main_0": {(2, 32)}}
+    assert ranks == {"helper_0": {(3, 48)}, "main_0": {(2, WIDTH)}}
     turns = [turn for row in rows_of(run / "completions.jsonl") for turn in row["turns"]]
     assert all(turn["prompt"].startswith("# Helpers for") == (turn["agent"] == "helper_0") for turn in turns)
     assert max(row["helper_0/tokens"] for row in told_of(run)) <= 7 < max(row["main_0/tokens"] for row in told_of(run))
 
-    assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
+    measured_and_reported(codeduet, run, ["helper_0", "main_0"])
     assert codeduet("bench", "--config", "team.yaml", "n=1", "k=[1]", "split=all", f"env.problems={problem_file}",
                     "sampling.max_new_tokens=12", "out=untrained").status == 0  # fmt: skip
-    assert codeduet("report", "run").status == 0
     ran = codeduet("export", "run", "--out", "exported")
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert "trained several models" in ran.err
@@ -194,24 +212,22 @@ def test_two_different_models_learn_side_by_side(
     assert "has changed since" in ran.err
 
 
-def test_a_frozen_partner_is_served(codeduet: Command, folder: Path, model_dir: Path, problem_file: Path) -> None:
+def test_a_frozen_partner_is_served(codeduet: Command, folder: Path, problem_file: Path) -> None:
     with serving(Server(write=lambda body: f"    return {body['seed'] % 5}  # planned")) as server:
         (folder / "team.yaml").write_text(
             "env:\n  roles: [{name: planner, writes: text}, {name: main, reads: [planner]}]\n"
-            f"team:\n  model: {model_dir}\n  seats:\n    planner: {{model: big, engine: openai, api: chat, base_url: "
+            f"team:\n  seats:\n    planner: {{model: big, engine: openai, api: chat, base_url: "
             f"'{server.url}', learns: false}}\n"
         )
-        training = ["train", "--config", "team.yaml", *COMMON, f"env.problems={problem_file}"]
-        run = gone_on_with(codeduet, training)
+        training = ["train", "--config", "team.yaml", *COMMON, "env.reward=own_letters:letters"]
+        run = killed_and_gone_on_with(codeduet, [*training, f"env.problems={problem_file}"])
         assert {body["model"] for body in server.asked} == {"big"}
-        assert {path.name for path in (run / "checkpoints" / "step_000003").iterdir() if path.is_dir()} == {"main_0"}
+        assert {path.name for path in (run / "checkpoints" / "step_000004").iterdir() if path.is_dir()} == {"main_0"}
         row = told_of(run)[-1]
         assert "planner_0/tokens" in row
         assert "planner_0/updates" not in row
-        assert codeduet("eval", "run", "n=2", "k=[1,2]", "split=all").status == 0
-        samples = rows_of(run / "eval" / "samples.jsonl")
+        samples = measured_and_reported(codeduet, run, ["planner_0", "main_0"])
         assert all("# planned" in sample["texts"]["planner_0"][0] for sample in samples)
-        assert codeduet("report", "run").status == 0
 
 
 @pytest.mark.parametrize(

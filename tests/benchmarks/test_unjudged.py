@@ -31,7 +31,7 @@ def main_writes(prompt: str, seed: int) -> str:
 
 @pytest.fixture(scope="module")
 def team(model_dir: Path) -> Team:
-    return load_team(str(model_dir), lora_rank=2)
+    return load_team(str(model_dir), config=TeamConfig(lora_rank=2))
 
 
 @pytest.fixture
