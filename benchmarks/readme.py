@@ -159,7 +159,14 @@ PLACES = {
     "architectures": Place(("architectures.json",), architectures),
     "speed on a GPU": Place(("speed/h200.json", "speed/h200_training.json"), gpu_speed),
     "speed": Place(
-        ("magrpo_step.json", "vllm_generation.json", "speed/grpo_step_2x4.json", "speed/grpo_step_8x4.json", "speed/checkouts.json"), speed
+        (
+            "magrpo_step.json",
+            "vllm_generation.json",
+            "speed/grpo_step_2x4.json",
+            "speed/grpo_step_8x4.json",
+            "speed/checkouts.json",
+        ),
+        speed,
     ),
     "paper": Place((), paper),
 }

@@ -319,5 +319,7 @@ def speed(
 
 
 def _beside(step: dict[str, Any]) -> str:
-    ours, theirs = (statistics.median(of[whose] for of in step["rounds"]) / 1024 for whose in ("ours_mib", "theirs_mib"))
+    ours, theirs = (
+        statistics.median(of[whose] for of in step["rounds"]) / 1024 for whose in ("ours_mib", "theirs_mib")
+    )
     return f"{step['ratio']:.1f} times as fast in {ours:.1f} GiB where TRL takes {theirs:.1f}"
