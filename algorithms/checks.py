@@ -12,7 +12,7 @@ from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
 from codeduet.envs.rewards import Payment
-from codeduet.envs.roles import Role, agents_of
+from codeduet.envs.roles import Role, agents_of, check_read
 from codeduet.errors import nearest
 
 
@@ -32,6 +32,7 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
             raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.agents)}")
     check_blank(config.blank, config.roles)
     check_served(config.team, config.agents)
+    check_read(config.roles, config.env.max_turns)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
     check_seats(config.team, config.roles)

@@ -20,7 +20,7 @@ from codeduet.envs.execution import Executor, Outcome, Part, Program, shared_exe
 from codeduet.envs.feedback import Feedback, Judged, ends_after_one, feedback_for, judge_turn
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
 from codeduet.envs.rewards import Payment, Reward
-from codeduet.envs.roles import DUET, HELPER, Role, agents_of, as_roles, by_agent, target_agent
+from codeduet.envs.roles import DUET, HELPER, Role, agents_of, as_roles, by_agent, check_read, target_agent
 from codeduet.envs.spaces import MAX_TEXT, Unicode
 from codeduet.envs.text import extract_helper, extract_main, extract_text, without_definition
 from codeduet.errors import InputError
@@ -94,6 +94,7 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
         if feedback not in get_args(Feedback):
             raise InputError(f"unknown feedback {feedback!r}: choose {', '.join(get_args(Feedback))}")
         self.roles = as_roles(roles)
+        check_read(self.roles, max_turns)
         self.problems = load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
         if not self.problems:
             raise InputError("problems is empty")

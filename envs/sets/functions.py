@@ -35,7 +35,7 @@ def load(name: str) -> ProblemSet:
         made = tuple(function())
     except InputError as error:  # of a problem's own making, a test without an assert say
         raise InputError(f"{name}: {error}") from None
-    except Exception as error:  # noqa: BLE001  # whatever a user's function raises
+    except Exception as error:  # whatever a user's function raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"problems {name!r} cannot be had: {reason}") from error
     if not made or not all(isinstance(problem, Problem) for problem in made):
