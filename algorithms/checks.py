@@ -38,10 +38,6 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
     check_seats(config.team, config.roles)
     if set(config.still) == set(config.agents):
         raise InputError("frozen names every agent, or no seat learns: nothing would learn")
-    if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
-        raise InputError(
-            f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
-        )
     learning = [row for row in rows_of(config.team, config.roles) if set(row.agents) - set(config.still)]
     if any(row.config.engine == "openai" for row in learning):
         raise InputError("team.engine=openai is for evaluation: train with hf or vllm")
