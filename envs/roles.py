@@ -72,6 +72,9 @@ AT_ONCE: Roles = (HELPER, Role("main"))
 SINGLE: Roles = (Role("main"),)
 """Main alone."""
 
+SHORTHANDS = (DUET, AT_ONCE, SINGLE)
+"""Teams that there were before roles were data: what their games say stays as it was."""
+
 
 def as_roles(given: Sequence[Role | Mapping[str, Any]]) -> Roles:
     """Return roles as they were given, or as data: ``{"name": "main", "reads": ["helper"]}``.

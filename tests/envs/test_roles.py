@@ -230,6 +230,42 @@ def test_what_makes_no_team_is_refused_in_one_line(toy: Problem, roles: Any, mes
         raw_env([toy], roles=roles)
 
 
+DRAFT = "def double(x):\n    return x + x\n"
+
+
+def test_a_target_function_that_is_anothers_to_write_is_left_out_and_told(toy: Problem, executor: Executor) -> None:
+    roles = (
+        Role("draft"),
+        Role("reviewer", writes="text", reads=("draft",)),
+        Role("main", reads=("draft", "reviewer")),
+    )
+    for draft, left_out, seen in ((DRAFT, 1, ""), (f"{PLUS}\n\n{DRAFT}", 1, PLUS.rstrip()), (PLUS, 0, PLUS)):
+        played = game(toy, executor, roles, render_mode="ansi")
+        assert {info["target_left_out"] for info in played.infos.values()} == {0}
+        played.step(draft)
+        assert played.observe("reviewer_0")["draft_code"] == seen
+        for answer in ("Fine.", "    return 2 * x\n"):
+            played.step(answer)
+        assert [played.infos[agent]["target_left_out"] for agent in played.agents] == [left_out, 0, 0]
+        said = "# turn 1, draft_0: its double is left out, which is main_0's to write\n"
+        assert (said in str(played.render())) == bool(left_out)
+
+
+def test_a_draft_that_is_text_is_read_whole_and_joins_nothing(toy: Problem, executor: Executor) -> None:
+    roles = (
+        Role("draft", writes="text"),
+        Role("reviewer", writes="text", reads=("draft",)),
+        Role("main", reads=("draft", "reviewer")),
+    )
+    played = game(toy, executor, roles)
+    for answer in (DRAFT, "Fine.", "    return 2 * x\n"):
+        played.step(answer)
+    assert played.observe("reviewer_0")["draft_text"] == played.observe("main_0")["draft_text"] == DRAFT.strip()
+    assert [part.agent for part in played.program().parts] == ["main_0"]
+    assert played.outcome is not None
+    assert played.outcome.solved
+
+
 UNREAD: dict[str, tuple[Any, int, str]] = {
     "behind its only reader": (
         (Role("helper"), Role("main", reads=("helper", "reviewer")), REVIEWER),
