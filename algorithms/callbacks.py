@@ -1,7 +1,7 @@
 """What is done beside learning: metrics written, completions kept, progress shown, checkpoints saved.
 
 A callback is told when a training begins, of every step, and when it ends. Those that ship stand here, TensorBoard and its
-like in :mod:`codeduet.algorithms.tracking`, evaluation in :mod:`codeduet.algorithms.evaluation`.
+like in :mod:`codeduet.algorithms.tracking`, and measuring on the way is the benchmark's.
 """
 
 from __future__ import annotations

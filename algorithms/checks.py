@@ -13,7 +13,7 @@ from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.config import TrainConfig
 from codeduet.envs import InputError
 from codeduet.envs.rewards import Payment
-from codeduet.envs.roles import Role, agents_of
+from codeduet.envs.roles import Role, agents_of, check_read
 from codeduet.errors import nearest
 
 
@@ -33,15 +33,12 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
             raise InputError(f"frozen names no agent: {agent!r}{nearest(agent, config.agents)}")
     check_blank(config.blank, config.roles)
     check_served(config.team, config.agents)
+    check_read(config.roles, config.env.max_turns)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
     check_seats(config.team, config.roles)
     if set(config.still) == set(config.agents):
         raise InputError("frozen names every agent, or no seat learns: nothing would learn")
-    if config.eval_every and config.eval_samples > config.problems_per_step * config.group_size:
-        raise InputError(
-            f"eval_samples={config.eval_samples} exceeds problems_per_step * group_size, the episodes at a time"
-        )
     learning = [row for row in rows_of(config.team, config.roles) if set(row.agents) - set(config.still)]
     for row in learning:
         if engine_class(row.config.engine).weights == "served":

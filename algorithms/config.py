@@ -105,8 +105,6 @@ class TrainConfig:
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
             ablations.
         eval: how it is measured on the way, with pass@k, and what that decides.
-        eval_every: steps between looks at the test split with the training's own sampling; 0 is never.
-        eval_samples: episodes of each test problem in such a look.
         checkpoint_every: steps between checkpoints; the last step always makes one.
         keep_checkpoints: the newest so many are kept.
         show_every: steps between tables of completions on the screen; 0 is never.
@@ -116,6 +114,9 @@ class TrainConfig:
     """
 
     COMMAND: ClassVar[str] = "train"
+    GONE: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("eval_every", "eval_samples"), "eval: {every: N, n: M, split: test}"
+    )
 
     out: str = "runs/train"
     init_from: str = ""
@@ -133,13 +134,27 @@ class TrainConfig:
     frozen: list[str] = Field(default_factory=list)
     blank: list[str] = Field(default_factory=list)
     eval: EvalConfig = EvalConfig()
-    eval_every: int = Field(default=0, ge=0)
-    eval_samples: int = Field(default=1, gt=0)
     checkpoint_every: int = Field(default=50, gt=0)
     keep_checkpoints: int = Field(default=2, gt=0)
     show_every: int = Field(default=0, ge=0)
     log: list[Literal["tensorboard", "wandb", "trackio"]] = Field(default_factory=list)
     keep_completions: Annotated[int, Field(ge=0)] | Literal["all"] = 2
+
+    @staticmethod
+    def of_before(tree: dict[str, Any], *, saved: bool) -> dict[str, Any]:
+        """Return the keys of a file in those of now: never evaluating is no key, and what a run folder says is ``eval``'s.
+
+        Args:
+            tree: the file's keys and values.
+            saved: whether it is a run folder's own; another's that asks for what is gone is left to be refused.
+        """
+        every = tree.get("eval_every")
+        if every is None or (every and not saved):
+            return tree
+        now = {key: value for key, value in tree.items() if key not in TrainConfig.GONE}
+        if every and not now.get("eval", {}).get("every"):
+            now["eval"] = {"every": every, "n": tree.get("eval_samples", 1), "split": "test"}
+        return now
 
     @property
     def roles(self) -> Roles:

@@ -21,7 +21,7 @@ from codeduet.runs import check_free, command_of, read_config
 FREE = frozenset(
     {
         # Where it is, and what it writes.
-        "out", "eval_every", "eval_samples", "eval.every", "eval.n", "eval.k", "eval.greedy", "eval.limit", "eval.best", "eval.patience", "checkpoint_every", "keep_checkpoints", "show_every", "log", "keep_completions",
+        "out", "eval.every", "eval.n", "eval.k", "eval.greedy", "eval.limit", "eval.best", "eval.patience", "checkpoint_every", "keep_checkpoints", "show_every", "log", "keep_completions",
         # How it is computed: samples and gradients are the same but for rounding.
         "optim.micro_batch_tokens", "optim.gradient_checkpointing", "optim.memory_gib", "team.batch_size", "team.device", "team.gpu_share", "team.threads",
         # Where a served partner is, and how long it is waited for.

@@ -49,7 +49,6 @@ class Trainer:
         team: who acts and learns.
         envs: environments to play in, ``problems_per_step * group_size`` of them.
         train_tasks: task ids to learn from.
-        test_tasks: task ids to evaluate on.
         formatter: observation -> prompt.
         algorithm: how to learn.
         engine: who generates.
@@ -73,7 +72,6 @@ class Trainer:
     team: Team
     envs: Sequence[Env]
     train_tasks: Sequence[str]
-    test_tasks: Sequence[str]
     formatter: Formatter
     algorithm: Algorithm
     engine: Engine

@@ -20,7 +20,6 @@ from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algor
 from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
 from codeduet.algorithms.checks import check_training
 from codeduet.algorithms.config import TrainConfig
-from codeduet.algorithms.evaluation import Evaluate
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.lengths import Fit, fitting
 from codeduet.algorithms.memory import MemoryPlan, plan_memory
@@ -72,7 +71,6 @@ def make_trainer(
     team: Team | None = None,
     envs: Sequence[Env] | None = None,
     train_tasks: Sequence[str] | None = None,
-    test_tasks: Sequence[str] | None = None,
     formatter: Formatter | None = None,
     algorithm: Algorithm | None = None,
     engine: Engine | None = None,
@@ -88,7 +86,6 @@ def make_trainer(
         envs: environments to play in, ``problems_per_step * group_size`` of them; by default
             ``codeduet/humaneval-v0`` as ``config.env`` says.
         train_tasks: task ids to learn from; by default the train split's.
-        test_tasks: task ids to evaluate on; by default the test split's.
         formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         algorithm: how to learn; by default as ``config.algorithm`` says.
         engine: who generates; by default as ``config.team.engine`` says.
@@ -111,7 +108,8 @@ def make_trainer(
             "eval.every: the command line measures; in Python hand it over: "
             "callbacks=[codeduet.benchmarks.measuring.Measure()]"
         )
-    callbacks = [*_first(config, progress), *callbacks, *_last(config)]
+    # A user's may be interrupted, a measurement say, and what is saved has seen the whole step.
+    callbacks = [*_first(config, progress), *callbacks, Save(config.checkpoint_every)]
     use_threads(config.team)
     team = team or make_team(config.team, config.roles, config.seed)
     algorithm.run_seed = config.seed
@@ -124,15 +122,13 @@ def make_trainer(
     learnt = train_tasks if train_tasks is not None else task_ids(config.env, "train")
     if config.eval.every and config.eval.split == "valid":
         learnt, _ = held_out(learnt)
-    sets = {"train": learnt, "test": test_tasks if test_tasks is not None else task_ids(config.env, "test")}
     longest = config.longest_answer  # tokens of a prompt and its answer, where they can be told
     game = envs[0].unwrapped if envs else None
-    for split in ("train", "test") if config.eval_every else ("train",):
-        if isinstance(game, raw_env):
-            fit = _fit(config, sets[split], game, formatter, engine)
-            if fit.left_out:
-                console.print(fit.line(), markup=False, highlight=False, soft_wrap=True)
-            sets[split], longest = fit.kept, max(longest, fit.longest)
+    if isinstance(game, raw_env):
+        fit = _fit(config, learnt, game, formatter, engine)
+        if fit.left_out:
+            console.print(fit.line(), markup=False, highlight=False, soft_wrap=True)
+        learnt, longest = fit.kept, max(longest, fit.longest)
     learns = [
         policy for policy in team.policies if not all(agent in config.still for agent in team if team[agent] is policy)
     ]
@@ -142,8 +138,7 @@ def make_trainer(
         config=config,
         team=team,
         envs=envs,
-        train_tasks=list(sets["train"]),
-        test_tasks=list(sets["test"]),
+        train_tasks=list(learnt),
         formatter=formatter,
         algorithm=algorithm,
         engine=engine,
@@ -202,8 +197,3 @@ def _first(config: TrainConfig, progress: Progress | None) -> list[Callback]:
     """Return the callbacks that are told before a user's."""
     trackers = [make_tracker(name) for name in dict.fromkeys(config.log)]
     return [Log(), *trackers, Completions(config.keep_completions), Show(progress, config.show_every)]
-
-
-def _last(config: TrainConfig) -> list[Callback]:
-    """Return those that are told behind them: an evaluation may be interrupted, and what is saved has seen the whole step."""
-    return [*([Evaluate(config.eval_every)] if config.eval_every else []), Save(config.checkpoint_every)]

@@ -49,7 +49,7 @@ from codeduet.envs.config import EnvConfig, make_envs
 from codeduet.envs.execution import shared_executor
 from codeduet.envs.problems import held_out
 from codeduet.envs.rewards import Payment
-from codeduet.envs.roles import Roles, agents_of
+from codeduet.envs.roles import Roles, agents_of, check_read
 from codeduet.files import json_line, locked, make_folder, write_whole
 from codeduet.runs import check_free, check_training_run, read_config, write_config
 
@@ -302,6 +302,7 @@ def choose_problems(config: BenchConfig) -> tuple[Problem, ...]:
     check_blank(config.blank, config.roles)
     check_served(config.team, config.agents)
     check_seats(config.team, config.roles)
+    check_read(config.roles, config.env.max_turns)
     check_prompts(config.team.words, config.roles)
     Payment(config.env.reward, config.agents)
     if config.split == "valid":

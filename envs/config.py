@@ -22,7 +22,7 @@ class EnvConfig:
 
     Attributes:
         problems: ``humaneval``, ``embedded``, ``humanevalplus``, ``mbpp``, ``mbppplus``, the path of a file in one of the
-            formats of ``codeduet.envs.sets``, or ``module:function``.
+            formats of ``codeduet.envs.sets``, or ``module:function`` (``file.py:function``) that gives problems.
         test_problems: another such set, whose problems are the test split; those of ``problems`` are then all for training.
         packages: packages from outside the standard library that programs may import, such as ``numpy``.
         reward: reward scheme, ``module:function``, or a weighted sum: reward -> weight.

@@ -6,9 +6,11 @@ shows (evaluation): a hidden verdict that steers an answer would turn pass@k int
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from codeduet.envs.execution import PREAMBLE, Executor, Outcome, Program
 from codeduet.envs.problems import Problem
@@ -125,3 +127,30 @@ def feedback_for(agent: str, outcome: Outcome, examples: Problem | None = None, 
         failed = [line for line, passed in zip(shown.lines, outcome.tests, strict=True) if not passed]
         lines += [_quoted(line).strip() for line in failed[:1]]
     return "\n".join(lines)
+
+
+def verdict_line(judged: Judged, scores: Mapping[str, float]) -> str:
+    """Return a turn's verdict for the transcript."""
+    outcome = judged.hidden or judged.shown
+    if outcome is None:
+        return "not judged"
+    error = f", {outcome.error}" if outcome.error else ""
+    if judged.hidden is None:
+        return f"{outcome.passed}/{outcome.total} examples passed{error}"
+    shown = {agent: f"{np.round(score, 10):g}" for agent, score in scores.items()}
+    one = len(set(shown.values())) == 1
+    score = next(iter(shown.values())) if one else ", ".join(f"{number} {agent}" for agent, number in shown.items())
+    return f"verdict: score {score}, {outcome.passed}/{outcome.total} tests passed{error}"
+
+
+def numbers_of(outcome: Outcome | None) -> dict[str, float]:
+    """Return what ``infos`` say of an outcome."""
+    if outcome is None:
+        return {}
+    return {
+        "syntax_ok": int(outcome.syntax_ok),
+        "runnable": int(outcome.runnable),
+        "passed": outcome.passed,
+        "total": outcome.total,
+        "timed_out": int(outcome.timed_out),
+    }

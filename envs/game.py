@@ -9,18 +9,26 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args
 
-import numpy as np
 from gymnasium.spaces import Dict as DictSpace
 from gymnasium.spaces import Discrete, Space
 from gymnasium.utils import seeding
 from pettingzoo import AECEnv
 
+from codeduet.envs.answers.statements import defines, scan
 from codeduet.envs.episode import Resumable
 from codeduet.envs.execution import Executor, Outcome, Part, Program, shared_executor
-from codeduet.envs.feedback import Feedback, Judged, ends_after_one, feedback_for, judge_turn
+from codeduet.envs.feedback import (
+    Feedback,
+    Judged,
+    ends_after_one,
+    feedback_for,
+    judge_turn,
+    numbers_of,
+    verdict_line,
+)
 from codeduet.envs.problems import Problem, Split, find_problem, load_problems
 from codeduet.envs.rewards import Payment, Reward
-from codeduet.envs.roles import DUET, HELPER, Role, agents_of, as_roles, by_agent, target_agent
+from codeduet.envs.roles import DUET, HELPER, SHORTHANDS, Role, agents_of, as_roles, by_agent, check_read, target_agent
 from codeduet.envs.spaces import MAX_TEXT, Unicode
 from codeduet.envs.text import extract_helper, extract_main, extract_text, without_definition
 from codeduet.errors import InputError
@@ -68,7 +76,7 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
     EPISODE = frozenset(
         {
             "problem", "agents", "turn", "outcome", "rewards", "terminations", "truncations", "infos", "agent_selection",
-            "_random", "_answers", "_previous", "_feedback", "_acted", "_too_long", "_transcript", "_printed",
+            "_random", "_answers", "_previous", "_feedback", "_acted", "_too_long", "_left_out", "_transcript", "_printed",
             "_cumulative_rewards", "_skip_agent_selection",
         }
     )  # fmt: skip
@@ -94,6 +102,7 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
         if feedback not in get_args(Feedback):
             raise InputError(f"unknown feedback {feedback!r}: choose {', '.join(get_args(Feedback))}")
         self.roles = as_roles(roles)
+        check_read(self.roles, max_turns)
         self.problems = load_problems(problems, split) if isinstance(problems, str | Path) else tuple(problems)
         if not self.problems:
             raise InputError("problems is empty")
@@ -107,8 +116,10 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
         self.feedback = feedback
         self._role = by_agent(self.roles)
         self._target = target_agent(self.roles)
+        self._tells_left_out = self.roles not in SHORTHANDS
         terms = self.payment.terms if len(self.payment.terms) > 1 else ()
-        self._idle = {**_IDLE, **{f"reward/{term}": 0.0 for term in terms}}
+        told = {"target_left_out": 0} if self._tells_left_out else {}
+        self._idle = {**_IDLE, **told, **{f"reward/{term}": 0.0 for term in terms}}
         self._make_spaces()
         self._random, _ = seeding.np_random(None)
         self._pending: _Pending | None = None
@@ -176,6 +187,7 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
         self._feedback = dict.fromkeys(self.agents, "")
         self._acted: frozenset[str] = frozenset()  # in this turn
         self._too_long = dict.fromkeys(self.agents, False)
+        self._left_out = dict.fromkeys(self.agents, False)
         self._transcript = [f"# {self.problem.task_id}\n{self.problem.prompt}"]
         self._printed = 0
         self._pending = None
@@ -312,7 +324,8 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
             else:
                 # Of helper's code main reads what it is to call, and that alone is judged. Helper's own try at the target
                 # function, which small models write in every other answer, main would copy, mistakes and all.
-                answer = without_definition(extract_helper(end, self.problem), self.problem.entry_point)
+                answer = without_definition(code := extract_helper(end, self.problem), self.problem.entry_point)
+                self._left_out[agent] = self._tells_left_out and _has_definition(code, self.problem.entry_point)
         self._too_long[agent] = len(answer) > MAX_TEXT
         return "" if self._too_long[agent] else answer
 
@@ -349,12 +362,19 @@ class Game(AECEnv[str, Observation, "str | None"], Resumable):
             self._feedback[agent] = said + told
             self._previous[agent] = self._answers[agent]
             apart = {f"reward/{term}": paid[agent] for term, paid in terms.items() if len(terms) > 1}
-            numbers = {"turn": self.turn, "score": scores[agent], **apart, **_numbers(hidden or judged.shown)}
+            numbers = {"turn": self.turn, "score": scores[agent], **apart, **numbers_of(hidden or judged.shown)}
+            if self._tells_left_out:
+                numbers["target_left_out"] = int(self._left_out[agent])
             self.infos[agent] = {**self._idle, **numbers}
         self._transcript += [
             f"# turn {self.turn}, {agent}: {_TOO_LONG}" for agent in self.agents if self._too_long[agent]
         ]
-        self._transcript.append(f"# turn {self.turn}, {_said(judged, scores)}")
+        self._transcript += [
+            f"# turn {self.turn}, {agent}: its {self.problem.entry_point} is left out, which is {self._target}'s to write"
+            for agent in self.agents
+            if self._left_out[agent]
+        ]
+        self._transcript.append(f"# turn {self.turn}, {verdict_line(judged, scores)}")
         self._acted = frozenset()
         if over:
             self._deads_step_first()
@@ -368,28 +388,7 @@ def _room(role: Role) -> Unicode:
     return Unicode(role.count * MAX_TEXT + (role.count - 1) * len(_GAP[role.writes]))
 
 
-def _said(judged: Judged, scores: Mapping[str, float]) -> str:
-    """Return a turn's verdict for the transcript."""
-    outcome = judged.hidden or judged.shown
-    if outcome is None:
-        return "not judged"
-    error = f", {outcome.error}" if outcome.error else ""
-    if judged.hidden is None:
-        return f"{outcome.passed}/{outcome.total} examples passed{error}"
-    shown = {agent: f"{np.round(score, 10):g}" for agent, score in scores.items()}
-    one = len(set(shown.values())) == 1
-    score = next(iter(shown.values())) if one else ", ".join(f"{number} {agent}" for agent, number in shown.items())
-    return f"verdict: score {score}, {outcome.passed}/{outcome.total} tests passed{error}"
-
-
-def _numbers(outcome: Outcome | None) -> dict[str, float]:
-    """Return what ``infos`` say of an outcome."""
-    if outcome is None:
-        return {}
-    return {
-        "syntax_ok": int(outcome.syntax_ok),
-        "runnable": int(outcome.runnable),
-        "passed": outcome.passed,
-        "total": outcome.total,
-        "timed_out": int(outcome.timed_out),
-    }
+def _has_definition(text: str, name: str) -> bool:
+    """Tell whether code defines ``name`` at its top level."""
+    code = scan(text.split("\n"))
+    return any(defines(code, part, name) for part in code.statements)

@@ -118,7 +118,8 @@ class raw_env(Game):  # noqa: N801  # PettingZoo's name for it
     within its limits and defines the target. A *test* is one source assert that looks at the candidate.
 
     `infos[agent]` holds plain numbers under the same keys from reset on: `turn`, `score` (of the last turn alone),
-    `syntax_ok`, `runnable`, `passed`, `total`, `timed_out`.
+    `syntax_ok`, `runnable`, `passed`, `total`, `timed_out`. In other teams also `target_left_out`: 1 where the agent wrote the
+    target function, which is main's alone to write, so that its definition was taken out of its code; transcripts say so.
 
     ## Starting state
 

@@ -72,6 +72,9 @@ AT_ONCE: Roles = (HELPER, Role("main"))
 SINGLE: Roles = (Role("main"),)
 """Main alone."""
 
+SHORTHANDS = (DUET, AT_ONCE, SINGLE)
+"""Teams that there were before roles were data: what their games say stays as it was."""
+
 
 def as_roles(given: Sequence[Role | Mapping[str, Any]]) -> Roles:
     """Return roles as they were given, or as data: ``{"name": "main", "reads": ["helper"]}``.
@@ -100,6 +103,32 @@ def as_roles(given: Sequence[Role | Mapping[str, Any]]) -> Roles:
             f"role {writing[-1].name!r} writes the target function, as the last that writes code: its count must be 1"
         )
     return roles
+
+
+def check_read(roles: Sequence[Role], max_turns: int) -> None:
+    """Check that every text has a reader who still acts before an episode ends; code is a part of the program unread.
+
+    Args:
+        roles: in the order they act.
+        max_turns: turns of an episode.
+
+    Raises:
+        InputError: nobody reads the text of a role, or nobody in time; it says what to write.
+    """
+    for place, role in enumerate(roles):
+        readers = [other for other in roles if role.name in other.reads and other is not role]
+        if role.writes == "code" or (readers and max_turns > 1) or any(other in roles[place:] for other in readers):
+            continue
+        if readers:
+            raise InputError(
+                f"role {role.name!r} acts behind {readers[-1].name!r}, which reads it, and the episode ends before that acts "
+                f"again: set max_turns=2, or let a role behind {role.name!r} read it"
+            )
+        target = by_agent(roles)[target_agent(roles)]
+        raise InputError(
+            f"nobody reads the text of role {role.name!r}: name it in the reads of another, "
+            f"reads: [{', '.join((*target.reads, role.name))}] of {target.name!r}, say"
+        )
 
 
 def as_data(roles: Sequence[Role]) -> list[dict[str, Any]]:

@@ -121,7 +121,6 @@ def make_probe_trainer(
         team=team,
         envs=probe.envs(roles, PROBLEMS * GROUP, shuffled=shuffled),
         train_tasks=[problem.task_id for problem in probe.problems],
-        test_tasks=[],
         formatter=LetterFormatter(roles),
         algorithm=algorithm,
         engine=HFEngine(team, batch_size=PROBLEMS * GROUP),

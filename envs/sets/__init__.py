@@ -15,15 +15,16 @@ import functools
 import importlib
 import importlib.util
 import os
-import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, read_rows
+from codeduet.envs.sets import functions
 from codeduet.envs.sets.fields import Row
+from codeduet.envs.sets.trial import ProblemSet, check_ids, rehearsed, with_examples
 from codeduet.envs.tests import Asserts
 from codeduet.errors import InputError, nearest
 
@@ -38,44 +39,6 @@ PUBLISHED = {
 """Name of a published set -> its name for the ``datasets`` library, and the file it is published as."""
 
 _LEAST_SHARED_KEYS = 2
-
-
-@dataclass(frozen=True)
-class ProblemSet:
-    """A problem set.
-
-    Attributes:
-        problems: in file order.
-        form: the name of its format.
-        left_out: task id -> why its tests can be put to no program.
-        unmet: task id -> of its tests, how many its own reference passes, and how many there are; they differ.
-        contradicted: examples that prompts show and their references do not pass, as (task id, assert line); they stay out
-            of ``Problem.examples``.
-    """
-
-    problems: tuple[Problem, ...]
-    form: str
-    left_out: tuple[tuple[str, str], ...] = ()
-    contradicted: tuple[tuple[str, str], ...] = ()
-    unmet: tuple[tuple[str, int, int], ...] = ()
-
-    def line(self) -> str:
-        """Return what was loaded, in one line."""
-        said = f"loaded {len(self.problems)} problems, {self.form} format"
-        if self.left_out:
-            ids = ", ".join(task_id for task_id, _ in self.left_out[:5])
-            more = ", ..." if len(self.left_out) > 5 else ""
-            said += f"; left out {len(self.left_out)} whose tests no program can be put to: {ids}{more}"
-        if self.contradicted:
-            said += f"; {len(self.contradicted)} examples of theirs are contradicted by the reference and not used"
-        if self.unmet:
-            each = ", ".join(f"{task_id} ({passed} of {total} pass)" for task_id, passed, total in self.unmet[:5])
-            more = ", ..." if len(self.unmet) > 5 else ""
-            said += (
-                f"; the references of {len(self.unmet)} fail tests of their own, so that no program may solve them: "
-            )
-            said += each + more
-        return said
 
 
 def load_split(source: str | Path, split: Split, test_source: str | Path = "") -> tuple[Problem, ...]:
@@ -101,7 +64,7 @@ def load_split(source: str | Path, split: Split, test_source: str | Path = "") -
 
 
 def load_set(source: str | Path) -> ProblemSet:
-    """Load a problem set: a name, the path of a file, or ``module:function`` of one's own that gives problems.
+    """Load a problem set: a name, the path of a file, or a function of one's own, ``module:function`` or ``file.py:function``.
 
     Raises:
         InputError: there is none, or it is malformed.
@@ -111,9 +74,8 @@ def load_set(source: str | Path) -> ProblemSet:
         return _PACKAGED[name]()
     if name in PUBLISHED:
         return _published(name)
-    module, separator, function = name.partition(":")
-    if separator and function.isidentifier() and all(part.isidentifier() for part in module.split(".")):
-        return _own_function(module, function)
+    if functions.is_named(name):
+        return functions.load(name)
     return _load_file(Path(source))
 
 
@@ -148,71 +110,12 @@ def from_rows(rows: Iterable[tuple[int, Row]], origin: str, *, tried: bool = Tru
         problems = _asked(form, rows, origin)
     else:
         problems = [form.read(row, f"{origin}, line {number}") for number, row in rows]
-    seen: dict[str, int] = {}
-    for (number, _), problem in zip(rows, problems, strict=True):
-        if problem.task_id in seen:
-            raise InputError(
-                f"{origin}, line {number}: field 'task_id' {problem.task_id!r} stands in line {seen[problem.task_id]} too"
-            )
-        seen[problem.task_id] = number
+    places = [f"line {number}" for number, _ in rows]
+    check_ids(problems, places, origin)
     if not tried:
         return ProblemSet(tuple(problems), form.NAME)
-    left_out = _try(problems, [f"{origin}, line {number}" for number, _ in rows])
-    kept = [with_examples(problem) for problem in problems if problem.task_id not in left_out]
-    if not kept:
-        raise InputError(f"{origin}: {next(iter(left_out.values()))}")
-    confirmed, contradicted = _confirm(kept)
-    unmet = () if form.__name__.endswith("evalplus") else _unmet(kept)  # there its values are what the tests expect
-    return ProblemSet(tuple(confirmed), form.NAME, tuple(left_out.items()), tuple(contradicted), unmet)
-
-
-def with_examples(problem: Problem) -> Problem:
-    """Return a problem with the examples that its prompt shows, where its source gives none."""
-    from codeduet.envs.examples import examples_of
-
-    if problem.examples is not None or not (found := examples_of(problem)):
-        return problem
-    return replace(problem, examples=Asserts(found))
-
-
-def _confirm(problems: list[Problem]) -> tuple[list[Problem], list[tuple[str, str]]]:
-    """Have the references run the examples; return the problems with those they pass, and (task id, line) of the others.
-
-    Where there is no reference, examples are taken as they are.
-    """
-    from codeduet.envs.execution.rehearsal import rehearse
-
-    asked = [problem for problem in problems if problem.examples is not None and problem.canonical_solution]
-    answers = rehearse([{"do": "pass", "problem": problem.visible.to_wire()} for problem in asked])
-    passed = {problem.task_id: answer["passed"] for problem, answer in zip(asked, answers, strict=True)}
-    confirmed, contradicted = [], []
-    for problem in problems:
-        held = passed.get(problem.task_id, [True])
-        if not all(held) or not held:
-            examples = problem.examples
-            lines = examples.lines if isinstance(examples, Asserts) and len(examples.lines) == len(held) else ()
-            kept = [line for line, holds in zip(lines, held, strict=False) if holds]
-            contradicted += [(problem.task_id, line) for line in lines or ["its examples"] if line not in kept]
-            setup = examples.setup if isinstance(examples, Asserts) else ""
-            problem = replace(problem, examples=Asserts(kept, setup) if kept else None)
-        confirmed.append(problem)
-    return confirmed, contradicted
-
-
-def _unmet(problems: list[Problem]) -> tuple[tuple[str, int, int], ...]:
-    """Have the references run the tests; return the task id of each that fails one, how many it passes, and of how many.
-
-    A test may be one that nothing passes: one that is not reached, since it stands behind ``continue``, say.
-    """
-    from codeduet.envs.execution.rehearsal import rehearse
-
-    asked = [problem for problem in problems if problem.canonical_solution]
-    answers = rehearse([{"do": "pass", "problem": problem.to_wire()} for problem in asked])
-    return tuple(
-        (problem.task_id, sum(answer["passed"]), len(answer["passed"]))
-        for problem, answer in zip(asked, answers, strict=True)
-        if not all(answer["passed"])
-    )
+    given = form.__name__.endswith("evalplus")  # there the references' values are what the tests expect
+    return rehearsed(problems, places, origin, form.NAME, meet=not given)
 
 
 def format_of(row: Row, where: str) -> ModuleType:
@@ -271,30 +174,6 @@ def _given(problem: Problem, answer: dict[str, Any], where: str) -> list[Any]:
     if not given:
         raise InputError(f"{where}: every input of {problem.task_id} breaks its contract")
     return given
-
-
-def _try(problems: list[Problem], where: list[str]) -> dict[str, str]:
-    """Count and try all tests; return the task ids of those that can be put to no program, and why.
-
-    Raises:
-        InputError: tests are malformed or can run for no program, for a reason that can be mended.
-    """
-    from codeduet.envs.execution.instrument import instrument
-    from codeduet.envs.execution.rehearsal import rehearse
-
-    for place, problem in zip(where, problems, strict=True):
-        try:  # now, and not when the first answer is judged an hour into training
-            instrument(problem)
-        except InputError as error:
-            raise InputError(f"{place}: field 'test': {error}") from None
-    left_out = {}
-    answers = rehearse([{"do": "try", "problem": problem.to_wire()} for problem in problems])
-    for place, problem, answer in zip(where, problems, answers, strict=True):
-        if answer["refused"]:
-            raise InputError(f"{place}: field 'test': {problem.task_id}: {answer['refused']}")
-        if answer["unsendable"]:
-            left_out[problem.task_id] = f"{problem.task_id}: a test cannot be put to a program: {answer['unsendable']}"
-    return left_out
 
 
 @functools.cache
@@ -366,15 +245,3 @@ def _with_splits(name: str, loaded: ProblemSet) -> ProblemSet:
 
     problems = tuple(replace(each, split=each.split or published_split(each.task_id)) for each in loaded.problems)
     return replace(loaded, problems=problems)
-
-
-def _own_function(module: str, function: str) -> ProblemSet:
-    if os.getcwd() not in sys.path:  # the command line has its own folder there
-        sys.path.append(os.getcwd())
-    try:
-        made = tuple(getattr(importlib.import_module(module), function)())
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"problems {module}:{function} cannot be had: {error}") from None
-    if not made or not all(isinstance(problem, Problem) for problem in made):
-        raise InputError(f"{module}:{function} gives no problems: it must return Problem(...) objects")
-    return ProblemSet(made, "own")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +53,7 @@ def read(row: Row, where: str) -> Problem:
     streams = _reads_and_prints(said, code, name)
     tests = _tests(row["tests"], "tests", row, where, streams)
     examples = None if row.get("examples") is None else _tests(row["examples"], "examples", row, where, streams)
-    views = _views(row.get("views"), where)
+    views = read_views(row.get("views"), where)
     problem = Problem(task_id, said, name, code, tests, examples, fields.split(row, where), views)
     if problem.signature:
         return problem
@@ -60,10 +61,11 @@ def read(row: Row, where: str) -> Problem:
     return replace(problem, prompt=stub(name, said, signature))
 
 
-def _views(value: Any, where: str) -> dict[str, str]:
+def read_views(value: Any, where: str) -> Mapping[str, str]:
+    """Return a row's views, none where it has none; raises InputError where they are no texts by role."""
     if value is None:
         return {}
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
         raise InputError(f"{where}: field 'views' must be an object of texts, role -> text, not {value!r}")
     return value
 

@@ -89,7 +89,9 @@ def packaged_configs(folder_name: str = "") -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = (), base: T | None = None) -> T:
+def load_config(
+    kind: type[T], source: str | None, overrides: Sequence[str] = (), base: T | None = None, *, saved: bool = False
+) -> T:
     """Build a config.
 
     Args:
@@ -98,13 +100,16 @@ def load_config(kind: type[T], source: str | None, overrides: Sequence[str] = ()
         overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
             quotes around it aside. A section's value changes the keys in it and leaves the others.
         base: what holds where neither says anything; by default the dataclass's defaults.
+        saved: whether ``source`` is a run folder's own, whose keys of before are read as what they are now.
 
     Raises:
         InputError: no such file, one that was cut off, an unknown key (with the nearest name), or a value that does not fit.
     """
     tree = plain(base) if base is not None else {}
     if source is not None:
-        tree = _merged(tree, _without_command(read_yaml(source, kind), kind, source))
+        told = _without_command(read_yaml(source, kind), kind, source)
+        of_before = getattr(kind, "of_before", None)
+        tree = _merged(tree, of_before(told, saved=saved) if of_before else told)
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
@@ -329,6 +334,8 @@ def _one_line(kind: Any, error: ValidationError, source: str | None) -> str:
         mine, theirs = command_for(kind), command_in(dict.fromkeys(unknown))
         if source and theirs not in (None, mine):
             return f"{source} is a config of codeduet {theirs}, not of codeduet {mine}"
+        if written := getattr(owner, "GONE", {}).get(path[-1]):
+            return f"config key {'.'.join(path)!r}{where} is gone: write {written} in its place"
         elsewhere = [key for key in _dotted(kind) if key.rpartition(".")[2] == path[-1]]
         meant = f"; did you mean {' or '.join(map(repr, elsewhere))}?" if elsewhere else nearest(path[-1], known)
         return f"unknown config key {'.'.join(path)!r}{where}{meant}"

@@ -32,7 +32,7 @@ def read_config(kind: type[T], run: Path) -> T:
     ended = _ENDED.get(command_for(kind) or "")
     if ended and ended not in tree and command_in(tree) in (command_for(kind), None):
         raise InputError(cut_off(source, tree, kind))
-    return load_config(kind, source)
+    return load_config(kind, source, saved=True)
 
 
 def command_of(run: Path) -> str | None:

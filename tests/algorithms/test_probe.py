@@ -35,7 +35,6 @@ def success(folder: Path, seed: int = 0, **changes: Any) -> float:
         team=team,
         envs=[KeyGame() for _ in range(48)],
         train_tasks=list(KEYS),
-        test_tasks=list(KEYS),
         formatter=KeyFormatter(team.tokenizer),
     )
     rewards = [trainer.train_step()[0]["reward"] for _ in range(config.steps)]

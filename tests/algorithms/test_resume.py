@@ -10,7 +10,7 @@ import pytest
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.embedded import MODEL_DIR
-from codeduet.algorithms.config import OptimConfig, TrainConfig
+from codeduet.algorithms.config import EvalConfig, OptimConfig, TrainConfig
 from codeduet.algorithms.resume import check_folder, check_same_run
 from codeduet.envs import InputError
 from codeduet.envs.config import EnvConfig
@@ -25,7 +25,7 @@ SAVED = Path("runs/a/config.yaml")
         {},
         {"optim": OptimConfig(micro_batch_tokens=1, lr=0.5, schedule="cosine", warmup_steps=3)},
         {"team": TeamConfig(threads=2, batch_size=1, device="cuda", gpu_share=0.3)},
-        {"steps": 11, "out": "runs/b", "eval_every": 1, "eval_samples": 2, "checkpoint_every": 1},
+        {"steps": 11, "out": "runs/b", "eval": EvalConfig(every=1, n=2), "checkpoint_every": 1},
         {"keep_checkpoints": 9, "show_every": 1, "env": EnvConfig(overlong="skip")},
     ],
 )

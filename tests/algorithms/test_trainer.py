@@ -20,7 +20,6 @@ from codeduet.agents.tree import Tree
 from codeduet.algorithms import Algorithm, Group, TrainConfig, Trainer, make_trainer
 from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.config import OptimConfig
-from codeduet.algorithms.evaluation import evaluate
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import episode_metrics, read_metrics
 from codeduet.envs import HELPER, MAIN, InputError, load_problems
@@ -134,7 +133,7 @@ def test_a_frozen_agent_of_a_shared_policy_gives_no_samples(config: TrainConfig)
 
 def test_a_task_that_stands_in_a_batch_twice_gets_new_samples(config: TrainConfig) -> None:
     task = load_problems()[0].task_id
-    trainer = make_trainer(replace(config, steps=1), train_tasks=[task], test_tasks=[task])
+    trainer = make_trainer(replace(config, steps=1), train_tasks=[task])
     _, groups = trainer.train_step()
     texts = [[step.completion.token_ids for t in group.trajectories for step in t.steps] for group in groups]
     assert len(groups) == 2
@@ -159,7 +158,6 @@ def test_scripted_agents_are_paid_what_the_environment_pays(config: TrainConfig)
         replace(config, sampling=LONG),
         engine=ScriptedEngine(scripts),
         train_tasks=[problem.task_id],
-        test_tasks=[problem.task_id],
     )
     metrics, groups = trainer.train_step()
     assert metrics["reward"] == pytest.approx(0.5 + 0.1 * 7)  # HumanEval/0 has 7 tests
@@ -182,7 +180,6 @@ def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> 
         replace(config, env=EnvConfig(max_turns=3), problems_per_step=1, sampling=LONG),
         engine=ScriptedEngine(scripts),
         train_tasks=[problem.task_id],
-        test_tasks=[problem.task_id],
     )
     _, groups = trainer.train_step()
     trajectory = groups[0].trajectories[0]
@@ -190,21 +187,6 @@ def test_a_turn_that_fails_is_tried_again_with_feedback(config: TrainConfig) -> 
     # `return None` runs and passes none of the 7 tests; the second turn solves and takes the third along.
     assert rewards == pytest.approx([0.5, 2 * (0.5 + 0.7)])
     assert trajectory.team_return == pytest.approx(0.5 + 2 * 1.2)
-
-
-def test_evaluation_plays_every_test_task(config: TrainConfig) -> None:
-    problems = load_problems("humaneval", "test")[:3]
-    bodies = {problem.entry_point: problem.canonical_solution for problem in problems[:2]}
-
-    def main(prompt: str, seed: int) -> str:
-        return next((body for name, body in bodies.items() if f"def {name}(" in prompt), "    return None\n")
-
-    trainer = make_trainer(
-        replace(config, sampling=LONG),
-        engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
-        test_tasks=[problem.task_id for problem in problems],
-    )
-    assert evaluate(trainer)["solved"] == pytest.approx(2 / 3)
 
 
 class TwentyLines(Algorithm):
@@ -259,7 +241,6 @@ def test_nested_credit_plays_trees_and_counts_a_shared_answer_once(config: Train
         ({"options": {"clip": 0.2}, "sampling": SamplingConfig(top_p=0.9)}, "top_p"),
         ({"sampling": SamplingConfig(temperature=0)}, "temperature"),
         ({"frozen": [HELPER, MAIN]}, "nothing would learn"),
-        ({"eval_every": 1, "eval_samples": 5}, "eval_samples=5 exceeds"),
         ({"options": {"scale": "sd"}}, "scale must be one of"),
         ({"options": {"discount": "abc"}}, "discount must be a number"),
         ({"frozen": ["helper_1"]}, "did you mean 'helper_0'"),
@@ -356,27 +337,3 @@ def test_a_checkpoint_that_finds_no_space_is_an_oserror_and_keeps_the_one_before
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert raised.value.errno == errno.EFBIG
     assert list((trainer.run / "checkpoints").iterdir()) == [before]
-
-
-def test_an_evaluation_during_training_is_steered_by_the_examples(config: TrainConfig) -> None:
-    problem = load_problems()[0]
-    told: list[str] = []
-
-    def main(prompt: str, seed: int) -> str:
-        told.append(next((word for word in ("tests passed", "examples passed") if word in prompt), ""))
-        return "    return None\n"
-
-    trainer = make_trainer(
-        replace(config, env=EnvConfig(max_turns=2), problems_per_step=1, sampling=LONG),
-        engine=ScriptedEngine({HELPER: lambda prompt, seed: "", MAIN: main}),
-        train_tasks=[problem.task_id],
-        test_tasks=[problem.task_id],
-    )
-    trainer.train_step()
-    assert set(told) == {"", "tests passed"}
-    told.clear()
-    evaluate(trainer)
-    assert set(told) == {"", "examples passed"}
-    told.clear()
-    trainer.train_step()
-    assert set(told) == {"", "tests passed"}

@@ -38,8 +38,6 @@ def config(tiny_model: str, tmp_path: Path) -> TrainConfig:
         steps=2,
         problems_per_step=2,
         group_size=2,
-        eval_every=2,
-        eval_samples=1,
     )
 
 
@@ -75,7 +73,7 @@ def test_its_group_is_left_out_and_counted(config: TrainConfig, monkeypatch: pyt
     trainer = trained(config, algorithm, "doomed")
     assert algorithm.tasks == [["T/a"], ["T/a"]]
     rows = read_metrics(trainer.run)
-    assert [(row["kind"], row["worker_faults"]) for row in rows] == [("train", 1.0), ("train", 1.0), ("eval", 0.0)]
+    assert [(row["kind"], row["worker_faults"]) for row in rows] == [("train", 1.0), ("train", 1.0)]
     assert all(row["solved"] == 1.0 for row in rows)
 
 
@@ -85,5 +83,5 @@ def test_a_step_without_any_verdict_is_no_end(config: TrainConfig, monkeypatch: 
     trainer = trained(config, algorithm, "all doomed")
     assert (trainer.step, algorithm.tasks) == (2, [])
     rows = read_metrics(trainer.run)
-    assert [row["worker_faults"] for row in rows] == [2.0, 2.0, 1.0]
+    assert [row["worker_faults"] for row in rows] == [2.0, 2.0]
     assert all(row["reward"] is None or math.isnan(row["reward"]) for row in rows)

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
-from codeduet.algorithms.config import OptimConfig, TrainConfig
+from codeduet.algorithms.config import EvalConfig, OptimConfig, TrainConfig
 from codeduet.benchmarks.pass_at_k import BenchConfig
 from codeduet.benchmarks.table_plan import ReproduceConfig
-from codeduet.config import describe, load_config, packaged_configs, plain, to_yaml
+from codeduet.config import FIRST, LAST, describe, load_config, packaged_configs, plain, to_yaml
 from codeduet.envs import InputError
 from codeduet.envs.config import EnvConfig
 from codeduet.runs import read_config, write_config
@@ -309,3 +309,26 @@ def test_a_described_config_shows_values_as_they_would_be_written() -> None:
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert load_config(BenchConfig, str(tmp_path / "empty.yaml")) == BenchConfig()
+
+
+INSTEAD = "write eval: {every: N, n: M, split: test} in its place"
+
+
+def test_what_evaluated_before_is_refused_with_what_to_write_instead(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for key, value in (("eval_every", 5), ("eval_samples", 2)):
+        path.write_text(f"steps: 3\n{key}: {value}\n")
+        assert refusal(TrainConfig, str(path)) == f"config key '{key}' in {path} is gone: {INSTEAD}"
+        assert refusal(TrainConfig, None, f"{key}={value}") == f"config key '{key}' is gone: {INSTEAD}"
+
+
+def test_a_run_folder_of_before_is_read_and_measures_as_it_evaluated(tmp_path: Path) -> None:
+    def saved(every: int, own: EvalConfig) -> TrainConfig:
+        text = to_yaml(TrainConfig(steps=3, eval=own)).replace("eval:", f"eval_every: {every}\neval_samples: 2\neval:")
+        (tmp_path / "config.yaml").write_text(f"{FIRST}{text}{LAST}")
+        return read_config(TrainConfig, tmp_path)
+
+    assert saved(0, EvalConfig()) == TrainConfig(steps=3)
+    assert load_config(TrainConfig, str(tmp_path / "config.yaml")) == TrainConfig(steps=3)
+    assert saved(5, EvalConfig()).eval == EvalConfig(every=5, n=2, split="test")
+    assert saved(5, EvalConfig(every=7)).eval == EvalConfig(every=7)

@@ -87,7 +87,7 @@ def left_by(run: Path) -> dict[str, Any]:
 
 def test_a_training_stopped_at_ten_random_moments_goes_on_to_the_bit(settings: list[str], tmp_path: Path) -> None:
     training = ["train", *settings, "steps=12", "problems_per_step=2", "group_size=4", "checkpoint_every=4"]
-    training += ["eval_every=3", "eval_samples=2", "optim.lr=0.01", "optim.schedule=cosine"]
+    training += ["eval={every: 3, n: 2, limit: 2, split: test}", "optim.lr=0.01", "optim.schedule=cosine"]
     training += ["algorithm=tests.letters:LetterReward"]
     finish(["--help"], tmp_path / "help")  # what is imported once is no part of a run's time
     seconds = finish([*training, f"out={tmp_path / 'whole'}"], tmp_path / "whole-said")

@@ -14,8 +14,12 @@ import pytest
 from pettingzoo.test import api_test, parallel_api_test, seed_test
 from pettingzoo.utils.conversions import turn_based_aec_to_parallel
 
+from codeduet.agents.config import TeamConfig
+from codeduet.algorithms import TrainConfig, train
+from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.envs import Executor, InputError, Problem, Role, TokenStep, env, load_problems, raw_env
-from codeduet.envs.roles import AT_ONCE, DUET, SINGLE, agents_of, as_roles, target_agent
+from codeduet.envs.config import EnvConfig
+from codeduet.envs.roles import AT_ONCE, DUET, SINGLE, agents_of, as_data, as_roles, target_agent
 
 PLANNER = Role("planner", writes="text")
 REVIEWER = Role("reviewer", writes="text", reads=("main",))
@@ -27,7 +31,7 @@ TEAMS: dict[str, tuple[tuple[Role, ...], int]] = {
     "two helpers and main": ((Role("helper", reads=("helper",), count=2), Role("main", reads=("helper",))), 1),
     "a reviewer of two turns": ((Role("helper"), Role("main", reads=("helper", "reviewer")), REVIEWER), 2),
     "single": (SINGLE, 2),
-    "all at once": ((PLANNER, Role("helper", count=2), Role("main")), 2),
+    "all at once": ((Role("helper", count=2), Role("main")), 2),
 }
 """Roles and turns."""
 
@@ -224,6 +228,90 @@ REFUSED: dict[str, tuple[Any, str]] = {
 def test_what_makes_no_team_is_refused_in_one_line(toy: Problem, roles: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         raw_env([toy], roles=roles)
+
+
+DRAFT = "def double(x):\n    return x + x\n"
+
+
+def test_a_target_function_that_is_anothers_to_write_is_left_out_and_told(toy: Problem, executor: Executor) -> None:
+    roles = (
+        Role("draft"),
+        Role("reviewer", writes="text", reads=("draft",)),
+        Role("main", reads=("draft", "reviewer")),
+    )
+    for draft, left_out, seen in ((DRAFT, 1, ""), (f"{PLUS}\n\n{DRAFT}", 1, PLUS.rstrip()), (PLUS, 0, PLUS)):
+        played = game(toy, executor, roles, render_mode="ansi")
+        assert {info["target_left_out"] for info in played.infos.values()} == {0}
+        played.step(draft)
+        assert played.observe("reviewer_0")["draft_code"] == seen
+        for answer in ("Fine.", "    return 2 * x\n"):
+            played.step(answer)
+        assert [played.infos[agent]["target_left_out"] for agent in played.agents] == [left_out, 0, 0]
+        said = "# turn 1, draft_0: its double is left out, which is main_0's to write\n"
+        assert (said in str(played.render())) == bool(left_out)
+
+
+def test_a_draft_that_is_text_is_read_whole_and_joins_nothing(toy: Problem, executor: Executor) -> None:
+    roles = (
+        Role("draft", writes="text"),
+        Role("reviewer", writes="text", reads=("draft",)),
+        Role("main", reads=("draft", "reviewer")),
+    )
+    played = game(toy, executor, roles)
+    for answer in (DRAFT, "Fine.", "    return 2 * x\n"):
+        played.step(answer)
+    assert played.observe("reviewer_0")["draft_text"] == played.observe("main_0")["draft_text"] == DRAFT.strip()
+    assert [part.agent for part in played.program().parts] == ["main_0"]
+    assert played.outcome is not None
+    assert played.outcome.solved
+
+
+UNREAD: dict[str, tuple[Any, int, str]] = {
+    "behind its only reader": (
+        (Role("helper"), Role("main", reads=("helper", "reviewer")), REVIEWER),
+        1,
+        "role 'reviewer' acts behind 'main', which reads it, and the episode ends before that acts again: "
+        + "set max_turns=2, or let a role behind 'reviewer' read it",
+    ),
+    "by nobody": (
+        (PLANNER, Role("helper"), Role("main", reads=("helper",))),
+        2,
+        "nobody reads the text of role 'planner': name it in the reads of another, reads: [helper, planner] of 'main', say",
+    ),
+    "by itself": (
+        (Role("planner", writes="text", reads=("planner",), count=2), Role("main")),
+        2,
+        "nobody reads the text of role 'planner': name it in the reads of another, reads: [planner] of 'main', say",
+    ),
+}
+"""Roles, turns, what is said."""
+
+
+@pytest.mark.parametrize(("roles", "turns", "message"), UNREAD.values(), ids=UNREAD.keys())
+def test_a_text_that_nobody_reads_in_time_is_refused_by_the_game_and_before_a_model_is_loaded(
+    toy: Problem, tmp_path: Path, roles: tuple[Role, ...], turns: int, message: str
+) -> None:
+    settings: dict[str, Any] = {
+        "out": str(tmp_path / "run"),
+        "env": EnvConfig(problems="embedded", max_turns=turns, roles=as_data(roles)),
+        "team": TeamConfig(model="?"),
+    }
+    for refusing in (
+        lambda: raw_env([toy], roles=roles, max_turns=turns),
+        lambda: train(TrainConfig(**settings)),
+        lambda: bench(BenchConfig(**settings)),
+    ):
+        with pytest.raises(InputError) as refused:
+            refusing()
+        assert str(refused.value) == message
+
+
+def test_code_that_nobody_reads_is_a_part_of_the_program(toy: Problem, executor: Executor) -> None:
+    played = game(toy, executor, AT_ONCE)
+    played.step(PLUS)
+    played.step("    return plus(x, x)\n")
+    assert played.outcome is not None
+    assert played.outcome.solved
 
 
 def test_views_are_read_from_a_file_of_ones_own(tmp_path: Path) -> None:

@@ -426,7 +426,7 @@ def test_a_function_of_ones_own_gives_problems(tmp_path: Path, monkeypatch: pyte
     module.my_set = lambda: iter([Problem("My/0", stub("f", "x"), "f", "", Asserts(["assert f() == 1"]))])  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "my_problems", module)
     assert [problem.task_id for problem in load_problems("my_problems:my_set")] == ["My/0"]
-    with pytest.raises(InputError, match="problems my_problems:none cannot be had"):
+    with pytest.raises(InputError, match="problems 'my_problems:none' cannot be imported"):
         load_problems("my_problems:none")
 
 
