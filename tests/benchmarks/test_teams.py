@@ -134,7 +134,6 @@ def measured_and_reported(codeduet: Command, run: Path, agents: list[str]) -> li
     results = json.loads((run / "eval" / "results.json").read_text())
     assert list(results["pass@k"]) == ["1", "2"]
     assert list(results["tokens"]) == agents
-    assert results["method"] == f"{', '.join(agents)} (trained)"
     samples = rows_of(run / "eval" / "samples.jsonl")
     assert len(samples) == 8
     assert all(list(sample["texts"]) == agents for sample in samples)
@@ -170,6 +169,8 @@ def test_a_team_is_trained_killed_gone_on_with_measured_and_reported_from_a_file
     assert "reward/magrpo" in row
     for sample in measured_and_reported(codeduet, run, agents):
         assert list(sample["parts"]) == [agent for agent in agents if agent.split("_")[0] in ("helper", "main")]
+    results = json.loads((run / "eval" / "results.json").read_text())
+    assert results["method"] == f"{', '.join(agents)} (trained)"
     assert codeduet("export", "run", "--out", "exported").status == 0
     assert {path.name for path in Path("exported").iterdir() if path.is_dir()} == set(agents)
 
