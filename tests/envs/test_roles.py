@@ -258,9 +258,10 @@ def test_a_draft_that_is_text_is_read_whole_and_joins_nothing(toy: Problem, exec
         Role("main", reads=("draft", "reviewer")),
     )
     played = game(toy, executor, roles)
-    for answer in (DRAFT, "Fine.", "    return 2 * x\n"):
-        played.step(answer)
+    played.step(DRAFT)
     assert played.observe("reviewer_0")["draft_text"] == played.observe("main_0")["draft_text"] == DRAFT.strip()
+    for answer in ("Fine.", "    return 2 * x\n"):
+        played.step(answer)
     assert [part.agent for part in played.program().parts] == ["main_0"]
     assert played.outcome is not None
     assert played.outcome.solved
