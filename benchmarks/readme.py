@@ -25,6 +25,7 @@ from codeduet.benchmarks.readme_places import (
     examples,
     first,
     gpu_speed,
+    losses,
     paper,
     quickstart,
     speed,
@@ -62,6 +63,8 @@ COMMANDS = {
     "verdict/examples.json": "python -m codeduet.benchmarks.verdict.examples --out FILE",
     "verdict/forgery.json": "make forgery",
     "verdict/soak.json": "make soak",
+    "trl_losses.json": "python -m codeduet.benchmarks.trl_losses --against COMMAND --out FILE",
+    "probes/variance.json": "python -m codeduet.benchmarks.probes.variance --out FILE",
     "architectures.json": "make architectures",
     "magrpo_step.json": "python -m codeduet.benchmarks.magrpo_step --against COMMAND",
     "vllm_generation.json": "python -m codeduet.benchmarks.vllm_generation",
@@ -168,6 +171,7 @@ PLACES = {
         ),
         speed,
     ),
+    "losses": Place(("trl_losses.json", "probes/variance.json"), losses),
     "paper": Place((), paper),
 }
 """README's places, and what they are made from."""

@@ -323,3 +323,14 @@ def _beside(step: dict[str, Any]) -> str:
         statistics.median(of[whose] for of in step["rounds"]) / 1024 for whose in ("ours_mib", "theirs_mib")
     )
     return f"{step['ratio']:.1f} times as fast in {ours:.1f} GiB where TRL takes {theirs:.1f}"
+
+
+def losses(beside: dict[str, Any], noise: dict[str, Any]) -> str:
+    apart = max(of[what] for of in beside["differences"].values() for what in ("loss", "gradient"))
+    told = ", ".join(f"{credit} {value:.1f}" for credit, value in noise["noise over signal"].items())
+    return (
+        f"**Losses.** Value and gradient of {len(beside['differences'])} losses differ from TRL {beside['trl']}'s on the same tensors by "
+        f"{apart:.0e} at most (`python -m codeduet.benchmarks.trl_losses --against COMMAND --out FILE`). In the probe game where one "
+        f"of two agents spoils the reward, the noise of the other's gradient over its signal is, by credit: {told} (`python -m "
+        "codeduet.benchmarks.probes.variance --out FILE`)."
+    )

@@ -15,6 +15,7 @@ import torch
 
 from codeduet.agents import Completion, MessageFormatter
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.engine import Engine
 from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.steps import Group, Step, Trajectory
 from codeduet.agents.team import Team, load_team
@@ -516,7 +517,7 @@ class Table(torch.nn.Module):
         return scaled.log_softmax(-1).gather(1, ids)
 
 
-class Draws:
+class Draws(Engine):
     """An engine that draws letters from such tables."""
 
     def __init__(self, tables: dict[str, Table]) -> None:
@@ -539,9 +540,6 @@ class Draws:
             )
 
     def sync(self, policy: Any, version: int) -> None: ...
-    def sleep(self) -> None: ...
-    def wake(self) -> None: ...
-    def close(self) -> None: ...
 
 
 def test_a_network_of_ones_own_learns_and_resumes(config: TrainConfig, tmp_path: Path) -> None:
