@@ -152,7 +152,7 @@ class TrainConfig:
         if every is None or (every and not saved):
             return tree
         now = {key: value for key, value in tree.items() if key not in TrainConfig.GONE}
-        if every and not now.get("eval", {}).get("every"):
+        if every and ("eval" not in now or not now["eval"].get("every")):
             now["eval"] = {"every": every, "n": tree.get("eval_samples", 1), "split": "test"}
         return now
 
