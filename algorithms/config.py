@@ -90,7 +90,7 @@ class TrainConfig:
         out: run folder.
         init_from: a run folder or checkpoint whose weights a new run begins with; its optimisers and steps stay there.
         seed: everything random follows from it.
-        algorithm: one of ours by name, or ``module:Class`` or ``file.py:Class``.
+        algorithm: ``magrpo``, ``grpo`` or ``module:Class``.
         options: keyword arguments of the algorithm.
         team: who acts.
         env: the game.
@@ -152,7 +152,7 @@ class TrainConfig:
         if every is None or (every and not saved):
             return tree
         now = {key: value for key, value in tree.items() if key not in TrainConfig.GONE}
-        if every and not ("eval" in now and now["eval"].get("every")):
+        if every and ("eval" not in now or not now["eval"].get("every")):
             now["eval"] = {"every": every, "n": tree.get("eval_samples", 1), "split": "test"}
         return now
 
