@@ -43,6 +43,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delitem(sys.modules, "mine", raising=False)  # of the page before
+    monkeypatch.setattr(sys, "path", [*sys.path])  # which problems that are named add to
     return str(tmp_path / "small")
 
 
