@@ -207,10 +207,8 @@ def test_three_steps_of_magrpo_change_both_adapters(wide_model: Path, tmp_path: 
         def advantages(self, groups: Any) -> Any:
             for group in groups:
                 for trajectory in group.trajectories:
-                    for action in trajectory.steps:
-                        action.reward = float(
-                            sum(token % 7 for a in trajectory.steps for token in a.completion.token_ids)
-                        )
+                    told = float(sum(token % 7 for a in trajectory.steps for token in a.completion.token_ids))
+                    trajectory.rewards = [told] * len(trajectory.steps)
             return super().advantages(groups)
 
     config = TrainConfig(

@@ -23,7 +23,7 @@ pytest.importorskip("vllm", reason="vLLM comes with an environment of its own: m
 
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.embedded import MODEL_DIR
-from codeduet.benchmarks import pass_at_k
+from codeduet.benchmarks import playing
 from codeduet.benchmarks.pass_at_k import BenchConfig, bench
 from codeduet.envs import InputError
 from codeduet.envs.config import EnvConfig
@@ -96,7 +96,7 @@ def test_a_server_answers_as_the_engine_in_process_and_its_death_is_named(
             for name in ("inside", "served")
         ]
         assert texts[0] == texts[1]
-        played = pass_at_k.rollout
+        played = playing.play
         rounds = 0
 
         def dies_in_the_second_batch(*arguments: Any, **options: Any) -> Any:
@@ -107,7 +107,7 @@ def test_a_server_answers_as_the_engine_in_process_and_its_death_is_named(
                 server.wait()
             return played(*arguments, **options)
 
-        monkeypatch.setattr(pass_at_k, "rollout", dies_in_the_second_batch)
+        monkeypatch.setattr(playing, "play", dies_in_the_second_batch)
         with pytest.raises(InputError, match=rf"server http://127\.0\.0\.1:{port}/v1 \(embedded\): Connection error"):
             bench(dying, console=QUIET)
     saved = (tmp_path / "dying" / "samples.jsonl").read_text().splitlines()
