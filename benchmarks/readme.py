@@ -22,6 +22,7 @@ from codeduet.benchmarks.readme_places import (
     architectures,
     checker,
     comparison,
+    cpu_speed,
     examples,
     first,
     gpu_speed,
@@ -55,6 +56,7 @@ COMMANDS = {
     "qwen2.5-coder-0.5b/seed1/*": "make gpu-table (seed=1)",
     "qwen2.5-coder-0.5b/search/*": "codeduet train --config magrpo (metrics.jsonl)",
     "speed/h200*.json": "make gpu",
+    "speed/cpu.json": "python -m codeduet.benchmarks.speed --model FOLDER",
     "speed/grpo_step_*.json": "python -m codeduet.benchmarks.grpo_step --against COMMAND",
     "speed/checkouts.json": "python -m codeduet.benchmarks.speed.checkouts --model FOLDER --other SRC --out FILE",
     "verdict/agreement.json": "make agreement",
@@ -161,6 +163,7 @@ PLACES = {
     "examples": Place(("verdict/examples.json",), examples),
     "architectures": Place(("architectures.json",), architectures),
     "speed on a GPU": Place(("speed/h200.json", "speed/h200_training.json"), gpu_speed),
+    "speed on a CPU": Place(("speed/cpu.json",), cpu_speed),
     "speed": Place(
         (
             "magrpo_step.json",

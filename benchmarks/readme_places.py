@@ -247,11 +247,31 @@ def verdict(
 
 
 def gpu_speed(made: dict[str, Any], trained: dict[str, Any]) -> str:
+    stated = f"{made['device']['device']}, {made['device']['stated_tflops']:.0f} TFLOP/s stated"
+    apart = max(made["parity"][name] for name in _PARITY)
+    training = trained["training"]
+    return (
+        f"{_rates(made, stated)}\n\nLog-probabilities of CPU and GPU, and of sampler and learner, differ by {apart:.0e} nats at most "
+        f"(float32). A MAGRPO step of 8 problems of 16 episodes, 400 tokens an answer: {training['seconds']['rollout']:.1f} s of rollout, "
+        f"{training['seconds']['learn']:.1f} s of learning, {training['peak_gib']:.1f} GiB at the peak where the plan said "
+        f"{training['plan_gib']:.1f}."
+    )
+
+
+def cpu_speed(made: dict[str, Any]) -> str:
+    device = made["device"]
+    measured = (
+        f"{device['device']}, {1000 * device['gemm_tflops']:.0f} GFLOP/s and {device['copy_gb_s']:.0f} GB/s measured"
+    )
+    return _rates(made, measured)
+
+
+def _rates(made: dict[str, Any], device: str) -> str:
     rows = [
         [
             f"write {row['rows']} answers of {row['new_tokens']} tokens" + ("" if row["adapters"] else ", no adapter"),
             f"{row['tokens_per_second']:,.0f}",
-            f"{100 * row['share_of_bound']:.1f} % of what memory and products allow",
+            f"{100 * row['share_of_bound']:.0f} % of what memory and products allow",
         ]
         for row in made["generation"]
     ]
@@ -260,20 +280,16 @@ def gpu_speed(made: dict[str, Any], trained: dict[str, Any]) -> str:
             f"learn, micro-batches of {min(row['micro_batch_tokens'], row['tokens']):,} tokens"
             + (", layers computed again" if row["recompute"] else ""),
             f"{row['tokens_per_second']:,.0f}",
-            f"{100 * row['model_flop_utilisation']:.1f} % of the stated rate, {row['peak_memory_mib'] / 1024:.1f} GiB",
+            (
+                f"{100 * row['model_flop_utilisation']:.1f} % of the stated rate"
+                if row["model_flop_utilisation"]
+                else f"{100 * row['share_of_gemm']:.0f} % of the rate of products"
+            )
+            + f", {row['peak_memory_mib'] / 1024:.1f} GiB",
         ]
         for row in made["learner"]
     ]
-    stated = f"{made['device']['device']}, {made['device']['stated_tflops']:.0f} TFLOP/s stated"
-    head = [f"{made['model']}, adapters of rank 16, {stated}", "tokens/s", ""]
-    apart = max(made["parity"][name] for name in _PARITY)
-    training = trained["training"]
-    return (
-        f"{markdown_table(head, rows)}\n\nLog-probabilities of CPU and GPU, and "
-        f"of sampler and learner, differ by {apart:.0e} nats at most (float32). A MAGRPO step of 8 problems of 16 episodes, 400 tokens an "
-        f"answer: {training['seconds']['rollout']:.1f} s of rollout, {training['seconds']['learn']:.1f} s of learning, "
-        f"{training['peak_gib']:.1f} GiB at the peak where the plan said {training['plan_gib']:.1f}."
-    )
+    return markdown_table([f"{made['model']}, adapters of rank 16, {device}", "tokens/s", ""], rows)
 
 
 _PARITY = ("largest_difference_nats", "sampler_and_learner_nats")
