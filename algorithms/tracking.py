@@ -38,12 +38,12 @@ class Picture(Tracker):
     needs = ""
 
     def __init__(self) -> None:
-        self.library: Any = None
+        self.imported: Any = None
         self._works = True
         self._broken: Exception | None = None  # what went wrong as it was imported, told when there is a console
         self._say: Callable[[str], None] = print
         try:
-            self.library = importlib.import_module(self.package)
+            self.imported = importlib.import_module(self.package)
         except ModuleNotFoundError as error:
             name = self.needs or self.package
             if error.name != name:  # it is there, and what it needs is not
@@ -99,7 +99,7 @@ class TensorBoard(Picture):
     def _open(self, trainer: Trainer) -> None:
         folder = trainer.run / "tensorboard"
         _cut_back(folder, trainer.step)
-        self._writer = self.library.SummaryWriter(folder)
+        self._writer = self.imported.SummaryWriter(folder)
 
     def _put(self, step: int, values: dict[str, float]) -> None:
         for name, value in values.items():
@@ -123,10 +123,10 @@ class _Run(Picture):
         self._name = str(state["name"])
 
     def _put(self, step: int, values: dict[str, float]) -> None:
-        self.library.log(values, step=step)
+        self.imported.log(values, step=step)
 
     def _close(self) -> None:
-        self.library.finish()
+        self.imported.finish()
 
 
 class Wandb(_Run):
@@ -135,7 +135,7 @@ class Wandb(_Run):
     title, package = "wandb", "wandb"
 
     def _open(self, trainer: Trainer) -> None:
-        run = self.library.init(
+        run = self.imported.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=trainer.run.name,
             dir=str(trainer.run),
@@ -152,7 +152,7 @@ class Trackio(_Run):
     title, package = "trackio", "trackio"
 
     def _open(self, trainer: Trainer) -> None:
-        run = self.library.init(
+        run = self.imported.init(
             project=os.environ.get("TRACKIO_PROJECT", PROJECT),
             name=self._name or None,
             config=plain(trainer.config),

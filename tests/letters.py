@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from codeduet.algorithms import MAGRPO, Group
+from codeduet.algorithms import MAGRPO, Algorithm, Group
 
 
 def letters(text: str) -> float:
@@ -13,8 +13,8 @@ def letters(text: str) -> float:
     return sum(sign in "abcdefgh" for sign in text) / 4
 
 
-class LetterReward(MAGRPO):
-    """MAGRPO that pays for letters, since no random program earns anything."""
+class Letters(Algorithm):
+    """Pays for letters before the algorithm beside it looks, since no random program earns anything."""
 
     def advantages(self, groups: Sequence[Group]) -> Any:
         for group in groups:
@@ -22,3 +22,7 @@ class LetterReward(MAGRPO):
                 paid = sum(letters(text) for _, _, text in trajectory.transcript)
                 trajectory.rewards = [paid] * len(trajectory.steps)
         return super().advantages(groups)
+
+
+class LetterReward(Letters, MAGRPO):
+    """MAGRPO that pays for letters."""

@@ -35,18 +35,7 @@ from codeduet.envs import ByteTokenizer, InputError, load_problems
 from codeduet.envs.config import EnvConfig
 from codeduet.interrupt import Interrupted
 from tests.episodes import episode, grown
-from tests.letters import letters
-
-
-class Letters(Algorithm):
-    """Pays for letters, which random bytes get some of, before the algorithm beside it looks."""
-
-    def advantages(self, groups: Sequence[Group]) -> Advantages:
-        for group in groups:
-            for trajectory in group.trajectories:
-                paid = sum(letters(text) for _, _, text in trajectory.transcript)
-                trajectory.rewards = [paid] * len(trajectory.steps)
-        return super().advantages(groups)
+from tests.letters import Letters
 
 
 def lettered(kind: type[Algorithm], **options: Any) -> Algorithm:
