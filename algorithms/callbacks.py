@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import Progress, TaskID
 
 from codeduet.agents.steps import Group, Trajectory
-from codeduet.algorithms.learning import given_up
 from codeduet.algorithms.metrics import completion_record, keep_until
 from codeduet.algorithms.show import (
     completions_table,
@@ -26,6 +25,7 @@ from codeduet.algorithms.show import (
     step_line,
     time_left,
 )
+from codeduet.algorithms.update import given_up
 from codeduet.files import json_line, naming
 
 if TYPE_CHECKING:

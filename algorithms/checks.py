@@ -42,7 +42,10 @@ def check_training(config: TrainConfig, algorithm: Algorithm) -> None:
     learning = [row for row in rows_of(config.team, config.roles) if set(row.agents) - set(config.still)]
     for row in learning:
         if engine_class(row.config.engine).weights == "served":
-            raise InputError(f"team.engine={row.config.engine} is for evaluation: train with hf or vllm")
+            raise InputError(
+                f"team.engine={row.config.engine} is for evaluation: train with hf or vllm, or set learns: false on each seat "
+                "that has it"
+            )
     tree = algorithm.tree(config.group_size)
     if tree.size != config.group_size:
         raise InputError(f"the algorithm's tree has {tree.size} episodes: set group_size={tree.size}")

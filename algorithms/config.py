@@ -90,7 +90,7 @@ class TrainConfig:
         out: run folder.
         init_from: a run folder or checkpoint whose weights a new run begins with; its optimisers and steps stay there.
         seed: everything random follows from it.
-        algorithm: ``magrpo``, ``grpo`` or ``module:Class``.
+        algorithm: a name of ``docs/algorithms.md``, such as ``magrpo``, or ``module:Class`` or ``file.py:Class``.
         options: keyword arguments of the algorithm.
         team: who acts.
         env: the game.

@@ -27,12 +27,12 @@ from codeduet.algorithms.callbacks import Callback, Tracker
 from codeduet.algorithms.checks import is_over
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.learning import check_learns, learn
 from codeduet.algorithms.memory import MemoryPlan
 from codeduet.algorithms.metrics import generated_tokens, peak_memory_mib, step_metrics
 from codeduet.algorithms.order import batch_of
-from codeduet.algorithms.sampling import sample
+from codeduet.algorithms.refill import sample
 from codeduet.algorithms.show import Watch
+from codeduet.algorithms.update import check_learns, learn
 from codeduet.envs.humaneval import Env
 from codeduet.errors import InputError
 from codeduet.files import locked

@@ -88,7 +88,8 @@ def make_trainer(
         train_tasks: task ids to learn from; by default the train split's.
         formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         algorithm: how to learn; by default as ``config.algorithm`` says.
-        engine: who generates; by default as ``config.team.engine`` says.
+        engine: who generates; by default as ``config.team.engine`` says. One that generates by a team's weights comes with
+            that team.
         callbacks: are told besides those that the config asks for.
         console: where things are told.
         progress: gets the bar; by default one of the training's own is shown on the console.
@@ -102,6 +103,11 @@ def make_trainer(
     check_algorithm(algorithm)
     if engine is not None:
         check_engine(engine)
+        if engine.weights == "shared" and team is None:
+            raise InputError(
+                f"engine {type(engine).__name__} generates by weights of a team, which is to be the one that trains: hand both "
+                "over, team=team, engine=engine"
+            )
     check_training(config, algorithm)
     if config.eval.every and not any(callback.measures for callback in callbacks):
         raise InputError(

@@ -20,7 +20,7 @@ from codeduet.benchmarks.budgets import by_budget
 from codeduet.benchmarks.estimators import Interval, bootstrap_mean, holm, paired_difference, pass_at_k, sign_test
 from codeduet.benchmarks.samples import KS
 from codeduet.envs import InputError
-from codeduet.envs.problems import read_rows
+from codeduet.envs.problems import numbered_rows
 from codeduet.files import read_run_rows
 
 
@@ -198,7 +198,7 @@ def _count(file: Path) -> dict[str, Any]:
     """Return the counts of a file of judged samples."""
     problems: dict[str, dict[str, int]] = {}
     packed = file.suffix == ".gz"
-    for number, row in read_rows(file) if packed else enumerate(read_run_rows(file), start=1):
+    for number, row in numbered_rows(file) if packed else enumerate(read_run_rows(file), start=1):
         if not isinstance(row.get("task_id"), str) or "passed" not in row:
             raise InputError(
                 f"{file} line {number} has no verdict: codeduet judge {file} --out judged.jsonl makes a file that has"

@@ -96,6 +96,9 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
         else:
             base = base or _base(source)
             _merged(base, source.weights(agent)).save_pretrained(folder)
+            # They are written for their owner alone, and a server may be another.
+            for weights in folder.glob("*.safetensors"):
+                shutil.copymode(folder / "config.json", weights)
             base = None  # merged in place: the next agent needs another
         tokenizer = players[agent].tokenizer
         tokenizer.save_pretrained(folder)

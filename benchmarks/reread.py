@@ -31,7 +31,7 @@ def reread(samples: Path, problems: Sequence[Problem], executor: Executor) -> di
     Raises:
         InputError: a row has no answers of one turn, or answers another problem set.
     """
-    rows = [row for _, row in read_rows(samples)]
+    rows = read_rows(samples)
     programs = []
     for row in rows:
         texts = row.get("texts", {})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from codeduet.benchmarks.results import of_rows, versions
 from codeduet.config import read_yaml
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Part, Problem, Program, find_problem
-from codeduet.envs.problems import read_rows
+from codeduet.envs.problems import numbered_rows
 from codeduet.files import json_line, make_folder, naming, read_run_rows, write_whole
 
 if TYPE_CHECKING:  # judging needs no model library
@@ -226,7 +226,7 @@ def judge_file(
     """
     if out.is_dir():
         raise InputError(f"{out} is a folder: name a file for the outcomes")
-    rows = read_rows(source)
+    rows = numbered_rows(source)
     if not rows:
         raise InputError(f"{source} holds no sample")
     programs = [_program(row, problems, f"{source}, line {number}") for number, row in rows]

@@ -10,7 +10,7 @@ import pettingzoo
 from codeduet.envs.batch import step_many
 from codeduet.envs.execution import Executor, Limits, Outcome, Part, Program, shared_executor
 from codeduet.envs.humaneval import HELPER, MAIN, env, raw_env
-from codeduet.envs.problems import Problem, find_problem, load_problems, stub
+from codeduet.envs.problems import Problem, find_problem, load_problems, read_rows, stub
 from codeduet.envs.rewards import REWARDS, get_reward
 from codeduet.envs.roles import Role
 from codeduet.envs.single import SingleAgentEnv
@@ -41,6 +41,7 @@ __all__ = [
     "get_reward",
     "load_problems",
     "raw_env",
+    "read_rows",
     "shared_executor",
     "step_many",
     "stub",

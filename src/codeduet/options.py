@@ -45,9 +45,12 @@ Merge = Annotated[bool, typer.Option("--merge", help="merge adapters into their 
 
 Samples = Annotated[Path, typer.Argument(help="JSONL of task_id and main_code/helper_code, or completion")]
 JudgedOut = Annotated[Path, typer.Option(help="JSONL that gets every row with its outcome")]
-ProblemSet = Annotated[str, typer.Option(help="humaneval, embedded, mbpp..., or a file of problems")]
+ProblemSet = Annotated[str, typer.Option(help="humaneval, embedded, mbpp..., a file of problems, or module:function")]
 ProblemsToTry = Annotated[
-    str | None, typer.Option(help="humaneval, embedded, mbpp... or a file: also judge each problem's own reference")
+    str | None,
+    typer.Option(
+        help="humaneval, embedded, mbpp..., a file or module:function: also judge each problem's own reference"
+    ),
 ]
 Packages = Annotated[
     list[str] | None, typer.Option("--packages", help="a package programs may import, such as numpy; may be repeated")

@@ -1,4 +1,4 @@
-"""What every engine promises, asked of each of them; a new engine joins by a fixture of its own."""
+"""What every engine promises, asked of each that generates here; a new one joins by its name in ENGINES and a case of ``rig``."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from codeduet.agents.team import Team, load_team
 from codeduet.algorithms import Group, TrainConfig, Trainer, make_trainer
 from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.learner import Learner
-from codeduet.algorithms.learning import GIVE_UP
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import json_line, read_metrics
 from codeduet.algorithms.sample import Sample
+from codeduet.algorithms.update import GIVE_UP
 from codeduet.envs import HELPER, MAIN, load_problems
 from tests.letters import LetterReward
 

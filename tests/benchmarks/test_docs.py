@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.servers import Server, serving
 
 from codeduet.agents import Engine
 from codeduet.agents.random_model import random_model
-from codeduet.algorithms import TrainConfig, load_algorithm
+from codeduet.algorithms import TrainConfig, load_algorithm, train
 from codeduet.algorithms.algorithm import Algorithm
 from codeduet.algorithms.family import NAMES
 from codeduet.cli import app
@@ -63,9 +64,17 @@ def test_what_needs_no_model_runs(page: str, small: str) -> None:
 
 def test_a_set_is_named_on_the_command_line(small: str, codeduet: Callable[..., Any]) -> None:
     Path("mine.py").write_text(blocks("problems", "python")[0])
-    assert [problem.task_id for problem in load_problems("mine:my_set", "all")] == ["own/0"]
-    ran = codeduet("doctor", "--problems", "mine:my_set")
-    assert ran.status == 0
+    assert [problem.task_id for problem in load_problems("mine:my_set", "all")] == ["own/0", "own/1"]
+    assert codeduet("doctor", "--problems", "mine:my_set").status == 0
+    words = ["env.problems=mine:my_set", f"team.model={small}", "team.lora_rank=2", "sampling.max_new_tokens=8"]
+    assert codeduet("train", *words, "steps=1", "problems_per_step=1", "group_size=2", "out=run").status == 0
+
+
+def test_a_file_of_problems_is_read(small: str, codeduet: Callable[..., Any]) -> None:
+    (block,) = blocks("problems", "json")
+    Path("my.jsonl").write_text(block)
+    assert codeduet("doctor", "--problems", "my.jsonl").status == 0
+    assert len(load_problems("my.jsonl", "train")) == 1 == len(load_problems("my.jsonl", "test"))
 
 
 def test_an_algorithm_is_named_on_the_command_line(small: str, codeduet: Callable[..., Any]) -> None:
@@ -111,7 +120,10 @@ def test_a_team_is_written_down_and_made(small: str) -> None:
         Path(f"team{number}.yaml").write_text(block)
     config = load_config(TrainConfig, "team0.yaml")
     assert config.agents == ("planner_0", "helper_0", "helper_1", "main_0")
-    seats = load_config(TrainConfig, "team1.yaml")
+    reviewed = load_config(TrainConfig, "team1.yaml")
+    assert reviewed.agents == ("helper_0", "main_0", "reviewer_0")
+    assert train(replace(reviewed, steps=1, group_size=2, problems_per_step=1, out="runs/reviewed")).step == 1
+    seats = load_config(TrainConfig, "team2.yaml")
     assert seats.still == ["planner_0"]
     assert seats.team.seat("helper").model == "other"
     (block,) = blocks("team", "python")

@@ -119,6 +119,9 @@ def test_a_merged_model_scores_as_in_the_run(train: Train, tmp_path: Path, dtype
     run = train(f"team.dtype={dtype}")
     export(run, tmp_path / "out", merge=True)
     for agent in ("helper_0", "main_0"):
+        assert {file.stat().st_mode & 0o777 for file in (tmp_path / "out" / agent).iterdir()} == {
+            (tmp_path / "out" / "bench.yaml").stat().st_mode & 0o777
+        }
         model = AutoModelForCausalLM.from_pretrained(tmp_path / "out" / agent)
         assert str(model.dtype) == f"torch.{dtype}"
         assert_alike(of_model(model), of_run(run, agent), within)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from codeduet.agents import Engine
+from codeduet.agents.build import make_team
 from codeduet.agents.config import SamplingConfig, TeamConfig
 from codeduet.agents.engine import ENGINES, engine_class
+from codeduet.agents.hf import HFEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.seats import Engines
 from codeduet.agents.tree import Tree
@@ -191,6 +193,16 @@ def test_every_name_in_the_table_is_an_engines() -> None:
 def test_an_object_that_is_no_engine_is_refused(model_dir: Path, problem_file: Path) -> None:
     with pytest.raises(InputError, match="engine 'SimpleNamespace' is no codeduet"):
         make_trainer(config_of(model_dir, problem_file, "hf"), engine=SimpleNamespace())
+
+
+def test_an_engine_that_plays_for_another_team_than_the_one_that_trains_is_refused(
+    model_dir: Path, problem_file: Path
+) -> None:
+    config = config_of(model_dir, problem_file, "hf")
+    with pytest.raises(
+        InputError, match="engine HFEngine generates by weights of a team, which is to be the one that trains"
+    ):
+        make_trainer(config, engine=HFEngine(make_team(config.team, config.roles, config.seed)))
 
 
 def test_an_engine_that_says_nothing_of_itself_has_no_limit_and_hears_nothing() -> None:

@@ -16,7 +16,7 @@ from codeduet.cli import main
 from codeduet.envs import Executor, InputError, Problem, Program, load_problems, raw_env, shared_executor
 from codeduet.envs.config import EnvConfig, make_envs, task_ids
 from codeduet.envs.execution.instrument import instrument
-from codeduet.envs.problems import read_rows, stub
+from codeduet.envs.problems import numbered_rows, stub
 from codeduet.envs.roles import SINGLE
 from codeduet.envs.sets import _from_hub, load_set
 from codeduet.envs.tests import Asserts, Cases, Streams
@@ -124,7 +124,7 @@ def test_a_json_file_holds_a_list(tmp_path: Path) -> None:
     assert load_set(path).line() == "loaded 5 problems, MBPP format"
     path.write_text('{"task_id": 1}')
     with pytest.raises(InputError, match="must hold a list of JSON objects"):
-        read_rows(path)
+        numbered_rows(path)
 
 
 def test_a_split_field_or_a_test_file_wins_over_the_order(tmp_path: Path) -> None:

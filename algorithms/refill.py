@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from codeduet.agents.steps import Group
-from codeduet.algorithms.learning import judged
 from codeduet.algorithms.order import refill_of
+from codeduet.algorithms.update import judged
 
 if TYPE_CHECKING:
     from codeduet.algorithms.trainer import Trainer
