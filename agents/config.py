@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import AfterValidator, Field
@@ -80,7 +81,8 @@ class SeatConfig:
         model: ``embedded``, a transformers folder, a hub name, or a server's name for a model.
         engine: who generates; ``openai`` is a served partner, which does not learn.
         base_url: of its server, up to and with ``/v1``.
-        api: of its server.
+        api: of its server; left out, it is ``chat`` where the seat's words are for a chat alone and neither ``tokenizer`` nor a
+            folder gives a tokenizer, else the team's.
         tokenizer: of a server's model, where ``model`` is no folder or hub name.
         dtype: of frozen weights.
         sharing: how the policies of this model relate to it.
@@ -188,7 +190,17 @@ class TeamConfig:
             for field in fields(SeatConfig)
             if field.name not in ("prompt", "sampling", "learns") and getattr(own, field.name) is not None
         }
+        if own.api is None and _for_chat_alone(own):
+            changed["api"] = "chat"
         return replace(self, seats={}, prompts={}, **changed)
+
+
+def _for_chat_alone(seat: SeatConfig) -> bool:
+    """Whether a seat has nothing but a message for a server: a base model's words and a tokenizer would be for token ids."""
+    if seat.engine != "openai" or not (seat.prompt and seat.model) or seat.tokenizer or Path(seat.model).is_dir():
+        return False
+    words = _prompt(seat.prompt)
+    return bool(words.chat) and not words.base
 
 
 def _prompt(words: Words | Prompt) -> Prompt:

@@ -116,7 +116,18 @@ class PromptCache(Cache):  # type: ignore[misc]
 
     def continued(self, rows: torch.Tensor) -> Cache:
         """Return the cache that completions of the prompts ``rows`` ``[N]`` continue, gradient included."""
-        return Cache(layers=[_Read(layer.keys[rows], layer.values[rows]) for layer in self.layers])
+        return Cache(
+            layers=[_Read(take_rows(layer.keys, rows), take_rows(layer.values, rows)) for layer in self.layers]
+        )
+
+
+def take_rows(states: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return ``states[rows]``, where rows may be named several times, with a gradient that is always summed in one order.
+
+    On a CPU threads add to indexed rows in whichever order they come, so that two runs part by rounding; on a GPU those of
+    ``index_select`` do.
+    """
+    return states.index_select(0, rows) if states.device.type == "cpu" else states[rows]
 
 
 class _Written(DynamicLayer):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 
 from codeduet.agents.graphs import Recorded
-from codeduet.agents.kv_cache import FixedCache, PromptCache, roomy_cache
+from codeduet.agents.kv_cache import FixedCache, PromptCache, roomy_cache, take_rows
 from codeduet.agents.padding import Side, pad, positions
 
 FAILURES = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError, ImportError)
@@ -212,7 +212,7 @@ def shared_states(
     cache = PromptCache()
     states = forward(decoder, prompt_ids, seen, positions(seen), cache, use_cache=True).last_hidden_state
     last = seen.shape[1] - 1 - seen.flip(1).argmax(1)  # [U] place of each prompt's last token
-    first: torch.Tensor = states[torch.arange(len(place), device=device), last][owner][:, None]  # [N, 1, D]
+    first = take_rows(states[torch.arange(len(place), device=device), last], owner)[:, None]  # [N, 1, D]
     if ids.shape[1] == 1:
         return first
     places = seen.sum(1)[owner][:, None] + torch.arange(ids.shape[1] - 1, device=device)

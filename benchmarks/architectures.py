@@ -3,7 +3,8 @@
 Tiny random models of each kind, scaled so that logits spread over 5 nats and every factor of theirs bites; attention
 windows shorter than the prompts, prompts of unequal length, advantages of +-1. Each is trained for two steps, saved and
 loaded again, with adapters and whole. Told is the largest difference, in nats and float32, between the sampler's (and the
-learner's) log-probability of a token and that by the model's own forward pass on that one sequence alone.
+learner's) log-probability of a token and that by the model's own forward pass on that one sequence alone; and the same with
+everything that makes us faster switched off.
 
     python -m codeduet.benchmarks.architectures [--out FILE] [KIND ...]
 """
@@ -11,18 +12,20 @@ learner's) log-probability of a token and that by the model's own forward pass o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
-from codeduet.agents import Request, Sampling
+from codeduet.agents import Request, Sampling, adapters, packed, self_test
 from codeduet.agents.config import TeamConfig
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.network import vocabulary
@@ -192,16 +195,20 @@ def alone(policy: Policy, prompt: Sequence[int], ids: Sequence[int], temperature
     return scores.gather(-1, torch.tensor(ids)[:, None])[:, 0]
 
 
-def differences(team: Team, samples: Sequence[Sample]) -> dict[str, float]:
-    """Return by how many nats the sampler's and the learner's log-probabilities differ from those of a sequence alone."""
-    policy = team[MAIN]
-    expected = [alone(policy, s.prompt_ids, s.completion_ids, s.temperature) for s in samples]
+def scored(team: Team, samples: Sequence[Sample]) -> list[torch.Tensor]:
+    """Return the learner's log-probabilities of each completion, by main's policy."""
     prompts, completions = [s.prompt_ids for s in samples], [s.completion_ids for s in samples]
     with torch.no_grad():
-        rows, _ = completion_logprobs(policy.activate(), prompts, completions, [s.temperature for s in samples])
+        rows, _ = completion_logprobs(team[MAIN].activate(), prompts, completions, [s.temperature for s in samples])
+    return [row[: len(ids)] for row, ids in zip(rows, completions, strict=True)]
+
+
+def differences(team: Team, samples: Sequence[Sample]) -> dict[str, float]:
+    """Return by how many nats the sampler's and the learner's log-probabilities differ from those of a sequence alone."""
+    expected = [alone(team[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in samples]
     gaps = {"sampler": 0.0, "learner": 0.0}
-    for sample, right, row in zip(samples, expected, rows, strict=True):
-        for name, found in (("sampler", torch.tensor(sample.sampled_logprobs)), ("learner", row[: len(right)])):
+    for sample, right, row in zip(samples, expected, scored(team, samples), strict=True):
+        for name, found in (("sampler", torch.tensor(sample.sampled_logprobs)), ("learner", row)):
             gap = float((found - right).abs().max())
             gaps[name] = max(gaps[name], gap) if math.isfinite(gap) else math.inf
     return gaps
@@ -220,6 +227,19 @@ def drawn(team: Team, seed: int = 0) -> list[Sample]:
         for request, row in zip(requests, answers, strict=True)
         for number, answer in enumerate(row)
     ]
+
+
+@contextlib.contextmanager
+def slow() -> Iterator[None]:
+    """Within it, models that are loaded compute as if no probe of a faster way had passed."""
+    with (
+        mock.patch.object(adapters, "quicken", lambda model: model),
+        mock.patch.object(packed, "usable", return_value=False),
+        mock.patch.object(self_test, "group_queries", return_value=False),
+        mock.patch.object(self_test, "SCORING", (("repeated", "whole"),)),
+        mock.patch.object(self_test, "DECODING", ("none",)),
+    ):
+        yield
 
 
 def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[str, Any]:
@@ -251,7 +271,12 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
     gaps.append(differences(resumed, drawn(resumed)))
     now = [alone(trained[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
     again = [alone(resumed[MAIN], s.prompt_ids, s.completion_ids, s.temperature) for s in first]
-    times = ("before", "trained", "resumed")
+    with slow():
+        bare = team()
+        load_checkpoint(folder, bare, {MAIN: Learner(bare[MAIN], OptimConfig(lr=lr)).optimizer})
+        gaps.append(differences(bare, drawn(bare)))
+        plain = scored(bare, first)
+    times = ("before", "trained", "resumed", "slow")
     return {
         "kind": kind,
         "weights": "whole" if whole else "adapters",
@@ -260,6 +285,8 @@ def measure(kind: str, folder: Path, *, whole: bool, lr: float = 1e-3) -> dict[s
         **{f"{name}_{time}": gap[name] for time, gap in zip(times, gaps, strict=True) for name in gap},
         "moved_by_training": _largest(before, now),
         "lost_by_resume": _largest(now, again),
+        "slow_paths": str(paths(bare[MAIN].activate())),
+        "changed_by_speed": _largest(scored(resumed, first), plain),
     }
 
 
@@ -276,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(given.kinds) - set(KINDS):
         raise InputError(f"unknown kind {min(unknown)!r}: choose from {', '.join(KINDS)}")
     rows, bad = [], 0
-    print(f"{'kind':14}{'weights':10}{'sampler':>10}{'learner':>10}{'resume':>10}  way")
+    print(f"{'kind':14}{'weights':10}{'sampler':>10}{'learner':>10}{'resume':>10}{'speed':>10}  way")
     for kind in given.kinds or KINDS:
         for whole in (False, True):
             name = f"{kind:14}{'whole' if whole else 'adapters':10}"
@@ -292,8 +319,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 part: max(row[key] for key in row if key.startswith(f"{part}_")) for part in ("sampler", "learner")
             }
             rows.append(row)
-            bad += not max(*worst.values(), row["lost_by_resume"]) < LIMIT
-            told = "".join(f"{gap:10.1e}" for gap in (*worst.values(), row["lost_by_resume"]))
+            all_of_them = (*worst.values(), row["lost_by_resume"], row["changed_by_speed"])
+            bad += not max(all_of_them) < LIMIT
+            told = "".join(f"{gap:10.1e}" for gap in all_of_them)
             print(f"{name}{told}  {row['paths']}", flush=True)
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)

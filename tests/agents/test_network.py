@@ -205,6 +205,24 @@ def test_the_way_of_each_kind_has_the_gradient_of_the_own_forward_pass(kind: str
             assert float((a - b).abs().max()) < 1e-4 * size
 
 
+def test_two_threads_sum_a_shared_prompts_gradient_in_one_order() -> None:
+    """Runs of one seed would part by rounding, and soon by what they sample."""
+    made, _ = random_model()
+    assert paths(made).prompts == "right"
+    prompts = [tuple(range(60 + k, 160 + k)) for k in range(8)] * 8
+    completions = [tuple(range(70 + k, 90 + k)) for k in range(64)]
+    found = set()
+    torch.set_num_threads(2)
+    try:
+        for _ in range(20):
+            rows, _ = completion_logprobs(made, prompts, completions, [1.0] * 64)
+            gradients = torch.autograd.grad(rows.sum(), [*made.parameters()])
+            found.add(b"".join(gradient.numpy().tobytes() for gradient in gradients))
+    finally:
+        torch.set_num_threads(1)
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("decoding", DECODING)
 def test_every_way_of_decoding_samples_the_same(make: Callable[..., Team], decoding: Any) -> None:
     team = make(sharing="separate")

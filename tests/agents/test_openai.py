@@ -21,7 +21,8 @@ import pytest
 pytest.importorskip("openai")
 
 from codeduet.agents import MessageFormatter, Request, Sampling
-from codeduet.agents.config import TeamConfig
+from codeduet.agents.briefs import Prompt
+from codeduet.agents.config import SeatConfig, TeamConfig
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
 from codeduet.agents.replies import Api
@@ -295,3 +296,19 @@ def test_what_it_cannot_do_is_refused_in_one_line(server: Server, model_dir: Pat
     with pytest.raises(InputError, match="cannot follow a training"):
         engine.sync(bytes_team()[MAIN], 1)
     engine.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "api"),
+    [
+        ({}, "chat"),
+        ({"api": "completions"}, "completions"),
+        ({"tokenizer": "org/name"}, "completions"),
+        ({"model": "."}, "completions"),
+        ({"prompt": "Plan {prompt}"}, "completions"),
+        ({"prompt": None}, "completions"),
+    ],
+)
+def test_a_seat_with_nothing_but_a_message_is_sent_messages(changed: dict[str, Any], api: str) -> None:
+    words = {"model": "big", "engine": "openai", "learns": False, "prompt": Prompt(chat="Plan {prompt}"), **changed}
+    assert TeamConfig(seats={"planner": SeatConfig(**words)}).seat("planner").api == api

@@ -27,8 +27,11 @@ def test_sampler_learner_and_resume_agree_with_the_models_own_forward_pass(
         warnings.filterwarnings("default", category=ResourceWarning)
         row = architectures.measure(kind, tmp_path, whole=whole)
     for part in ("sampler", "learner"):
-        for time in ("before", "trained", "resumed"):
+        for time in ("before", "trained", "resumed", "slow"):
             assert row[f"{part}_{time}"] < architectures.LIMIT
+    assert row["slow_paths"] == "scores with prompts repeated and its own forward pass, decodes with no cache"
+    assert row["slow_paths"] != row["paths"]
+    assert row["changed_by_speed"] < architectures.LIMIT
     assert row["moved_by_training"] > 1e-3
     assert row["lost_by_resume"] == 0.0
 
@@ -51,7 +54,7 @@ def test_the_committed_table_is_of_every_kind_and_within_the_limit() -> None:
     assert refused <= MAY_BE_REFUSED
     assert len(refused) <= 5
     for row in rows:
-        gaps = [gap for key, gap in row.items() if key.startswith(("sampler_", "learner_", "lost_"))]
+        gaps = [gap for key, gap in row.items() if key.startswith(("sampler_", "learner_", "lost_", "changed_"))]
         assert max(gaps, default=0.0) < architectures.LIMIT
 
 
