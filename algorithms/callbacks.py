@@ -7,6 +7,7 @@ like in :mod:`codeduet.algorithms.tracking`, and measuring on the way is the ben
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import Progress, TaskID
 
 from codeduet.agents.steps import Group, Trajectory
+from codeduet.algorithms.diagnostics import mismatch_signs
 from codeduet.algorithms.metrics import completion_record, keep_until
 from codeduet.algorithms.show import (
     completions_table,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 COMPLETIONS = "completions.jsonl"
 """The file of episodes in a run folder."""
+
+_FEW = 3
+"""Steps whose middle one tells of a mismatch: a single one may hold an unlikely token, for which rounding is coarser."""
 
 
 class Callback:
@@ -161,14 +166,18 @@ class Show(Callback):
         trainer.watch.show_on(self._progress)
         self._began, self._first = perf_counter(), (trainer.step, trainer.tokens)
         self._cut = ""
+        self._latest: deque[Mapping[str, float]] = deque(maxlen=_FEW)
+        self._warned = False
 
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Show a step."""
         config, cut = trainer.config, cut_line(metrics)
         if not is_drawn(self._progress.console):
-            limits = [(self._first[0], trainer.step, config.steps)]
+            limits: list[tuple[float, float, float]] = [(self._first[0], trainer.step, config.steps)]
             if config.token_budget:
                 limits.append((self._first[1], trainer.tokens, config.token_budget))
+            if trainer.ends is not None:
+                limits.append((self._began, perf_counter(), trainer.ends))
             seconds = metrics["seconds/rollout"] + metrics["seconds/learn"]
             left = time_left(perf_counter() - self._began, limits)
             line = step_line(trainer.step, config.steps, metrics, seconds, left)
@@ -176,10 +185,20 @@ class Show(Callback):
         elif cut and not self._cut:
             trainer.say(f"step {trainer.step}: {cut}")
         self._cut = cut
+        self._warn(trainer, metrics)
         done = trainer.tokens if config.token_budget else trainer.step
         self._progress.update(self._bar, completed=done, shown=shown(metrics))
         if self.every and trainer.step % self.every == 0:
             trainer.console.print(completions_table(groups[0], trainer.step))
+
+    def _warn(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
+        """Say once, and not only when all is over, that what is learnt from was sampled by other weights."""
+        self._latest.append(metrics)
+        if len(self._latest) == _FEW and not self._warned:
+            signs = mismatch_signs(self._latest)
+            self._warned = bool(signs)
+            for sign in signs:
+                trainer.say(f"step {trainer.step}: {sign.text}")
 
     def end(self, trainer: Trainer) -> None:
         """Take the bar away."""

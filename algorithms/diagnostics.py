@@ -56,7 +56,7 @@ def signs(rows: Sequence[Mapping[str, Any]]) -> list[Sign]:
     """Return what fires in the training rows of ``metrics.jsonl``, in the order of the metrics."""
     steps = [row for row in rows if row.get("kind") == "train"]
     tenth = len(steps) // 10
-    found = _mismatch_signs(steps)
+    found = mismatch_signs(steps)
     if len(steps) < FEW_STEPS:
         return found
     for name in dict.fromkeys(name for row in steps for name in row):  # some are missing where nothing was learnt
@@ -94,7 +94,7 @@ def _sign(name: str, first: float, last: float, error: float) -> str:
     return ""
 
 
-def _mismatch_signs(steps: Sequence[Mapping[str, Any]]) -> list[Sign]:
+def mismatch_signs(steps: Sequence[Mapping[str, Any]]) -> list[Sign]:
     """Tell which policies are trained on other log-probabilities than they were sampled by.
 
     The learner writes beside each ``mismatch_kl`` what rounding explains: half the square of the tolerance that its

@@ -13,12 +13,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from codeduet.agents.play import JUDGE
@@ -31,6 +32,9 @@ WITHIN = "within"
 
 LEARN = "learn"
 """The phase of a step in which policies learn, behind those of the rollout."""
+
+_SHORTEST_BAR, _LONGEST_BAR, _BESIDE_BAR, _WIDE = 8, 40, 140, 80
+"""Signs of a bar, of what stands beside it at most, and of a terminal with room for the time gone as well."""
 
 _REDRAW_S = 0.1
 _CUT = 0.5
@@ -51,10 +55,33 @@ def completions_table(group: Group, step: int) -> Table:
 
 
 def make_progress(console: Console, kind: type[P] = Progress) -> P:  # type: ignore[assignment]
-    """Return a progress display whose bars have a text ``shown`` at their end."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    description, shown = (TextColumn(f"{{task.{of}}}", markup=False) for of in ("description", "fields[shown]"))
-    return kind(description, *columns, shown, console=console)
+    """Return a progress display whose bars have a text ``shown`` at their end, which a narrow terminal cuts and nothing else."""
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    bar = BarColumn(min(max(console.width - _BESIDE_BAR, _SHORTEST_BAR), _LONGEST_BAR), table_column=whole())
+    times = [TimeRemainingColumn(table_column=whole())]
+    if console.width >= _WIDE:
+        times.insert(0, TimeElapsedColumn(table_column=whole()))  # type: ignore[arg-type]
+    return kind(
+        TextColumn("{task.description}", markup=False),
+        bar,
+        MofNCompleteColumn(table_column=whole()),
+        *times,
+        _Cut("{task.fields[shown]}", markup=False, table_column=Column(ratio=1)),
+        console=console,
+    )
+
+
+class _Cut(TextColumn):
+    """A text in one line, cut where the others leave no room for it."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of a task."""
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 def shown(metrics: Mapping[str, float]) -> str:

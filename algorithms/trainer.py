@@ -61,6 +61,7 @@ class Trainer:
         metrics: the last one's numbers; empty before the first.
         advantages: of the steps of the last step's groups that were learnt from.
         stop: set by a callback, the training ends behind this step.
+        ends: set by a callback that will do so, the reading of ``perf_counter`` at which it will.
         told: policies that were said to have skipped a step.
         watch: sees a step from within.
         updates: of weights, when the last step was whole.
@@ -84,6 +85,7 @@ class Trainer:
     metrics: dict[str, float] = field(default_factory=dict, init=False)
     advantages: Advantages = field(default_factory=dict, init=False)
     stop: bool = field(default=False, init=False)
+    ends: float | None = field(default=None, init=False)
     told: set[str] = field(default_factory=set, init=False)
     watch: Watch = field(default_factory=Watch, init=False)
     updates: int = field(default=0, init=False)

@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import math
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -40,6 +39,7 @@ from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.logprobs import completion_logprobs
 from codeduet.algorithms.sample import Sample
 from codeduet.envs import MAIN, InputError
+from codeduet.screen import run_script
 
 LIMIT = 1e-4
 """Nats that are allowed."""
@@ -330,4 +330,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

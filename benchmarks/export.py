@@ -6,8 +6,10 @@ Each agent gets a folder: its adapter, or a whole model, the tokenizer, and a ca
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +64,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
 
     Raises:
         InputError: there is no such run or checkpoint, ``out`` is taken, or the base is not the one it was trained on.
+        OSError: nothing more can be written; what was is taken away.
     """
     source = _read(run)
     if out.is_dir() and any(out.iterdir()):
@@ -75,7 +78,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
         _check_weights(source, agent)
     kind: Kind = "model" if source.whole else "merged" if merge else "adapter"
     # Of a merged model it is told whether it can be had before a folder is made.
-    base = _base(source) if kind == "merged" else None
+    bases = [_base(source)] if kind == "merged" else []
     players = _players(source)
     served = Served(
         out.resolve(),
@@ -85,31 +88,59 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Served:
         config=source.config,
         dtype=_dtype_name(source),
     )
+    there = out.is_dir()
     make_folder(out)
+    try:
+        _write(source, players, served, bases)
+    except BaseException:  # half a model would be taken for one
+        for made in out.iterdir():
+            shutil.rmtree(made) if made.is_dir() else made.unlink()
+        if not there:
+            out.rmdir()
+        raise
+    return served
+
+
+def _write(source: _Source, players: Team, served: Served, bases: list[Any]) -> None:
+    """Write what is served, a folder for each agent; ``bases`` are loaded already, and merged into in place."""
+    kind, out, team = served.kind, served.folder, source.config.team
     for agent in source.config.agents:
         folder = out / agent
         folder.mkdir()
-        if kind == "adapter":
-            _write_adapter(source, agent, folder)
-        elif kind == "model":
-            shutil.copytree(source.weights(agent), folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        else:
-            base = base or _base(source)
-            _merged(base, source.weights(agent)).save_pretrained(folder)
-            # They are written for their owner alone, and a server may be another.
-            for weights in folder.glob("*.safetensors"):
-                shutil.copymode(folder / "config.json", weights)
-            base = None  # merged in place: the next agent needs another
-        tokenizer = players[agent].tokenizer
-        tokenizer.save_pretrained(folder)
-        if kind == "adapter":
-            _within(folder, tokenizer, _rows(team.model))
-        else:
-            _end_turns(folder, players[agent])
+        with _writing(folder):
+            if kind == "adapter":
+                _write_adapter(source, agent, folder)
+            elif kind == "model":
+                shutil.copytree(source.weights(agent), folder, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            else:
+                base = bases.pop() if bases else _base(source)
+                _merged(base, source.weights(agent)).save_pretrained(folder)
+                # They are written for their owner alone, and a server may be another.
+                for weights in folder.glob("*.safetensors"):
+                    shutil.copymode(folder / "config.json", weights)
+            tokenizer = players[agent].tokenizer
+            tokenizer.save_pretrained(folder)
+            if kind == "adapter":
+                _within(folder, tokenizer, _rows(team.model))
+            else:
+                _end_turns(folder, players[agent])
         told = Exported(agent, kind, source.run, source.checkpoint.name, source.state, base_name(team.model))
         write_whole(folder / "README.md", card(told, source.config, served))
     write_bench(served)
-    return served
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Let errors of writing that are no ``OSError`` be bad input: lists of a tree's copies, and what Rust says."""
+    try:
+        yield
+    except shutil.Error as error:
+        _, place, why = error.args[0][0]
+        raise InputError(f"cannot write {place}: {why}") from None
+    except Exception as error:
+        if "(os error " not in str(error):
+            raise
+        raise InputError(f"cannot write {folder}: {error}") from None
 
 
 def _read(run: Path) -> _Source:

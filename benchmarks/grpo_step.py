@@ -35,6 +35,7 @@ from codeduet.algorithms.metrics import peak_memory_mib
 from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.speed import beside
 from codeduet.benchmarks.speed.generation import Load, endless
+from codeduet.screen import run_script
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,4 +106,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

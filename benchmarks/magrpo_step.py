@@ -34,6 +34,7 @@ from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.sample import Sample
 from codeduet.benchmarks.speed import beside
 from codeduet.envs import HELPER, MAIN
+from codeduet.screen import run_script
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -117,4 +118,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

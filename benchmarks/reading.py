@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from codeduet.benchmarks.verdict import save
 from codeduet.envs import Problem
 from codeduet.envs.text import extract_helper, extract_main, without_definition
+from codeduet.screen import run_script
 
 PROBLEM = Problem("Reading/0", 'def area(r):\n    """Area of a circle."""\n', "area", "    return 3 * r * r\n", "")
 
@@ -107,4 +107,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -19,6 +19,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.envs import HELPER, MAIN, Executor, InputError, Problem, Program, find_problem, load_problems
 from codeduet.envs.problems import read_rows
 from codeduet.envs.text import extract_helper, extract_main, without_definition
+from codeduet.screen import run_script
 
 
 def reread(samples: Path, problems: Sequence[Problem], executor: Executor) -> dict[str, Any]:
@@ -94,4 +95,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

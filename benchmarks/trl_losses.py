@@ -19,6 +19,7 @@ import torch
 from codeduet.algorithms import MAGRPO
 from codeduet.algorithms.losses import LossBatch
 from codeduet.files import write_whole
+from codeduet.screen import run_script
 
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "grpo": ({"aggregate": "mean", "clip": 0.2}, {"loss_type": "grpo"}),
@@ -93,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

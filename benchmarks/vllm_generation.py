@@ -23,6 +23,7 @@ from codeduet.agents.prompts import PromptFormatter
 from codeduet.agents.team import load_team
 from codeduet.agents.vllm import VLLMEngine
 from codeduet.envs import HELPER, MAIN, load_problems, raw_env
+from codeduet.screen import run_script
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -84,4 +85,4 @@ def make_requests(formatter: PromptFormatter, options: argparse.Namespace) -> li
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -33,6 +33,7 @@ from codeduet.benchmarks.probes.play import GROUP, play_probe
 from codeduet.envs.roles import agents_of
 from codeduet.errors import InputError
 from codeduet.files import json_line, make_folder, read_run_rows, write_whole
+from codeduet.screen import run_script
 
 _COMPARED = "blame"
 """The game whose numbers of episodes are compared, and not only whether it is solved: it has two seeds more."""
@@ -214,4 +215,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -25,6 +25,7 @@ from codeduet.algorithms.update import samples_of
 from codeduet.benchmarks.probes.games import PROBES
 from codeduet.benchmarks.probes.play import make_probe_trainer
 from codeduet.files import write_whole
+from codeduet.screen import run_script
 
 _TREE = 4
 
@@ -103,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

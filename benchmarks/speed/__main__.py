@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,7 +35,9 @@ from codeduet.benchmarks.speed.parity import compare_devices
 from codeduet.benchmarks.speed.profiling import profile
 from codeduet.benchmarks.speed.training import train_for, write_shards
 from codeduet.config import load_config
+from codeduet.errors import InputError
 from codeduet.files import make_folder, write_whole
+from codeduet.screen import run_script
 
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {"hidden": 64, "layers": 2, "heads": (4, 2), "feed_forward": 128, "vocab_size": 512},
@@ -61,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.micro_batches = options.micro_batches or ([2048, 8192, 65536] if on_gpu else [1024, 2048])
     dtype = resolve_dtype(options.dtype, device, whole=False)
     model = options.model or random_folder(options.shape, out / f"random-{options.shape}", dtype)
+    if not Path(model).is_dir():
+        raise InputError(f"no folder {model}: --model is a transformers folder")
+    config = load_config(
+        TrainConfig,
+        "magrpo",
+        [f"team.model={model}", f"team.dtype={options.dtype}", f"team.device={options.device}",
+         f"out={out / 'train'}", "steps=100000", *options.overrides],
+    )  # fmt: skip
     ceilings = measured.measure(device, dtype)
     found: dict[str, Any] = {"model": (options.model and Path(options.model).name) or f"random {options.shape}"}
     found |= {"dtype": str(dtype).removeprefix("torch."), "torch": torch.__version__, "device": ceilings._asdict()}
@@ -74,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console.print(f"{part}: {found['seconds'][part]} s", json.dumps(found[part]), soft_wrap=True)
         write_whole(out / "speed.json", json.dumps(found, indent=1) + "\n")
 
-    do("parity", lambda: compare_devices(model, device) if on_gpu else None)
+    if on_gpu:
+        do("parity", lambda: compare_devices(model, device))
     if {"generation", "learner"} & set(options.parts):
         team = load_team(model, config=TeamConfig(device=str(device), dtype=options.dtype))
         found["ways"] = team.ways
@@ -84,12 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_whole(out / "profile.txt", profile(team, Load(*options.loads[0]), options.micro_batches[-1]))
         del team
     if "training" in options.parts:
-        config = load_config(
-            TrainConfig,
-            "magrpo",
-            [f"team.model={model}", f"team.dtype={options.dtype}", f"team.device={options.device}",
-             f"out={out / 'train'}", "steps=100000", *options.overrides],
-        )  # fmt: skip
 
         def train() -> dict[str, Any]:
             left = 60 * options.minutes - (time.perf_counter() - began)
@@ -174,7 +180,23 @@ def table(found: dict[str, Any]) -> Table:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     def numbers(text: str) -> list[int]:
-        return [int(part) for part in text.split(",")]
+        found = [whole(part) for part in text.split(",")]
+        if len(found) != len(Load._fields):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {', '.join(Load._fields)}")
+        return found
+
+    def sizes(text: str) -> list[int]:
+        return [whole(part) for part in text.split(",")]
+
+    def whole(text: str) -> int:
+        if not text.isdecimal() or not int(text):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        return int(text)
+
+    def minutes(text: str) -> float:
+        if not 0 <= float(text) < math.inf:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes")
+        return float(text)
 
     parser = argparse.ArgumentParser(
         prog="python -m codeduet.benchmarks.speed", description=(__doc__ or "").split("\n")[0]
@@ -185,8 +207,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", default="runs/speed", help="folder of speed.json, the training and its adapters")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="bfloat16")
-    parser.add_argument("--minutes", type=float, default=9.0, help="of all of it; training takes what is left")
-    parser.add_argument("--rounds", type=int, default=3, help="of each timing, after one to warm up")
+    parser.add_argument("--minutes", type=minutes, default=9.0, help="of all of it; training takes what is left")
+    parser.add_argument("--rounds", type=whole, default=3, help="of each timing, after one to warm up")
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument(
         "--loads", type=numbers, nargs="*", default=[[4, 4, 250, 64], [16, 4, 250, 64]],
@@ -195,11 +217,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--learns", type=numbers, help="to learn: the same four; default 16,8,250,256, on a CPU 2,4,250,128"
     )
-    parser.add_argument("--micro-batches", type=numbers, help="default 2048,8192,65536, on a CPU 1024,2048")
+    parser.add_argument("--micro-batches", type=sizes, help="default 2048,8192,65536, on a CPU 1024,2048")
     parser.add_argument("--profile", action="store_true", help="write profile.txt: where the time goes")
     parser.add_argument("overrides", nargs="*", help="key=value of the training's config")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

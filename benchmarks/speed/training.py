@@ -38,6 +38,7 @@ class For(Callback):
     def begin(self, trainer: Trainer) -> None:
         """Begin to count."""
         self._started = time.perf_counter()
+        trainer.ends = self._ends
 
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Keep a step's metrics; stop where another would take too long."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +31,7 @@ from codeduet.benchmarks.verdict.mutants import Mutant, mutants
 from codeduet.benchmarks.verdict.reported import REPORTED
 from codeduet.benchmarks.verdict.trial import Trial
 from codeduet.envs import Executor, Outcome, Problem, Program, load_problems
+from codeduet.screen import run_script
 
 _REPEATS = 5
 _FRESH_ARGUMENTS = """
@@ -210,4 +210,4 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -28,6 +28,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.envs import Executor, Limits, Program, load_problems
 from codeduet.envs.execution.instrument import run_trusted
+from codeduet.screen import run_script
 
 BALLAST = 2 << 30
 LOOPING = 20
@@ -167,4 +168,4 @@ def report(record: dict[str, Any], say: Callable[[str], object]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

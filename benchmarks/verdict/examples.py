@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.envs import Asserts, Problem, load_problems
 from codeduet.envs.examples import examples_of
 from codeduet.envs.execution.instrument import parse_trusted
+from codeduet.screen import run_script
 
 
 def count(problems: Sequence[Problem]) -> dict[str, Any]:
@@ -71,4 +71,4 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

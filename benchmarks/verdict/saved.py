@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from codeduet.benchmarks.verdict.checker import check_completion
 from codeduet.envs import InputError, load_problems
 from codeduet.envs.execution import shared_executor
 from codeduet.files import read_run_rows
+from codeduet.screen import run_script
 
 Said = dict[tuple[str, str, str], bool]
 """(problem set, task id, completion) -> whether the checker passes it."""
@@ -131,4 +131,4 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

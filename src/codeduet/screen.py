@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -45,6 +46,18 @@ class Screen(Console):
         os.close(nowhere)
 
 
+def run_script(main: Callable[[], int | None]) -> NoReturn:
+    """Run a module's ``main`` as a program whose bad input is one line and exit status 2."""
+    try:
+        status = main()
+    except Exception as error:
+        if not (told := complaint(error)):
+            raise
+        print(f"codeduet: {told}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
 def complaint(error: Exception) -> str:
     """Return what to say of an error, in one line; empty where it is a mistake of ours, whose traceback is wanted."""
     text = ""
@@ -65,7 +78,8 @@ def complaint(error: Exception) -> str:
 def explain(error: OSError) -> str:
     """Return what to say of an error of the machine's or of a path; empty where it is another."""
     if error.errno in _OF_THE_MACHINE:
-        place = f" {error.filename}" if error.filename is not None else ""
+        written = error.filename if error.filename2 is None else error.filename2  # a copy names what it reads first
+        place = f" {written}" if written is not None else ""
         return f"cannot write{place}: {error.strerror}; what was written before is kept"
     if error.errno in _OF_A_PATH and error.filename is not None:
         return f"cannot use {error.filename}: {error.strerror}; {_OF_A_PATH[error.errno]}"

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
+from codeduet.agents.build import make_team
 from codeduet.agents.config import SamplingConfig, TeamConfig
+from codeduet.agents.hf import HFEngine
 from codeduet.algorithms import TrainConfig, make_trainer
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.algorithms.show import LEARN, Watch, cut_line, make_progress, time_left
@@ -103,6 +106,35 @@ def test_the_bar_is_drawn_under_the_trainings(monkeypatch: pytest.MonkeyPatch) -
         assert watch.end() == {"seconds/main_0": 2.0}
         watch.hide()
         assert not progress.tasks
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_cuts_the_metrics_and_nothing_else(width: int) -> None:
+    metrics = "reward 0.425  syntax 0.500  runnable 0.500  tests 0.194  solved 0.123"
+    with make_progress(Console(file=io.StringIO(), force_terminal=True, width=width)) as progress:
+        progress.add_task("train", total=60, completed=13, shown=metrics)
+        progress.add_task("  helper_0 writes, tokens", total=20480, completed=1234, shown="1,170 tokens/s")
+        screen = Console(record=True, file=io.StringIO(), width=width)
+        screen.print(progress.get_renderable())
+    first, second = screen.export_text().splitlines()
+    assert "13/60" in first
+    assert "-:--:--" in first
+    assert "reward 0.425"[:3] in first
+    assert "helper_0 writes, tokens" in second
+    assert "1234/20480" in second
+    assert ("1,170 tokens/s" in second) == (width > 60)
+
+
+def test_weights_that_the_engine_samples_by_and_nobody_trains_are_told_while_it_trains(config: TrainConfig) -> None:
+    team, other = (make_team(config.team, config.roles, config.seed) for _ in range(2))
+    with torch.no_grad():
+        for parameter in other["main_0"].parameters:
+            parameter.add_(0.5)
+    for engine, told in ((HFEngine(team), 0), (HFEngine(other), 1)):
+        written = io.StringIO()
+        changed = replace(config, out=f"{config.out}_{told}", steps=4, options={"entropy": 0.01})
+        make_trainer(changed, team=team, engine=engine, console=Console(file=written, width=400)).train()
+        assert written.getvalue().count("main_0/mismatch_kl is ") == told
 
 
 def test_only_what_most_answers_were_cut_off_by_is_told() -> None:

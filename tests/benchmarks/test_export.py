@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import pytest
 import torch
 import yaml
 from peft import AutoPeftModelForCausalLM, PeftModel
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from codeduet.agents.build import make_team
@@ -158,6 +160,50 @@ def test_whole_models_are_written_where_there_is_no_adapter(
     assert [line.split("--served-model-name ")[1] for line in servers] == ["helper_0", "main_0"]
     bench = load_config(BenchConfig, str(tmp_path / "out" / "bench.yaml"))
     assert bench.team.base_urls == {"main_0": "http://127.0.0.1:8001/v1"}
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("sharing", ["separate", "adapter"])
+def test_an_export_that_the_disk_has_no_room_for_leaves_nothing(
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    codeduet: Callable[..., Any],
+    sharing: str,
+    there: bool,
+) -> None:
+    run, out = train(f"team.sharing={sharing}"), tmp_path / "out"
+    if there:
+        out.mkdir()
+
+    def full(source: str, target: str, **_: Any) -> None:
+        Path(target).write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", full)
+        ran = codeduet("export", run, "--out", out)
+    assert ran.status == 2
+    (line,) = ran.err.strip().splitlines()
+    assert line.startswith(f"codeduet: cannot write {out / 'helper_0'}")
+    assert "No space left on device" in line
+    assert (list(out.iterdir()) if there else out.exists()) in ([], False)
+    assert codeduet("export", run, "--out", out).status == 0
+
+
+def test_what_rust_says_of_a_full_disk_is_one_line(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codeduet: Callable[..., Any]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise SafetensorError("Error while serializing: I/O error: File too large (os error 27)")
+
+    run = train()
+    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", full)
+    ran = codeduet("export", run, "--out", tmp_path / "out", "--merge")
+    assert ran.status == 2
+    assert "cannot write" in ran.err
+    assert "File too large" in ran.err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 def test_agents_of_one_policy_each_get_a_folder(train: Train, tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import json
 import multiprocessing
 import os
 import random
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -28,6 +27,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.corpora import exhaustion, forged, odd, verdict
 from codeduet.benchmarks.verdict.mutants import mutants
 from codeduet.envs import Executor, Outcome, Program, load_problems
+from codeduet.screen import run_script
 
 _TIMED_OUT = 12
 """Programs among them that are ended by a time-out: each takes seconds, a pass."""
@@ -115,4 +115,4 @@ def _work() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

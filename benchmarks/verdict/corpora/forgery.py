@@ -9,7 +9,6 @@ earn; the checker has no such credit. The checker runs them in forks of this pro
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_many
 from codeduet.benchmarks.verdict.corpora.forged import CASES
 from codeduet.envs import Executor, Program, load_problems
+from codeduet.screen import run_script
 
 
 def main(arguments: Sequence[str] | None = None, console: Console | None = None) -> int:
@@ -58,4 +58,4 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

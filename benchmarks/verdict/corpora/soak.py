@@ -17,7 +17,6 @@ import json
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.corpora import Case, channel, escapes, exhaustion, forged
 from codeduet.benchmarks.verdict.corpora.outside import Outside, descendants
 from codeduet.envs import Executor, Limits, Program, load_problems
+from codeduet.screen import run_script
 
 LIMITS = Limits(cpu_s=0.5, wall_s=2.0, check_cpu_s=0.5)
 HOSTILE = 100
@@ -170,4 +170,4 @@ def _largest(executor: Executor) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)
