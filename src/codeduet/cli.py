@@ -13,7 +13,7 @@ try:
     import typer
 
     from codeduet import options as o
-    from codeduet.screen import Screen, complaint
+    from codeduet.screen import Screen, run_script
 except ImportError as error:  # the environment alone installs no command line
     sys.exit(f"codeduet: {error.name} is missing: pip install 'codeduet[train]'")
 
@@ -230,19 +230,17 @@ def main(arguments: list[str] | None = None) -> None:
     words = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     _words[:] = words
     libraries.limit_caches()
-    try:
-        with handled():
-            # Not in Typer's standalone mode, which frames an error in a box of many lines.
-            status = app(args=words, prog_name="codeduet", standalone_mode=False) or 0
-    except Interrupted as stop:
-        status = stop.status
-        print(f"codeduet: {stop.line()}", file=sys.stderr)
-    except Exception as error:
-        if not (told := complaint(error)):
-            raise
-        status = 2
-        print(f"codeduet: {told}", file=sys.stderr)
-    sys.exit(status)
+
+    def run() -> int:
+        try:
+            with handled():
+                # Not in Typer's standalone mode, which frames an error in a box of many lines.
+                return app(args=words, prog_name="codeduet", standalone_mode=False) or 0
+        except Interrupted as stop:
+            print(f"codeduet: {stop.line()}", file=sys.stderr)
+            return stop.status
+
+    run_script(run)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_a_narrow_terminal_cuts_the_metrics_and_nothing_else(width: int) -> None
     first, second = screen.export_text().splitlines()
     assert "13/60" in first
     assert "-:--:--" in first
-    assert "reward 0.425"[:3] in first
+    assert "rew" in first
     assert "helper_0 writes, tokens" in second
     assert "1234/20480" in second
     assert ("1,170 tokens/s" in second) == (width > 60)
