@@ -107,7 +107,7 @@ gpu:  # rates of generation and learning beside their bounds, then MAGRPO steps,
 gpu-table:  # begins the table of the preset qwen-0.5b with MODEL, or goes on with it
 	PYTHONPATH=src $(PYTHON) -m codeduet reproduce --preset qwen-0.5b team.model=$(MODEL) --out runs/gpu-table
 
-readme: install  # the figures of README.md, and their picture, from benchmarks/results
+readme: install  # the figures of README.md and docs, and their picture, from benchmarks/results
 	$(BIN)/python -m codeduet.benchmarks.readme
 
 pretrain: install  # the embedded model anew, into runs/embedded

@@ -1,8 +1,8 @@
-"""README's figures, written from the files in ``benchmarks/results``.
+"""The figures of README and of the pages in ``docs``, written from the files in ``benchmarks/results``.
 
     python -m codeduet.benchmarks.readme   # make readme; in the repository's root
 
-README has places, each between two comments that name it; what stands in them is made here and nowhere else, and a test
+They have places, each between two comments that name it; what stands in them is made here and nowhere else, and a test
 compares. The picture of pass@k is made from the same files.
 """
 
@@ -75,15 +75,17 @@ COMMANDS = {
 
 
 class Place(NamedTuple):
-    """A place in README.
+    """A place in README, or in a page of ``docs``.
 
     Attributes:
         files: what it is made from, in ``benchmarks/results``.
         make: what makes it, given those files read.
+        page: where it stands.
     """
 
     files: tuple[str, ...]
     make: Callable[..., str]
+    page: str = "README.md"
 
 
 def made_by(name: str) -> str:
@@ -92,17 +94,17 @@ def made_by(name: str) -> str:
     return command
 
 
-def write_places(text: str, results: Path = RESULTS) -> str:
-    """Return README's ``text`` with all its places made anew.
+def write_places(text: str, results: Path = RESULTS, page: str = "README.md") -> str:
+    """Return a page's ``text`` with all its places made anew.
 
     Raises:
         ValueError: a place is missing, or stands twice.
     """
-    for name in PLACES:
+    for name in (name for name, place in PLACES.items() if place.page == page):
         begin, end = f"<!-- {name}: written by `make readme` -->\n", f"<!-- end of {name} -->"
         parts = re.split(f"({re.escape(begin)}|{re.escape(end)})", text)
         if [parts[i] for i in range(1, len(parts), 2)] != [begin, end]:
-            raise ValueError(f"README must have one place {name!r}, between {begin.strip()} and {end}")
+            raise ValueError(f"{page} must have one place {name!r}, between {begin.strip()} and {end}")
         text = "".join((parts[0], begin, place_text(name, results), "\n", end, parts[4]))
     return text
 
@@ -130,11 +132,13 @@ _OF_SEEDS = tuple(f"embedded/seed{seed}/results.json" for seed in SEEDS)
 PLACES = {
     "what holds at equal budget": Place(_OF_SEEDS, first),
     "equal budget": Place(_OF_SEEDS, lambda *seeds: comparison(False, *seeds)),
-    "capped answers": Place(_OF_SEEDS, lambda *seeds: comparison(True, *seeds)),
-    "ablations": Place(("embedded/seed0/ablations.json",), ablations),
+    "capped answers": Place(_OF_SEEDS, lambda *seeds: comparison(True, *seeds), "docs/embedded_model.md"),
+    "ablations": Place(("embedded/seed0/ablations.json",), ablations, "docs/embedded_model.md"),
     "checker": Place(("embedded/seed0/checker.json",), checker),
     "quickstart": Place(
-        tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")), quickstart
+        tuple(f"quickstart/seed0_{part}" for part in ("before.json", "after.json", "metrics.jsonl")),
+        quickstart,
+        "docs/embedded_model.md",
     ),
     "real model: first": Place(
         tuple(
@@ -154,16 +158,20 @@ PLACES = {
     "real model: learnt": Place(
         tuple(f"qwen2.5-coder-0.5b/seed0/{n}" for n in ("results.json", "magrpo_metrics.jsonl", "grpo_metrics.jsonl")),
         real_learnt,
+        "docs/real_model.md",
     ),
-    "real model: settings": Place(tuple(f"qwen2.5-coder-0.5b/search/{name}_metrics.jsonl" for name in SEARCH), search),
+    "real model: settings": Place(
+        tuple(f"qwen2.5-coder-0.5b/search/{name}_metrics.jsonl" for name in SEARCH), search, "docs/real_model.md"
+    ),
     "verdict": Place(
         tuple(f"verdict/{name}.json" for name in ("forgery", "agreement", "cost", "determinism", "soak")),
         verdict,
+        "docs/verdict.md",
     ),
-    "examples": Place(("verdict/examples.json",), examples),
-    "architectures": Place(("architectures.json",), architectures),
-    "speed on a GPU": Place(("speed/h200.json", "speed/h200_training.json"), gpu_speed),
-    "speed on a CPU": Place(("speed/cpu.json",), cpu_speed),
+    "examples": Place(("verdict/examples.json",), examples, "docs/verdict.md"),
+    "architectures": Place(("architectures.json",), architectures, "docs/models.md"),
+    "speed on a GPU": Place(("speed/h200.json", "speed/h200_training.json"), gpu_speed, "docs/speed.md"),
+    "speed on a CPU": Place(("speed/cpu.json",), cpu_speed, "docs/speed.md"),
     "speed": Place(
         (
             "magrpo_step.json",
@@ -174,20 +182,21 @@ PLACES = {
         ),
         speed,
     ),
-    "losses": Place(("trl_losses.json", "probes/variance.json"), losses),
+    "losses": Place(("trl_losses.json", "probes/variance.json"), losses, "docs/algorithms.md"),
     "paper": Place((), paper),
 }
-"""README's places, and what they are made from."""
+"""The places, and what they are made from."""
 
 
 def main() -> None:
-    """Write README's places and picture."""
-    readme = Path("README.md")
-    if not (readme.is_file() and RESULTS.is_dir()):
+    """Write all places, and README's picture."""
+    if not (Path("README.md").is_file() and RESULTS.is_dir()):
         sys.exit(
             "codeduet.benchmarks.readme: no README.md with benchmarks/results here: call it in the repository's root"
         )
-    readme.write_text(write_places(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in dict.fromkeys(place.page for place in PLACES.values()):
+        path = Path(page)
+        path.write_text(write_places(path.read_text(encoding="utf-8"), page=page), encoding="utf-8")
     draw()
 
 

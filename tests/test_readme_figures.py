@@ -1,4 +1,4 @@
-"""README's figures are those of the files in ``benchmarks/results``."""
+"""The figures of README and of the pages in ``docs`` are those of the files in ``benchmarks/results``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from codeduet.benchmarks.readme import COMMANDS, PLACES, SEEDS, draw, made_by, p
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {page: (ROOT / page).read_text(encoding="utf-8") for page in {place.page for place in PLACES.values()}}
 FILES = sorted(path.relative_to(RESULTS).as_posix() for path in RESULTS.rglob("*") if path.is_file())
 
 
 def text_of(name: str) -> str:
-    found = re.search(f"<!-- {re.escape(name)}: written by `make readme` -->\n(.*?)\n<!-- end of ", README, re.DOTALL)
-    assert found, f"README has no place {name!r}"
+    page = PLACES[name].page
+    found = re.search(
+        f"<!-- {re.escape(name)}: written by `make readme` -->\n(.*?)\n<!-- end of ", PAGES[page], re.DOTALL
+    )
+    assert found, f"{page} has no place {name!r}"
     return found.group(1)
 
 
@@ -42,7 +46,9 @@ def cells(name: str) -> dict[str, list[str]]:
 def test_a_place_says_what_its_files_say(name: str) -> None:
     files = PLACES[name].files
     sources = "; ".join(f"{file}, made by {made_by(file)}" for file in files) or "benchmarks/paper_table.py"
-    assert text_of(name) == place_text(name, RESULTS), f"README differs from {sources}. make readme writes it anew"
+    assert text_of(name) == place_text(name, RESULTS), (
+        f"{PLACES[name].page} differs from {sources}. make readme writes it anew"
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -56,20 +62,23 @@ def test_every_file_of_results_has_one_command_that_makes_it(name: str) -> None:
         assert place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
     else:
         assert program == "codeduet"
-    assert command in " ".join(README.split()), f"{command}, which makes {name}, is not in README"
+    told = " ".join(" ".join(PAGES.values()).split())
+    assert command in told, f"{command}, which makes {name}, is in no page"
 
 
 def test_no_command_stands_for_a_file_that_is_not_there() -> None:
     assert [pattern for pattern in COMMANDS if not any(fnmatch(name, pattern) for name in FILES)] == []
 
 
-def test_no_figure_of_a_result_stands_outside_a_place() -> None:
-    rest = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    for name in PLACES:
+@pytest.mark.parametrize("page", PAGES)
+def test_no_figure_of_a_result_stands_outside_a_place(page: str) -> None:
+    rest = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
+    for name in (name for name, place in PLACES.items() if place.page == page):
         rest = rest.replace(text_of(name), "")
-    assert [line for line in rest.splitlines() if line.startswith("|")] == []  # no table, in no section
+    if page != "docs/algorithms.md":  # whose names stand in a table
+        assert [line for line in rest.splitlines() if line.startswith("|")] == []
     settings = (
-        r"0\.5B|qwen-0\.5b|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|60 % of what is free|1\.2 million weights|2\.4 MB|temperature 0\.8|Python 3\.\d+|"
+        r"0\.5B|qwen-0\.5b|Qwen2\.5|qwen2\.5-coder-0\.5b|95 %|60 % of what is free|1\.2 million weights|2\.4 MB|temperature 0\.8|Python 3\.\d+|\d{4}\.\d{5}|"
         r"!\[.*?\]\(.*?\)|\]\(http.*?\)"
     )
     rest = re.sub(settings, "", rest.split("\n## Liberties")[0])
@@ -135,8 +144,12 @@ def test_no_capped_comparison_stands_without_its_name() -> None:
     for name in ("capped answers", "ablations"):
         assert "64 tokens an answer" in text_of(name).splitlines()[0]
     # Their rows stand nowhere else: a table with Single or GRPO at 64 tokens has the name in its title.
-    elsewhere = README.replace(text_of("capped answers"), "")
+    elsewhere = "".join(PAGES.values()).replace(text_of("capped answers"), "")
     assert "one answer of 64 tokens" not in elsewhere
+
+
+def test_every_page_is_named_in_readme() -> None:
+    assert [page.name for page in (ROOT / "docs").iterdir() if f"(docs/{page.name})" not in README] == []
 
 
 def test_a_place_that_is_missing_or_stands_twice_is_refused() -> None:
