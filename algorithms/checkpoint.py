@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ class Told:
         tokens: generated up to it.
         callbacks: name -> state.
         algorithm: its own state.
+        handed: what the run's config did not make.
     """
 
     tokens: int = 0
     callbacks: Mapping[str, Any] = field(default_factory=dict)
     algorithm: Mapping[str, Any] = field(default_factory=dict)
+    handed: Sequence[str] = ()
 
 
 def save_checkpoint(
@@ -86,6 +88,7 @@ def save_checkpoint(
             **({"callbacks": dict(told.callbacks)} if told.callbacks else {}),
             "moments": {name: len(optimizer.state) for name, optimizer in optimizers.items()},
             **({"algorithm": True} if told.algorithm else {}),
+            **({"handed": list(told.handed)} if told.handed else {}),
             "precision": _precision(team),
         }
         (partial / "state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
@@ -295,7 +298,7 @@ def damaged(checkpoint: Path, path: Path, error: Exception) -> InputError:
 
 def read_state(folder: Path) -> dict[str, Any]:
     """Return what a checkpoint says of itself: ``step``, ``tokens`` generated up to it, ``versions``, ``identity``, ``callbacks``,
-    and whether the ``algorithm`` has a state.
+    whether the ``algorithm`` has a state, and what was ``handed`` over.
 
     Raises:
         InputError: its file is damaged.
@@ -311,6 +314,7 @@ def read_state(folder: Path) -> dict[str, Any]:
             "identity": dict(state.get("identity", {})),
             "callbacks": dict(state.get("callbacks", {})),
             "algorithm": bool(state.get("algorithm", False)),
+            "handed": [str(name) for name in state.get("handed", ())],
             "moments": {str(name): int(count) for name, count in state.get("moments", {}).items()},
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:

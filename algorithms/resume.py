@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from codeduet.agents.models import model_path
-from codeduet.algorithms.checkpoint import find_checkpoint, latest_checkpoint
+from codeduet.algorithms.checkpoint import find_checkpoint, latest_checkpoint, read_state
 from codeduet.algorithms.config import TrainConfig
 from codeduet.config import load_config
 from codeduet.errors import InputError
@@ -43,20 +43,36 @@ _PLACES = frozenset(
 """Keys that may name a file or folder, each in more than one way."""
 
 
-def check_run(config: TrainConfig, *, resume: bool) -> None:
+def check_run(config: TrainConfig, *, resume: bool, handed: Sequence[str] = ()) -> None:
     """Check that a training can begin in its run folder or, with ``resume``, go on there; nothing is loaded for it.
+
+    Args:
+        config: the training.
+        resume: go on with what is there.
+        handed: what was handed over instead of being made of the config.
 
     Raises:
         InputError: the folder is another command's, holds a run and ``resume`` is off, or it is on and there is none or one of
-            another config; or there is nothing to begin with in ``init_from``.
+            another config, or one with objects that are not handed over now; or there is nothing to begin with in ``init_from``.
     """
     run = Path(config.out)
     check_free(run, "train")
     check_folder(run, resume=resume)
     if resume and (run / "config.yaml").is_file():
         check_same_run(read_config(TrainConfig, run), config, run / "config.yaml")
+        _check_handed(run, handed)
     elif config.init_from and not resume:
         find_checkpoint(Path(config.init_from))
+
+
+def _check_handed(run: Path, handed: Sequence[str]) -> None:
+    newest = latest_checkpoint(run)
+    lacking = [name for name in (read_state(newest)["handed"] if newest else ()) if name not in handed]
+    if lacking:
+        raise InputError(
+            f"{run} was begun in Python with its own {', '.join(lacking)}, which its config does not name: "
+            f"{resume_call(lacking)} goes on with it"
+        )
 
 
 def training_config(words: Sequence[str], source: str | None, *, resume: bool) -> TrainConfig:
@@ -91,6 +107,16 @@ def resume_command(run: Path) -> str:
     if "=" in str(run):  # would be taken for an override
         return f"codeduet train --config {shlex.quote(str(run / 'config.yaml'))} {shlex.quote(f'out={run}')} --resume"
     return f"codeduet train --resume {shlex.quote(str(run))}"
+
+
+def resume_call(handed: Sequence[str]) -> str:
+    """Return the call that goes on with a training of which some objects were handed over."""
+    return f"train(config, resume=True, {', '.join(f'{name}=...' for name in handed)})"
+
+
+def handed_over(objects: Mapping[str, Any]) -> list[str]:
+    """Return the names of those objects that change what is sampled or learnt, and that no config names."""
+    return [name for name in ("algorithm", "engine", "envs") if objects.get(name) is not None]
 
 
 def check_same_run(before: TrainConfig, after: TrainConfig, saved: Path) -> None:

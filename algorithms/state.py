@@ -41,7 +41,7 @@ def load_state(trainer: Trainer, *, resume: bool) -> Path | None:
         InputError: the folder holds a run and ``resume`` is off, or it is on and there is none, or one of another config, or
             a checkpoint is damaged or one of another model.
     """
-    check_run(trainer.config, resume=resume)
+    check_run(trainer.config, resume=resume, handed=trainer.handed)
     make_folder(trainer.run)
     newest = latest_checkpoint(trainer.run)
     if resume and newest:
@@ -106,7 +106,10 @@ def save_state(trainer: Trainer) -> Path:
         {name: learner.optimizer for name, learner in trainer.learners.items()},
         keep=trainer.config.keep_checkpoints,
         told=Told(
-            trainer.tokens, {name: state for name, state in states.items() if state}, trainer.algorithm.state_dict()
+            trainer.tokens,
+            {name: state for name, state in states.items() if state},
+            trainer.algorithm.state_dict(),
+            trainer.handed,
         ),
     )
 

@@ -56,6 +56,7 @@ class Trainer:
         plan: what the training holds of memory.
         callbacks: are told of it, in this order.
         console: where things are told.
+        handed: names of those that its config does not make.
         step: steps done.
         tokens: generated in them.
         metrics: the last one's numbers; empty before the first.
@@ -80,6 +81,7 @@ class Trainer:
     plan: MemoryPlan
     callbacks: Sequence[Callback] = ()
     console: Console = field(default_factory=lambda: Console(markup=False))
+    handed: Sequence[str] = ()
     step: int = field(default=0, init=False)
     tokens: int = field(default=0, init=False)
     metrics: dict[str, float] = field(default_factory=dict, init=False)

@@ -23,7 +23,7 @@ from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
 from codeduet.algorithms.lengths import Fit, fitting
 from codeduet.algorithms.memory import MemoryPlan, plan_memory
-from codeduet.algorithms.resume import check_run, resume_command
+from codeduet.algorithms.resume import check_run, handed_over, resume_call, resume_command
 from codeduet.algorithms.tracking import make_tracker
 from codeduet.algorithms.trainer import Trainer
 from codeduet.envs import raw_env
@@ -50,7 +50,7 @@ def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Train
     """
     team = objects.get("team")
     config = with_team(config, team)
-    check_run(config, resume=resume)
+    check_run(config, resume=resume, handed=handed_over(objects))
     trainer = make_trainer(config, **objects)
     with contextlib.ExitStack() as stack:
         if objects.get("engine") is None:  # one that was given is its owner's to close
@@ -60,7 +60,7 @@ def train(config: TrainConfig, *, resume: bool = False, **objects: Any) -> Train
             trainer.train()
         except Interrupted as stop:
             if (trainer.run / "config.yaml").is_file():
-                stop.command = resume_command(trainer.run)
+                stop.command = resume_call(trainer.handed) if trainer.handed else resume_command(trainer.run)
             raise
     return trainer
 
@@ -99,6 +99,7 @@ def make_trainer(
     """
     console = console or Console(markup=False)
     config = with_team(config, team)
+    handed = handed_over({"algorithm": algorithm, "engine": engine, "envs": envs})
     algorithm = algorithm or load_algorithm(config.algorithm, config.options)
     check_algorithm(algorithm)
     if engine is not None:
@@ -152,6 +153,7 @@ def make_trainer(
         plan=plan,
         callbacks=callbacks,
         console=console,
+        handed=handed,
     )
 
 

@@ -6,15 +6,18 @@ import contextlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.letters import LetterReward
 
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.resume import resume_command
 from codeduet.algorithms.trainer import Trainer
+from codeduet.algorithms.training import train
 from codeduet.config import load_config
 from codeduet.files import locked
 
@@ -58,6 +61,22 @@ def refused(ran: Any, words: str) -> None:
     assert ran.err.count("\n") == 1, ran.err
     assert ran.err.startswith("codeduet: ")
     assert words in ran.err
+
+
+def test_what_python_handed_over_is_handed_over_again(
+    codeduet: Command, training: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    config = load_config(TrainConfig, "magrpo", [*training[1:], "steps=2", "algorithm=magrpo", f"out={folder}"])
+    train(config, algorithm=LetterReward())
+    with monkeypatch.context() as patched:
+        patched.setattr("codeduet.agents.build.load_team", lambda *_, **__: pytest.fail("a model is loaded"))
+        refused(
+            codeduet("train", "--resume", folder, "steps=4"),
+            "was begun in Python with its own algorithm, which its config does not name: "
+            "train(config, resume=True, algorithm=...) goes on with it",
+        )
+    assert train(replace(config, steps=3), resume=True, algorithm=LetterReward()).step == 3
 
 
 def test_a_run_goes_on_by_its_folder_alone(
