@@ -46,7 +46,9 @@ COMMANDS = {
     "embedded/seed?/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-embedded-sound-seed0 --out FILE",
     "embedded/seed0/pass_at_k.png": "make readme",
     "quickstart/seed0_*": "make quickstart",
-    "qwen2.5-coder-0.5b/seed0/checker.json": "python -m codeduet.benchmarks.verdict.saved runs/reproduce-qwen-0.5b-sound-seed0 --out FILE",
+    "qwen2.5-coder-0.5b/*/checker.json": "python -m codeduet.benchmarks.verdict.saved RUN --out FILE",
+    "qwen2.5-coder-0.5b/cpu/[!c]*": "codeduet reproduce --preset qwen-0.5b-cpu rows=[magrpo]",
+    "qwen2.5-coder-0.5b/cpu/config.yaml": "codeduet reproduce --preset qwen-0.5b-cpu rows=[magrpo]",
     "qwen2.5-coder-0.5b/seed0/helper_silent/*": "codeduet bench --config multi_agent blank=[helper_0]",
     "qwen2.5-coder-0.5b/seed0/report/*": "codeduet report runs/reproduce-qwen-0.5b-sound-seed0 --samples 1",
     "qwen2.5-coder-0.5b/seed0/results.json": "make gpu-table",
@@ -150,11 +152,19 @@ PLACES = {
     "real model": Place(
         tuple(
             f"qwen2.5-coder-0.5b/{name}.json"
-            for name in ("seed0/results", "seed1/magrpo", "seed1/magrpo_greedy", "seed0/helper_silent/results")
+            for name in (
+                "seed0/results",
+                "seed1/magrpo",
+                "seed1/magrpo_greedy",
+                "seed0/helper_silent/results",
+                "cpu/results",
+            )
         ),
         real_table,
     ),
-    "real model: checker": Place(("qwen2.5-coder-0.5b/seed0/checker.json",), real_checker),
+    "real model: checker": Place(
+        ("qwen2.5-coder-0.5b/seed0/checker.json", "qwen2.5-coder-0.5b/cpu/checker.json"), real_checker
+    ),
     "real model: learnt": Place(
         tuple(f"qwen2.5-coder-0.5b/seed0/{n}" for n in ("results.json", "magrpo_metrics.jsonl", "grpo_metrics.jsonl")),
         real_learnt,

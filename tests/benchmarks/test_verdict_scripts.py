@@ -71,6 +71,17 @@ def test_the_checker_recounts_saved_samples(monkeypatch: pytest.MonkeyPatch, tmp
         record = json.loads((tmp_path / "out.json").read_text())
         assert record["problems with other counts"] == status
         assert record["problems that another Python decides"] == 1 - status
+    # A package that is hidden from programs, and not from the checker's.
+    code = f"import pytest\n{right}"
+    asking = {"task_id": problem.task_id, "completion": as_completion(["", code]), "passed": False, "helper_code": ""}
+    error = "ModuleNotFoundError: No module named 'pytest'"
+    (run / "results.json").unlink()
+    (run / "samples.jsonl").write_text(json.dumps(asking | {"main_code": code, "outcome": {"error": error}}) + "\n")
+    assert saved.main([str(tmp_path / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]) == 0
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert (record["problems with other counts"], record["problems that a package decides"]) == (0, 1)
+    assert record["files"][str(run)]["different"][problem.task_id]["packages"] == ["pytest"]
+    write(True, True, True)
     # A second folder of that name neither hides the first nor is hidden.
     shutil.copytree(tmp_path / "run", tmp_path / "b" / "run")
     both = [str(tmp_path / "run"), str(tmp_path / "b" / "run"), "--workers", "1", "--out", str(tmp_path / "out.json")]
