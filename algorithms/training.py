@@ -85,7 +85,7 @@ def make_trainer(
         team: who learns; by default loaded as ``config.team`` says.
         envs: environments to play in, ``problems_per_step * group_size`` of them; by default
             ``codeduet/humaneval-v0`` as ``config.env`` says.
-        train_tasks: task ids to learn from; by default the train split's.
+        train_tasks: task ids to learn from, less those that ``eval.split=valid`` measures; by default the train split's.
         formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         algorithm: how to learn; by default as ``config.algorithm`` says.
         engine: who generates; by default as ``config.team.engine`` says. One that generates by a team's weights comes with
@@ -128,7 +128,7 @@ def make_trainer(
         envs = make_envs(config.env, config.roles, episodes, training=True)
     learnt = train_tasks if train_tasks is not None else task_ids(config.env, "train")
     if config.eval.every and config.eval.split == "valid":
-        learnt, _ = held_out(learnt)
+        learnt = _without_measured(config, learnt, console)
     longest = config.longest_answer  # tokens of a prompt and its answer, where they can be told
     game = envs[0].unwrapped if envs else None
     if isinstance(game, raw_env):
@@ -155,6 +155,24 @@ def make_trainer(
         console=console,
         handed=handed,
     )
+
+
+def _without_measured(config: TrainConfig, tasks: Sequence[str], console: Console) -> list[str]:
+    """Return the tasks without those that ``eval.split=valid`` measures, which are the same whatever is learnt from.
+
+    Raises:
+        InputError: none is left.
+    """
+    _, measured = held_out(task_ids(config.env, "train"))
+    left = [task for task in tasks if task not in measured]
+    if not left:
+        raise InputError(
+            "train_tasks names nothing but problems that eval.split=valid measures, which are not learnt from: name others"
+        )
+    if len(left) == len(tasks):
+        line = f"eval.split=valid measures {len(measured)} problems of the train split, of which train_tasks names none"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return left
 
 
 def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Formatter, engine: Engine) -> Fit:

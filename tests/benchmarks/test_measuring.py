@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file
 
-from codeduet.algorithms import TrainConfig, train
+from codeduet.algorithms import TrainConfig, make_trainer, train
 from codeduet.algorithms.checkpoint import read_state
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
@@ -156,6 +158,25 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     ran = codeduet("train", *words[:-1], "steps=1", "out=run", word)
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert re.search(message, ran.err)
+
+
+def test_of_tasks_that_are_handed_over_those_that_are_measured_are_not_learnt_from(
+    words: list[str], problem_file: Path
+) -> None:
+    config = load_config(TrainConfig, None, [*words, "steps=1", "out=run"])
+    every = [problem.task_id for problem in load_problems(problem_file, "train")]
+    learnt, valid = held_out(every)
+    told = Console(record=True, quiet=False, file=io.StringIO(), width=200)
+
+    def tasks(given: list[str]) -> list[str]:
+        return list(make_trainer(config, train_tasks=given, callbacks=[Measure()], console=told).train_tasks)
+
+    assert tasks([valid[0], learnt[1], learnt[0]]) == [learnt[1], learnt[0]]  # in any order, and of any length
+    assert "train_tasks" not in told.export_text()
+    assert tasks(learnt[:1]) == learnt[:1]
+    assert f"measures {len(valid)} problems of the train split, of which train_tasks names none" in told.export_text()
+    with pytest.raises(InputError, match="names nothing but problems that eval.split=valid measures"):
+        tasks(valid)
 
 
 def test_in_python_the_measure_is_handed_over(words: list[str]) -> None:
