@@ -80,7 +80,25 @@ class Algorithm:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back, behind :meth:`setup`."""
+        """Take a state back, behind :meth:`setup`.
+
+        Raises:
+            InputError: there is one, of a subclass that has ``state_dict`` alone.
+        """
+        check_no_state(self, state)
+
+
+def check_no_state(part: object, state: Mapping[str, Any]) -> None:
+    """Check that an algorithm or callback that takes no state back has none.
+
+    Raises:
+        InputError: it has.
+    """
+    if state:
+        raise InputError(
+            f"{type(part).__name__} has a state_dict and no load_state_dict: give it one, or a resumed run begins without what "
+            "was saved"
+        )
 
 
 def known_algorithms() -> dict[str, type[Algorithm]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import Progress, TaskID
 
 from codeduet.agents.steps import Group, Trajectory
+from codeduet.algorithms.algorithm import check_no_state
 from codeduet.algorithms.diagnostics import mismatch_signs
 from codeduet.algorithms.metrics import completion_record, keep_until
 from codeduet.algorithms.show import (
@@ -69,7 +70,12 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back, before :meth:`begin`."""
+        """Take a state back, before :meth:`begin`.
+
+        Raises:
+            InputError: there is one, of a subclass that has ``state_dict`` alone.
+        """
+        check_no_state(self, state)
 
 
 class Tracker(Callback):

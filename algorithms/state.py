@@ -72,6 +72,8 @@ def _load_algorithm(trainer: Trainer, checkpoint: Path) -> None:
         return
     try:
         trainer.algorithm.load_state_dict(own)
+    except InputError:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever an algorithm raises of a state that is not its own
         raise damaged(checkpoint, checkpoint / ALGORITHM, error) from None
 
