@@ -110,11 +110,8 @@ def make_trainer(
                 "over, team=team, engine=engine"
             )
     check_training(config, algorithm)
-    if config.eval.every and not any(callback.measures for callback in callbacks):
-        raise InputError(
-            "eval.every: the command line measures; in Python hand it over: "
-            "callbacks=[codeduet.benchmarks.measuring.Measure()]"
-        )
+    if config.eval.every:
+        _check_measured(callbacks, envs)
     # A user's may be interrupted, a measurement say, and what is saved has seen the whole step.
     callbacks = [*_first(config, progress), *callbacks, Save(config.checkpoint_every)]
     use_threads(config.team)
@@ -155,6 +152,24 @@ def make_trainer(
         console=console,
         handed=handed,
     )
+
+
+def _check_measured(callbacks: Sequence[Callback], envs: Sequence[Env] | None) -> None:
+    """Check that what is asked to be measured can be.
+
+    Raises:
+        InputError: nothing measures it, or it would be measured in another game than it is learnt in.
+    """
+    if not any(callback.measures for callback in callbacks):
+        raise InputError(
+            "eval.every: the command line measures; in Python hand it over: "
+            "callbacks=[codeduet.benchmarks.measuring.Measure()]"
+        )
+    if envs is not None:
+        raise InputError(
+            "eval.every measures in the game of the config, not in envs that are handed over: set eval.every=0, and measure in a "
+            "callback of your own"
+        )
 
 
 def _without_measured(config: TrainConfig, tasks: Sequence[str], console: Console) -> list[str]:

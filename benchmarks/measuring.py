@@ -125,7 +125,13 @@ def _bench(trainer: Trainer, config: BenchConfig) -> dict[str, Any]:
     heard, engine.heard = engine.heard, lambda tokens: None  # the bar counts what is learnt from
     try:
         with allowed():  # nothing of this process is changed by it
-            return bench(config, team=trainer.team, engine=engine, console=Console(quiet=True))
+            return bench(
+                config,
+                team=trainer.team,
+                engine=engine,
+                formatter=trainer.formatter,
+                console=Console(quiet=True),
+            )
     finally:
         engine.heard = heard
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import pytest
 from rich.console import Console
 from safetensors.torch import load_file
 
+from codeduet.agents import Completion, MessageFormatter, Request
+from codeduet.agents.build import make_team
 from codeduet.algorithms import TrainConfig, make_trainer, train
 from codeduet.algorithms.checkpoint import read_state
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
 from codeduet.benchmarks.measuring import BEST, Measure
 from codeduet.config import load_config
+from codeduet.envs.config import make_envs
 from codeduet.envs.problems import held_out, load_problems
 from codeduet.errors import InputError
 
@@ -177,6 +180,40 @@ def test_of_tasks_that_are_handed_over_those_that_are_measured_are_not_learnt_fr
     assert f"measures {len(valid)} problems of the train split, of which train_tasks names none" in told.export_text()
     with pytest.raises(InputError, match="names nothing but problems that eval.split=valid measures"):
         tasks(valid)
+
+
+def test_what_is_measured_reads_the_prompts_that_are_learnt_from(words: list[str]) -> None:
+    config = load_config(TrainConfig, None, [*words[:-1], "eval={every: 1, n: 1, k: [1]}", "steps=1", "out=run"])
+    team = make_team(config.team, config.roles, config.seed)
+
+    class Curt(MessageFormatter):
+        """Asks for code in three words."""
+
+        def render(self, agent: str, observation: Mapping[str, Any]) -> str:
+            return f"{agent}, write code:"
+
+        def encode(self, agent: str, observation: Mapping[str, Any]) -> tuple[int, ...]:
+            return tuple(team.tokenizer(self.render(agent, observation))["input_ids"])
+
+    trainer = make_trainer(config, team=team, formatter=Curt(), callbacks=[Measure()])
+    asked: set[tuple[int, ...]] = set()
+    generate = trainer.engine.generate
+
+    def noted(requests: Sequence[Request]) -> list[list[Completion]]:
+        asked.update(request.prompt_ids for request in requests)
+        return generate(requests)
+
+    trainer.engine.generate = noted  # type: ignore[method-assign]
+    trainer.train()
+    assert Path("run/measured/step_000001/samples.jsonl").read_text().splitlines()
+    assert asked == {tuple(team.tokenizer(f"{agent}, write code:")["input_ids"]) for agent in team}
+
+
+def test_measuring_in_another_game_than_is_learnt_in_is_refused(words: list[str]) -> None:
+    config = load_config(TrainConfig, None, [*words, "steps=1", "out=run"])
+    with pytest.raises(InputError, match="measures in the game of the config, not in envs that are handed over"):
+        train(config, envs=make_envs(config.env, config.roles, 2, training=True), callbacks=[Measure()])
+    assert not Path("run").exists()
 
 
 def test_in_python_the_measure_is_handed_over(words: list[str]) -> None:
