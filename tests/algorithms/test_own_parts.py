@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from codeduet.agents.team import Team
 from codeduet.algorithms import Callback
+from codeduet.benchmarks.probes.letters import letter_team
 from codeduet.errors import InputError
-from tests.algorithms.own import Mine, letters
+from tests.algorithms.own import PROBE, Mine, letters
 
 
 def test_a_state_that_nothing_takes_back_is_refused_on_resume(tmp_path: Path) -> None:
@@ -30,3 +32,11 @@ def test_a_state_that_nothing_takes_back_is_refused_on_resume(tmp_path: Path) ->
         letters(Mine(), tmp_path / "b", steps=2, callbacks=[Deaf()]).open(resume=True)
     Mine().load_state_dict({})
     Callback().load_state_dict({})
+
+
+def test_two_policies_of_one_name_make_no_team() -> None:
+    first, second = letter_team(PROBE.roles, "separate", 0).policies
+    second.name = first.name
+    with pytest.raises(InputError, match=r"two policies of this team are named 'helper_0', .* a name of its own"):
+        Team({"helper_0": first, "main_0": second})
+    assert Team({"helper_0": first, "main_0": first}).policies == [first]
