@@ -18,7 +18,7 @@ from codeduet.named import load_named
 Advantages: TypeAlias = Mapping[Step, float | Sequence[float]]
 """What each step is credited with: one number, or one for each token of its completion."""
 
-Need = Literal["reference", "entropy"]
+Need = Literal["reference", "entropy", "sampler"]
 
 
 class Algorithm:
@@ -27,8 +27,8 @@ class Algorithm:
     Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``.
 
     Attributes:
-        needs: of what costs time to compute, what the loss reads: ``reference`` (log-probabilities of the base, adapters off)
-            and ``entropy``.
+        needs: of what costs time to compute, or is not always there, what the loss reads: ``reference`` (log-probabilities of
+            the base, adapters off), ``entropy``, and ``sampler`` (the engine's own log-probabilities).
         linear: whether samples of zero advantage add nothing to the loss, so that they need not be computed. A KL or entropy
             term makes it False.
         on_policy: whether the loss is right only on fresh samples, so that one update a batch is all it allows.

@@ -22,7 +22,7 @@ from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.logprobs import Scored, score
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.mismatch import Learnt, Stats
-from codeduet.algorithms.sample import Sample, advantages_of, padded_tokens, sampled_logprobs
+from codeduet.algorithms.sample import Sample, advantages_of, has_logprobs, padded_tokens, sampled_logprobs
 from codeduet.algorithms.world import World
 from codeduet.envs import InputError
 
@@ -122,7 +122,7 @@ class Learner:
                     advantages=advantages_of(batch, scored.mask),
                     sequences=sequences,
                     tokens=tokens,
-                    sampler=sampled_logprobs(batch, scored.mask),
+                    sampler=sampled_logprobs(batch, scored.mask) if all(map(has_logprobs, batch)) else None,
                     reference=rows.get("reference"),
                     entropy=scored.entropy,
                     agents=tuple(sample.agent for sample in batch),

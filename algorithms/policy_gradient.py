@@ -93,7 +93,7 @@ class PolicyGradient(Algorithm):
             )
         self.on_policy = clip is None
         self.linear = not (kl or entropy)
-        wanted: dict[Need, float] = {"reference": kl, "entropy": entropy}
+        wanted: dict[Need, float] = {"reference": kl, "entropy": entropy, "sampler": importance_cap}
         self.needs = frozenset(need for need, weight in wanted.items() if weight)
         if level == "sequence" and clip is None:
             raise InputError("option level=sequence is of a ratio: set clip too")
