@@ -206,8 +206,14 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
     """Check what is known of policies once they are loaded.
 
     Raises:
-        InputError: an algorithm reads a base that a policy has not, or an agent that stays as it is acts by one that learns.
+        InputError: an algorithm reads a base that a policy has not, a policy is to learn and has nothing that could, or an agent
+            that stays as it is acts by one that learns.
     """
+    for policy in learns:
+        if not policy.parameters:
+            raise InputError(
+                f"policy {policy.name!r} has no weight that can be trained (none requires a gradient): name its agents in frozen"
+            )
     if "reference" in algorithm.needs:
         for policy in learns:
             if policy.adapter is None:

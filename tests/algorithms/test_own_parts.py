@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from codeduet.agents import Completion, Request
+from codeduet.agents import Completion, Engine, Request
 from codeduet.agents.hf import HFEngine
 from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.team import Team
@@ -20,7 +20,7 @@ from codeduet.algorithms import MAGRPO, REINFORCE, Algorithm, Callback, Group, T
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
-from codeduet.benchmarks.probes.letters import letter_team
+from codeduet.benchmarks.probes.letters import letter_team, letter_tokenizer
 from codeduet.errors import InputError
 from tests.algorithms.own import PROBE, Mine, letters
 
@@ -85,3 +85,48 @@ def test_a_ratio_over_an_engine_that_tells_no_probabilities_is_refused_before_an
 
 def weights(team: Team) -> list[bytes]:
     return [p.detach().numpy().tobytes() for policy in team.policies for p in policy.parameters]
+
+
+class Table(torch.nn.Module):
+    """Draws one of its letters, whatever it reads."""
+
+    def __init__(self, learns: bool) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(torch.zeros(10), requires_grad=learns)
+
+    def logprobs(self, prompts: Any, completions: Any, temperatures: Any) -> torch.Tensor:
+        return self.logits.log_softmax(0)[torch.tensor([list(ids) for ids in completions])]
+
+
+class Draws(Engine):
+    """Answers by such tables."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self.tables = tables
+
+    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        return [[self._one(self.tables[request.policy], seed) for seed in request.seeds] for request in requests]
+
+    def _one(self, table: Table, seed: int) -> Completion:
+        odds = table.logits.detach().softmax(0)
+        letter = int(torch.multinomial(odds, 1, generator=torch.Generator().manual_seed(seed)))
+        return Completion((letter,), (float(odds[letter].log()),), "A", "length", 0)
+
+    def sync(self, policy: Any, version: int) -> None: ...
+
+
+def tables(out: Path, algorithm: Algorithm, helper_learns: bool, **settings: Any) -> Trainer:
+    made = {"helper_0": Table(helper_learns), "main_0": Table(True)}
+    team = Team({agent: NetworkPolicy(agent, table, letter_tokenizer()) for agent, table in made.items()})
+    return letters(algorithm, out, team=team, engine=Draws(made), **settings)
+
+
+def test_a_network_of_ones_own_that_does_not_learn_is_resumed_and_must_be_said_to_be_still(tmp_path: Path) -> None:
+    tables(tmp_path / "run", Mine(), helper_learns=False, frozen=["helper_0"], steps=1).train()
+    resumed = tables(tmp_path / "run", Mine(), helper_learns=False, frozen=["helper_0"], steps=2)
+    resumed.open(resume=True)
+    resumed.train()
+    assert resumed.step == 2
+    assert not resumed.team["helper_0"].parameters
+    with pytest.raises(InputError, match=r"policy 'helper_0' has no weight that can be trained .* name its agents in fro"):
+        tables(tmp_path / "other", Mine(), helper_learns=False)
