@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -93,6 +94,7 @@ def save_state(trainer: Trainer) -> Path:
 
     Raises:
         FloatingPointError: weights are not finite; nothing is saved.
+        InputError: a callback's state is no JSON, or the algorithm's cannot be read back.
     """
     for name, learner in trainer.learners.items():
         if not all(bool(torch.isfinite(weights).all()) for weights in learner.policy.parameters):
@@ -100,7 +102,7 @@ def save_state(trainer: Trainer) -> Path:
                 f"weights of policy {name!r} are not finite after step {trainer.step}, which is not saved: --resume goes on "
                 "from the checkpoint before, with a lower optim.lr"
             )
-    states = {name: callback.state_dict() for name, callback in by_name(trainer.callbacks).items()}
+    states = states_of(trainer.callbacks)
     return save_checkpoint(
         trainer.run,
         trainer.step,
@@ -109,7 +111,7 @@ def save_state(trainer: Trainer) -> Path:
         keep=trainer.config.keep_checkpoints,
         told=Told(
             trainer.tokens,
-            {name: state for name, state in states.items() if state},
+            states,
             trainer.algorithm.state_dict(),
             trainer.handed,
         ),
@@ -154,6 +156,24 @@ def broken_off(trainer: Trainer, error: Exception) -> Exception:
 def updates(trainer: Trainer) -> int:
     """Return how many updates of weights a trainer's learners have begun."""
     return sum(learner.begun for learner in trainer.learners.values())
+
+
+def states_of(callbacks: Iterable[Callback]) -> dict[str, Any]:
+    """Return the states of those callbacks that have one, by their names.
+
+    Raises:
+        InputError: one is no JSON, which no checkpoint could keep.
+    """
+    states = {name: state for name, callback in by_name(callbacks).items() if (state := callback.state_dict())}
+    for name, state in states.items():
+        try:
+            json.dumps(state)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"callback {name}: its state_dict() is no JSON, which a checkpoint keeps: texts, numbers, lists and dictionaries are "
+                f"({error})"
+            ) from None
+    return states
 
 
 def by_name(callbacks: Iterable[Callback]) -> dict[str, Callback]:

@@ -127,6 +127,7 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.begin(self)
                     stack.callback(callback.end, self)
+                state.states_of(self.callbacks)  # what cannot be saved is refused before anything is learnt
                 return self._loop()
             except Interrupted as stop:
                 stop.place = state.keep_step(self)

@@ -130,3 +130,20 @@ def test_a_network_of_ones_own_that_does_not_learn_is_resumed_and_must_be_said_t
     assert not resumed.team["helper_0"].parameters
     with pytest.raises(InputError, match=r"policy 'helper_0' has no weight that can be trained .* name its agents in fro"):
         tables(tmp_path / "other", Mine(), helper_learns=False)
+
+
+def test_a_callbacks_state_that_is_no_json_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    class Odd(Callback):
+        steps = 0
+
+        def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
+            self.steps += 1
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"x": np.float32(1)}
+
+    odd = Odd()
+    with pytest.raises(InputError, match=r"^callback Odd: its state_dict\(\) is no JSON") as refused:
+        letters(Mine(), tmp_path / "run", callbacks=[odd]).train()
+    assert odd.steps == 0
+    assert "\n" not in str(refused.value)
