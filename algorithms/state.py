@@ -130,11 +130,11 @@ def keep_step(trainer: Trainer) -> str:
 def broken_off(trainer: Trainer, error: Exception) -> Exception:
     """Save the last whole step where weights are still as it left them, and return what there is to say of what broke it off.
 
-    Raises:
-        Exception: the error itself, where it is neither bad input nor numbers that are not finite nor memory that ran out.
+    That is the error itself, where it is neither bad input nor numbers that are not finite nor memory that ran out.
     """
     if not isinstance(error, InputError | FloatingPointError) and not is_out_of_memory(error):
-        raise error
+        _save_beneath(trainer)
+        return error
     traceback.clear_frames(error.__traceback__)  # of what they hold, memory is full
     text = " ".join(str(error).split())
     if is_out_of_memory(error):
@@ -151,6 +151,18 @@ def broken_off(trainer: Trainer, error: Exception) -> Exception:
     except FloatingPointError as worse:
         return worse
     return kind(f"{text}; stopped at step {trainer.step}, which is saved")
+
+
+def _save_beneath(trainer: Trainer) -> None:
+    """Save the last whole step if it can be, and say so: the error that is on its way says nothing of it."""
+    if trainer.step == trainer.saved or trainer.updates != updates(trainer):
+        return
+    try:
+        trainer.save()
+    except Exception as worse:  # noqa: BLE001  # what is on its way is the cause
+        trainer.say(f"step {trainer.step} could not be saved: {' '.join(str(worse).split())[:200]}")
+    else:
+        trainer.say(f"broken off behind step {trainer.step}, which is saved")
 
 
 def updates(trainer: Trainer) -> int:

@@ -15,7 +15,6 @@ from time import perf_counter
 from rich.console import Console
 
 from codeduet.agents import Engine, Formatter
-from codeduet.agents.out_of_memory import ERRORS
 from codeduet.agents.play import Service, game, play
 from codeduet.agents.seats import seats_of
 from codeduet.agents.steps import Group
@@ -115,6 +114,7 @@ class Trainer:
             Interrupted: a signal came; the last whole step is saved.
             InputError: the run folder is another process's, or was meanwhile; or a step broke off, and the one before is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
+            Exception: whatever else a callback, algorithm or engine raises, as it is; the step before is saved where it can be.
         """
         if not self._opened:
             self.open()
@@ -132,7 +132,7 @@ class Trainer:
             except Interrupted as stop:
                 stop.place = state.keep_step(self)
                 raise
-            except (InputError, FloatingPointError, *ERRORS) as error:
+            except Exception as error:  # noqa: BLE001  # a callback or an algorithm may raise anything
                 told = state.broken_off(self, error)
             raise told
 

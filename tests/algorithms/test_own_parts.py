@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from codeduet.agents.hf import HFEngine
 from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO, REINFORCE, Algorithm, Callback, Group, Trainer, losses
+from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
@@ -147,3 +149,60 @@ def test_a_callbacks_state_that_is_no_json_is_refused_before_the_first_step(tmp_
         letters(Mine(), tmp_path / "run", callbacks=[odd]).train()
     assert odd.steps == 0
     assert "\n" not in str(refused.value)
+
+
+def oops(trainer: Trainer, error: Exception) -> str:
+    """Let a trainer break off on its error, which is raised as it is; return the newest checkpoint's name."""
+    with pytest.raises(type(error)) as raised:
+        trainer.train()
+    assert raised.value is error
+    assert raised.value.args == ("oops",)
+    newest = latest_checkpoint(trainer.run)
+    return newest.name if newest else ""
+
+
+def test_a_callback_that_raises_loses_no_step(tmp_path: Path) -> None:
+    class Raises(Callback):
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
+            if trainer.step == 2:
+                raise self.error
+
+    class Unsaved(Raises):
+        def state_dict(self) -> dict[str, Any]:
+            return {"x": None if self.error.__traceback__ is None else self.error}
+
+    error = KeyError("oops")
+    told = Console(record=True, file=io.StringIO(), width=200)
+    assert oops(letters(Mine(), tmp_path / "a", callbacks=[Raises(error)], console=told), error) == "step_000002"
+    assert "broken off behind step 2, which is saved" in told.export_text()
+    error = KeyError("oops")  # and where that cannot be saved, it is said and the error stays what it is
+    assert oops(letters(Mine(), tmp_path / "b", callbacks=[Unsaved(error)], console=told), error) == ""
+    assert "step 2 could not be saved: callback Unsaved: its state_dict() is no JSON" in told.export_text()
+
+
+@pytest.mark.parametrize("name", ["update", "metrics"])
+def test_an_algorithm_that_raises_behind_an_update_leaves_the_step_unsaved_as_weights_have_changed(
+    tmp_path: Path, name: str
+) -> None:
+    for algorithm, saved in ((Mine(), ""), (Still(), "step_000001")):
+        error = KeyError("oops")
+        trainer = letters(algorithm, tmp_path / (saved or "none"))
+        real = getattr(algorithm, name)
+
+        def run(*groups: Any, of: Trainer = trainer, error: Exception = error, real: Any = real) -> Any:
+            if of.step == 1:
+                raise error
+            return real(*groups)
+
+        setattr(algorithm, name, run)
+        assert oops(trainer, error) == saved
+
+
+class Still(Mine):
+    """Credits nothing, so that no weight changes."""
+
+    def advantages(self, groups: Sequence[Group]) -> Advantages:
+        return {}
