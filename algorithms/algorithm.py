@@ -72,7 +72,7 @@ class Algorithm:
         return True
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers of the last step."""
+        """Return the numbers of the last step; none is named ``step`` or ``kind``."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -180,6 +180,23 @@ def _numbers(name: str, step: Step, value: Any) -> float | tuple[float, ...]:
     if len(numbers) != size:
         raise InputError(f"{name} gives {len(numbers)} numbers to a step of {size} tokens: one, or one a token")
     return numbers
+
+
+def own_metrics(algorithm: Algorithm) -> dict[str, float]:
+    """Return an algorithm's numbers of the last step as floats, having checked what a user's may get wrong.
+
+    Raises:
+        InputError: one is no number, or has a name that a row of metrics has for itself.
+    """
+    name, told = f"{type(algorithm).__name__}.metrics", {}
+    for key, value in algorithm.metrics().items():
+        if key in ("step", "kind"):
+            raise InputError(f"{name} names a number {key!r}, as each row of metrics.jsonl does itself: give it another name")
+        plain = value.tolist() if hasattr(value, "tolist") else value  # of a tensor, or of numpy
+        if not isinstance(plain, int | float):
+            raise InputError(f"{name} gives {value!r:.80} as {key!r}: a number, or a tensor of one")
+        told[key] = float(plain)
+    return told
 
 
 def is_zero(advantage: float | Sequence[float]) -> bool:

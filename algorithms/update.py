@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codeduet.agents.seats import Engines
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
-from codeduet.algorithms.algorithm import Advantages, credited, is_zero
+from codeduet.algorithms.algorithm import Advantages, credited, is_zero, own_metrics
 from codeduet.algorithms.memory import give_back
 from codeduet.algorithms.sample import Sample, has_logprobs
 from codeduet.algorithms.schedule import lr_factor
@@ -46,7 +46,7 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     metrics = _update(trainer, groups) if groups else {}
     if groups:
         trainer.algorithm.update(groups)
-        metrics |= trainer.algorithm.metrics()
+        metrics |= own_metrics(trainer.algorithm)
     if trainer.algorithm.refills:
         metrics["kept_groups"] = float(len(groups))
     give_back()

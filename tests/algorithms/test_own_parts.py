@@ -206,3 +206,33 @@ class Still(Mine):
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         return {}
+
+
+def telling(**numbers: Any) -> Algorithm:
+    class Tells(Mine):
+        def metrics(self) -> dict[str, float]:
+            return numbers
+
+    return Tells()
+
+
+def test_numbers_of_torch_and_numpy_are_floats_in_the_metrics(tmp_path: Path) -> None:
+    trainer = letters(telling(a=torch.tensor(1.5), b=np.float32(2.5), c=np.int64(3), d=4), tmp_path / "run", steps=1)
+    trainer.train()
+    (row,) = read_metrics(trainer.run)
+    assert [row[name] for name in "abcd"] == [1.5, 2.5, 3.0, 4.0]
+    assert all(type(trainer.metrics[name]) is float for name in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ({"step": 1.0}, r"^Tells\.metrics names a number 'step', as each row of metrics\.jsonl does itself"),
+        ({"kind": 1.0}, "names a number 'kind'"),
+        ({"a": "high"}, r"^Tells\.metrics gives 'high' as 'a': a number"),
+        ({"a": torch.ones(2)}, r"gives tensor\(\[1\., 1\.\]\) as 'a'"),
+    ],
+)
+def test_what_is_no_number_of_a_step_is_refused(tmp_path: Path, numbers: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        letters(telling(**numbers), tmp_path / "run", steps=1).train()
