@@ -191,7 +191,9 @@ def own_metrics(algorithm: Algorithm) -> dict[str, float]:
     name, told = f"{type(algorithm).__name__}.metrics", {}
     for key, value in algorithm.metrics().items():
         if key in ("step", "kind"):
-            raise InputError(f"{name} names a number {key!r}, as each row of metrics.jsonl does itself: give it another name")
+            raise InputError(
+                f"{name} names a number {key!r}, as each row of metrics.jsonl does itself: give it another name"
+            )
         plain = value.tolist() if hasattr(value, "tolist") else value  # of a tensor, or of numpy
         if not isinstance(plain, int | float):
             raise InputError(f"{name} gives {value!r:.80} as {key!r}: a number, or a tensor of one")

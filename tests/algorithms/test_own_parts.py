@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,9 @@ def test_a_network_of_ones_own_that_does_not_learn_is_resumed_and_must_be_said_t
     resumed.train()
     assert resumed.step == 2
     assert not resumed.team["helper_0"].parameters
-    with pytest.raises(InputError, match=r"policy 'helper_0' has no weight that can be trained .* name its agents in fro"):
+    with pytest.raises(
+        InputError, match=r"policy 'helper_0' has no weight that can be trained .* name its agents in fro"
+    ):
         tables(tmp_path / "other", Mine(), helper_learns=False)
 
 
@@ -236,3 +238,36 @@ def test_numbers_of_torch_and_numpy_are_floats_in_the_metrics(tmp_path: Path) ->
 def test_what_is_no_number_of_a_step_is_refused(tmp_path: Path, numbers: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         letters(telling(**numbers), tmp_path / "run", steps=1).train()
+
+
+def losing(value: Callable[[LossBatch], Any]) -> Algorithm:
+    class Loses(Mine):
+        def loss(self, batch: LossBatch) -> torch.Tensor:
+            return value(batch)  # type: ignore[no-any-return]
+
+    return Loses()
+
+
+def test_a_loss_that_hangs_on_no_weight_teaches_nothing_and_the_others_do(tmp_path: Path) -> None:
+    mains = losing(lambda b: losses.policy_gradient(b) if "main_0" in b.agents else torch.zeros(()))
+    trainer = letters(mains, tmp_path / "run")
+    before = [p.clone() for policy in trainer.team.policies for p in policy.parameters]
+    after = [p for policy in trainer.team.policies for p in policy.parameters]
+    trainer.train()
+    moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+    half = len(moved) // 2
+    assert list(trainer.team) == ["helper_0", "main_0"]
+    assert (any(moved[:half]), any(moved[half:])) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (lambda b: -b.advantages * b.logprobs / b.sequences, r"loss gives a tensor \[\d+, 1\]: one scalar tensor"),
+        (lambda b: 0.0, r"loss gives 0\.0: one scalar tensor"),
+        (lambda b: None, "loss gives None: one scalar tensor"),
+    ],
+)
+def test_a_loss_that_is_no_scalar_tensor_is_refused(tmp_path: Path, value: Any, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        letters(losing(value), tmp_path / "run").train()
