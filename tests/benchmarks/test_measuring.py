@@ -16,6 +16,7 @@ from codeduet.agents import Completion, MessageFormatter, Request
 from codeduet.agents.build import make_team
 from codeduet.algorithms import TrainConfig, make_trainer, train
 from codeduet.algorithms.checkpoint import read_state
+from codeduet.algorithms.config import EvalConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
 from codeduet.benchmarks.measuring import BEST, Measure
@@ -150,6 +151,8 @@ def test_a_step_that_was_stopped_before_it_was_measured_is_measured_first(
         ("eval={every: 1, split: test, best: pass@1}", "nothing is chosen by test problems: set eval.split=valid"),
         ("eval={every: 1, patience: 3}", "name it, eval.best=pass@1"),
         ("eval={every: 1, n: 2, k: [3]}", r"eval.k=\[3\] must lie between 1 and eval.n=2"),
+        ("eval={every: 1, best: pass@2}", r"eval.best=pass@2 is not measured: eval.k=\[1\] has no 2"),
+        ("eval={every: 1, best: greedy}", "eval.best=greedy is not measured: set eval.greedy=true"),
         ("eval={every: 1, best: pas@1}", "did you mean 'pass@1'"),
     ],
 )
@@ -214,6 +217,13 @@ def test_measuring_in_another_game_than_is_learnt_in_is_refused(words: list[str]
     with pytest.raises(InputError, match="measures in the game of the config, not in envs that are handed over"):
         train(config, envs=make_envs(config.env, config.roles, 2, training=True), callbacks=[Measure()])
     assert not Path("run").exists()
+
+
+def test_a_best_that_is_not_measured_is_refused_when_the_config_is_made() -> None:
+    EvalConfig(every=1, n=2, k=[2], best="pass@2", greedy=True)
+    for settings in ({"k": [2], "n": 2, "best": "pass@1"}, {"best": "greedy"}):
+        with pytest.raises(InputError, match="is not measured"):
+            EvalConfig(every=1, **settings)  # type: ignore[arg-type]
 
 
 def test_in_python_the_measure_is_handed_over(words: list[str]) -> None:
