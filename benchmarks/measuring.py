@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Measure(Callback):
     """Measures as ``config.eval`` says; the numbers are of kind ``eval``.
 
     Attributes:
-        best: the best value so far of the measure that chooses, and its step; None before the first.
+        best: the best finite value so far of the measure that chooses, and its step; None before the first.
         waited: measurements since.
     """
 
@@ -76,7 +77,7 @@ class Measure(Callback):
                 f"eval.best={settings.best} is no measure: choose {', '.join(measures)}{nearest(settings.best, measures)}"
             )
         value = measures[settings.best]
-        if self.best is None or value > self.best[0]:
+        if math.isfinite(value) and (self.best is None or value > self.best[0]):
             self.best, self.waited = (value, trainer.step), 0
             _keep(trainer.save(), trainer.run / BEST)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,15 @@ def test_the_best_checkpoint_is_the_one_the_curve_says(words: list[str], monkeyp
         kept = load_file(Path("run") / BEST / agent / "adapter_model.safetensors")
         there = load_file(Path("run/checkpoints/step_000004") / agent / "adapter_model.safetensors")
         assert all((kept[key] == there[key]).all() for key in there)
+
+
+def test_what_is_not_finite_never_is_the_best(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Scores(monkeypatch, [math.nan, 0.1, math.inf, 0.2])
+    config = load_config(TrainConfig, None, [*words, "steps=8", "out=run", "eval.best=pass@1"])
+    measure = Measure()
+    train(config, callbacks=[measure])
+    assert (measure.best, measure.waited) == ((0.2, 8), 0)
+    assert read_state(Path("run") / BEST)["step"] == 8
 
 
 def test_what_was_really_measured_on_the_valid_split_chooses_the_best(
