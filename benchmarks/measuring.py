@@ -43,13 +43,18 @@ class Measure(Callback):
         self.waited = 0
 
     def begin(self, trainer: Trainer) -> None:
-        """Drop what was measured of steps that are lost, and measure a step that was stopped before it was."""
+        """Drop what was measured of steps that are lost, measure a step that was stopped before it was, and stay stopped."""
         for folder in (trainer.run / FOLDER).glob("step_*"):
             if (number := re.match(r"step_(\d+)", folder.name)) and int(number[1]) > trainer.step:
                 shutil.rmtree(folder)
         done = {row["step"] for row in read_metrics(trainer.run) if row["kind"] == "eval"}
         if trainer.step and trainer.step not in done:
             self._measure(trainer)
+        elif self._waited_enough(trainer):
+            trainer.stop = True
+            trainer.say(
+                f"eval.patience={trainer.config.eval.patience} has ended this run at step {trainer.step}: a larger one, or 0, goes on"
+            )
 
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Measure where it is time."""
@@ -82,7 +87,10 @@ class Measure(Callback):
             _keep(trainer.save(), trainer.run / BEST)
         else:
             self.waited += 1
-            trainer.stop = trainer.stop or 0 < settings.patience <= self.waited
+            trainer.stop = trainer.stop or self._waited_enough(trainer)
+
+    def _waited_enough(self, trainer: Trainer) -> bool:
+        return 0 < trainer.config.eval.patience <= self.waited
 
 
 def callbacks(config: TrainConfig) -> list[Callback]:

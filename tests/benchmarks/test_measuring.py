@@ -142,6 +142,22 @@ def test_it_ends_where_nothing_gets_better_and_goes_on_as_if_unbroken(
     assert read_state(Path("run") / BEST)["step"] == 4
 
 
+def test_a_run_that_ended_early_stays_ended_unless_it_is_to_be_more_patient(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*words, "eval.best=pass@1", "steps=10", "out=run"]
+    Scores(monkeypatch, [0.3, 0.1, 0.2, 0.2])
+
+    def run(patience: int, *, resume: bool) -> int:
+        config = load_config(TrainConfig, None, [*settings, f"eval.patience={patience}"])
+        return train(config, resume=resume, callbacks=[Measure()]).step
+
+    assert run(2, resume=False) == 6
+    assert run(2, resume=True) == 6
+    assert run(3, resume=True) == 8
+    assert [row["step"] for row in evals("run")] == [2, 4, 6, 8]
+
+
 def test_a_step_that_was_stopped_before_it_was_measured_is_measured_first(
     words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
