@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from codeduet.agents.steps import Group, Step
+from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.credit import group_advantages, values
 from codeduet.algorithms.magrpo import MAGRPO
@@ -48,6 +49,10 @@ class REINFORCE(PolicyGradient):
         self.decay = decay
         self.averages: dict[str, tuple[float, float]] = {}
         self._next: dict[str, tuple[float, float]] = {}
+
+    def setup(self, team: Team) -> None:
+        """Forget the running baselines of a training before."""
+        self.averages, self._next = {}, {}
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return for every step what it was worth less the baseline."""

@@ -271,3 +271,14 @@ def test_a_loss_that_hangs_on_no_weight_teaches_nothing_and_the_others_do(tmp_pa
 def test_a_loss_that_is_no_scalar_tensor_is_refused(tmp_path: Path, value: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         letters(losing(value), tmp_path / "run").train()
+
+
+def test_a_running_baseline_is_a_trainings_own_and_a_resumed_one_has_it_back(tmp_path: Path) -> None:
+    algorithm = REINFORCE(baseline="running")
+    letters(algorithm, tmp_path / "first", steps=2).train()
+    left = dict(algorithm.averages)
+    assert set(left) == {"helper_0", "main_0"}
+    letters(algorithm, tmp_path / "second")
+    assert algorithm.averages == {}
+    letters(algorithm, tmp_path / "first", steps=3).open(resume=True)
+    assert algorithm.averages == left
