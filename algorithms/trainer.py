@@ -62,7 +62,7 @@ class Trainer:
         advantages: of the steps of the last step's groups that were learnt from.
         stop: set by a callback, the training ends behind this step.
         ends: set by a callback that will do so, the reading of ``perf_counter`` at which it will.
-        told: policies that were said to have skipped a step.
+        told: what was said once: policies that have skipped a step, that all groups were dropped.
         watch: sees a step from within.
         updates: of weights, when the last step was whole.
         newest: the newest checkpoint, as this process knows it.
@@ -154,7 +154,7 @@ class Trainer:
         began = perf_counter()
         groups, whole, kept = sample(self)
         played = perf_counter()
-        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, kept)
+        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, kept, len(whole))
         tokens = generated_tokens(groups)
         self.tokens += tokens
         metrics |= self.watch.end() | {

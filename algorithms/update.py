@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 GIVE_UP = 5
 """Steps in a row whose loss or gradient is not finite, after which a training ends."""
 
+_ALL_DROPPED = "all groups dropped"
+"""Beside the policies' names, what is told once."""
+
 
 def judged(trainer: Trainer, groups: Sequence[Group]) -> list[Group]:
     """Return the groups whose programs all have a verdict; tell of the others."""
@@ -34,8 +37,13 @@ def judged(trainer: Trainer, groups: Sequence[Group]) -> list[Group]:
     return [group for group in groups if group.judged]
 
 
-def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
+def learn(trainer: Trainer, groups: Sequence[Group], judged: int) -> dict[str, float]:
     """Credit the episodes of a step, update every policy that learns, hand its weights to the engine; return the metrics.
+
+    Args:
+        trainer: whose step it is.
+        groups: that are kept.
+        judged: of how many.
 
     Raises:
         Interrupted: a signal came before any weight was changed.
@@ -47,8 +55,14 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     if groups:
         trainer.algorithm.update(groups)
         metrics |= own_metrics(trainer.algorithm)
-    if trainer.algorithm.refills:
+    if trainer.algorithm.refills or len(groups) < judged:
         metrics["kept_groups"] = float(len(groups))
+    if judged and not groups and _ALL_DROPPED not in trainer.told:
+        trainer.told.add(_ALL_DROPPED)
+        trainer.say(
+            f"step {trainer.step + 1}: {type(trainer.algorithm).__name__}.keep keeps none of {judged} groups: nothing is learnt of "
+            "it, training goes on (kept_groups in metrics.jsonl counts those that are kept)"
+        )
     give_back()
     trainer.engine.wake()
     for policy in trainer.team.policies:

@@ -282,3 +282,24 @@ def test_a_running_baseline_is_a_trainings_own_and_a_resumed_one_has_it_back(tmp
     assert algorithm.averages == {}
     letters(algorithm, tmp_path / "first", steps=3).open(resume=True)
     assert algorithm.averages == left
+
+
+def test_groups_that_are_dropped_are_counted_and_said_once_where_none_is_left(tmp_path: Path) -> None:
+    class Drops(Mine):
+        def __init__(self, kept: Sequence[str]) -> None:
+            self.kept = kept
+
+        def keep(self, group: Group) -> bool:
+            return group.task_id in self.kept
+
+    told = Console(record=True, file=io.StringIO(), width=300)
+    tasks = [problem.task_id for problem in PROBE.problems]
+    none = letters(Drops([]), tmp_path / "none", console=told)
+    none.train()
+    assert [row["kept_groups"] for row in read_metrics(none.run)] == [0.0] * 3
+    assert told.export_text().count("Drops.keep keeps none of 2 groups: nothing is learnt of it") == 1
+    for kept, counted in ((tasks[1:], [1.0]), (tasks, [None])):
+        trainer = letters(Drops(kept), tmp_path / str(len(kept)), console=told, steps=1)
+        trainer.train()
+        assert [row.get("kept_groups") for row in read_metrics(trainer.run)] == counted
+    assert "keeps none" not in told.export_text()
