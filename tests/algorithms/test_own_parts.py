@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from codeduet.agents.hf import HFEngine
 from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO, REINFORCE, Algorithm, Callback, Group, Trainer, losses
-from codeduet.algorithms.algorithm import Advantages
+from codeduet.algorithms.algorithm import Advantages, load_algorithm
 from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
+from codeduet.algorithms.family import NAMES
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks.probes.letters import letter_team, letter_tokenizer
@@ -303,3 +305,20 @@ def test_groups_that_are_dropped_are_counted_and_said_once_where_none_is_left(tm
         trainer.train()
         assert [row.get("kept_groups") for row in read_metrics(trainer.run)] == counted
     assert "keeps none" not in told.export_text()
+
+
+def test_a_file_that_is_named_imports_what_lies_beside_it_and_leaves_no_path_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("beside_it", "named_file", "broken_file"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "beside_it.py").write_text("SIGN = 2.0\n")
+    (tmp_path / "named_file.py").write_text(
+        "from beside_it import SIGN\nfrom codeduet.algorithms import MAGRPO\n\n\nclass A(MAGRPO):\n    sign = SIGN\n"
+    )
+    (tmp_path / "broken_file.py").write_text("from beside_it import NOTHING\n")
+    before = list(sys.path)
+    assert load_algorithm(f"{tmp_path}/named_file.py:A", {}).sign == 2.0  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="cannot import name 'NOTHING'"):
+        load_algorithm(f"{tmp_path}/broken_file.py:A", {})
+    assert sys.path == before
