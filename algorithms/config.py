@@ -105,7 +105,7 @@ class TrainConfig:
         token_budget: tokens generated to learn from, so that algorithms can be compared at equal cost; the step that
             reaches it is the last. 0 is no limit.
         problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
-        group_size: episodes G of each problem.
+        group_size: episodes G of each problem; 1 is for algorithms that do not compare them with each other.
         frozen: agents that act and do not learn.
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
             ablations.
@@ -135,7 +135,7 @@ class TrainConfig:
     steps: int = Field(default=100, gt=0)
     token_budget: int = Field(default=0, ge=0)
     problems_per_step: int = Field(default=4, gt=0)
-    group_size: int = Field(default=4, ge=2)
+    group_size: int = Field(default=4, ge=1)
     frozen: list[str] = Field(default_factory=list)
     blank: list[str] = Field(default_factory=list)
     eval: EvalConfig = EvalConfig()

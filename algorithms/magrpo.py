@@ -104,6 +104,11 @@ class MAGRPO(PolicyGradient):
         Raises:
             InputError: so many episodes make no such tree.
         """
+        if group_size < 2:
+            raise InputError(
+                f"group_size={group_size}: {type(self).__name__.lower()} compares the episodes of a problem with each other: set 2 "
+                "or more, or algorithm=reinforce"
+            )
         if self.credit == "joint":
             return Tree((group_size,))
         if self.widths:

@@ -322,3 +322,16 @@ def test_a_file_that_is_named_imports_what_lies_beside_it_and_leaves_no_path_beh
     with pytest.raises(InputError, match="cannot import name 'NOTHING'"):
         load_algorithm(f"{tmp_path}/broken_file.py:A", {})
     assert sys.path == before
+
+
+def test_one_episode_a_problem_is_enough_where_none_is_compared_with_another(tmp_path: Path) -> None:
+    for name in ("reinforce", "ippo", "mappo"):
+        trainer = letters(NAMES[name](), tmp_path / name, group_size=1, steps=1)
+        metrics, groups = trainer.train_step()
+        assert [len(group.trajectories) for group in groups] == [1, 1]
+        assert metrics["dead_groups"] == 0.0
+    for name in NAMES.keys() - {"reinforce", "ippo", "mappo"}:
+        with pytest.raises(InputError, match=r"^group_size=1: \w+ compares the episodes of a problem with each other"):
+            letters(NAMES[name](), tmp_path / name, group_size=1)
+    with pytest.raises(InputError, match="set group_size=2 or more"):
+        letters(REINFORCE(refills=1), tmp_path / "refills", group_size=1)
