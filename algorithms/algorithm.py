@@ -133,13 +133,20 @@ def check_algorithm(algorithm: Any, name: str = "") -> None:
     """Check that something is an algorithm.
 
     Raises:
-        InputError: it is not derived from :class:`Algorithm`.
+        InputError: it is not derived from :class:`Algorithm`, has no advantages, or needs what there is not.
     """
     if not isinstance(algorithm, Algorithm):
         raise InputError(
             f"algorithm {name or type(algorithm).__name__!r} is no codeduet.algorithms.Algorithm: derive it from that class, "
             "which has a default for all but advantages"
         )
+    if type(algorithm).advantages is Algorithm.advantages:
+        raise InputError(
+            f"algorithm {name or type(algorithm).__name__!r} has no advantages(groups), which says what each step was worth: give "
+            "it that method"
+        )
+    if isinstance(algorithm.needs, str):
+        raise InputError(f"{type(algorithm).__name__}.needs is a text: needs = frozenset({{{algorithm.needs!r}}})")
     if odd := set(algorithm.needs) - set(get_args(Need)):
         raise InputError(
             f"{type(algorithm).__name__}.needs names {', '.join(map(repr, odd))}: there are {', '.join(get_args(Need))}"

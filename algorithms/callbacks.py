@@ -29,6 +29,7 @@ from codeduet.algorithms.show import (
     time_left,
 )
 from codeduet.algorithms.update import given_up
+from codeduet.errors import InputError
 from codeduet.files import json_line, naming
 
 if TYPE_CHECKING:
@@ -76,6 +77,24 @@ class Callback:
             InputError: there is one, of a subclass that has ``state_dict`` alone.
         """
         check_no_state(self, state)
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Check that all are callbacks.
+
+    Raises:
+        InputError: one is a class, or not derived from :class:`Callback`.
+    """
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise InputError(
+                f"callbacks names the class {callback.__name__}: hand over what it makes, {callback.__name__}()"
+            )
+        if not isinstance(callback, Callback):
+            raise InputError(
+                f"callback {type(callback).__name__!r} is no codeduet.algorithms.Callback: derive it from that class, which has a "
+                "default for everything"
+            )
 
 
 class Tracker(Callback):

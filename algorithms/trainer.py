@@ -33,7 +33,6 @@ from codeduet.algorithms.refill import sample
 from codeduet.algorithms.show import Watch
 from codeduet.algorithms.update import check_learns, learn
 from codeduet.envs.humaneval import Env
-from codeduet.errors import InputError
 from codeduet.files import locked
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 from codeduet.runs import write_config

@@ -13,11 +13,12 @@ from codeduet.agents import Engine, Formatter
 from codeduet.agents.build import make_engine, make_formatter, make_team, use_threads
 from codeduet.agents.config import sampling_of, still
 from codeduet.agents.engine import check_engine
+from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.policy import Policy
 from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algorithm
-from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
+from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show, check_callbacks
 from codeduet.algorithms.checks import check_training
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
@@ -109,6 +110,7 @@ def make_trainer(
                 f"engine {type(engine).__name__} generates by weights of a team, which is to be the one that trains: hand both "
                 "over, team=team, engine=engine"
             )
+    check_callbacks(callbacks)
     check_training(config, algorithm)
     if config.eval.every:
         _check_measured(callbacks, envs)
@@ -216,6 +218,11 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
             )
     if "reference" in algorithm.needs:
         for policy in learns:
+            if isinstance(policy, NetworkPolicy):
+                raise InputError(
+                    f"policy {policy.name!r} is a network of its own, which has no base to compare it with: leave the KL term out "
+                    '(options.kl=0, no "reference" in needs)'
+                )
             if policy.adapter is None:
                 raise InputError(
                     f"policy {policy.name!r} has no adapter to leave off, and its base is no reference: a KL term needs "

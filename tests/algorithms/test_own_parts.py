@@ -20,7 +20,7 @@ from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.team import Team
 from codeduet.algorithms import MAGRPO, REINFORCE, Algorithm, Callback, Group, Trainer, losses
 from codeduet.algorithms.algorithm import Advantages, load_algorithm
-from codeduet.algorithms.checkpoint import latest_checkpoint, read_state
+from codeduet.algorithms.checkpoint import latest_checkpoint
 from codeduet.algorithms.family import NAMES
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.metrics import read_metrics
@@ -335,3 +335,36 @@ def test_one_episode_a_problem_is_enough_where_none_is_compared_with_another(tmp
             letters(NAMES[name](), tmp_path / name, group_size=1)
     with pytest.raises(InputError, match="set group_size=2 or more"):
         letters(REINFORCE(refills=1), tmp_path / "refills", group_size=1)
+
+
+def test_what_is_handed_over_and_is_no_algorithm_or_callback_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
+    class Told(Callback):
+        pass
+
+    class Loose:
+        def step(self, trainer: Any, groups: Any, metrics: Any) -> None: ...
+
+    class Text(Mine):
+        needs = "reference"  # type: ignore[assignment]
+
+    class Bare(Algorithm):
+        pass
+
+    refused: list[tuple[str, Callable[[], Any]]] = [
+        (r"^callbacks names the class Told: hand over what it makes, Told\(\)$", lambda: trainer_of(Mine(), Told)),
+        (r"^callback 'Loose' is no codeduet\.algorithms\.Callback: derive it", lambda: trainer_of(Mine(), Loose())),
+        (r"^Text\.needs is a text: needs = frozenset\(\{'reference'\}\)$", lambda: trainer_of(Text())),
+        (r"^algorithm 'Bare' has no advantages\(groups\)", lambda: trainer_of(Bare())),
+        (
+            r"^policy 'helper_0' is a network of its own, which has no base to compare it with: leave the KL term out",
+            lambda: tables(tmp_path / "run", MAGRPO(kl=0.1), helper_learns=True),
+        ),
+    ]
+
+    def trainer_of(algorithm: Algorithm, *callbacks: Any) -> Trainer:
+        return letters(algorithm, tmp_path / "run", callbacks=callbacks)
+
+    for words, make in refused:
+        with pytest.raises(InputError, match=words) as told:
+            make()
+        assert "\n" not in str(told.value)

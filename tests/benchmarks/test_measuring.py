@@ -207,7 +207,7 @@ def test_of_tasks_that_are_handed_over_those_that_are_measured_are_not_learnt_fr
     assert "train_tasks" not in told.export_text()
     assert tasks(learnt[:1]) == learnt[:1]
     assert f"measures {len(valid)} problems of the train split, of which train_tasks names none" in told.export_text()
-    with pytest.raises(InputError, match="names nothing but problems that eval.split=valid measures"):
+    with pytest.raises(InputError, match=r"names nothing but problems that eval\.split=valid measures"):
         tasks(valid)
 
 
