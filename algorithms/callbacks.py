@@ -45,7 +45,8 @@ _FEW = 3
 class Callback:
     """Is told of a training, and may keep a state of its own in its checkpoints. What is not overridden does nothing.
 
-    Callbacks are told in their order. One whose ``step`` is interrupted by a signal leaves those behind it without that step.
+    Callbacks are told in their order. One whose ``step`` is interrupted by a signal, or raises, leaves those behind it without that
+    step, which is saved.
     """
 
     measures = False

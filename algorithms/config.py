@@ -105,7 +105,7 @@ class TrainConfig:
         token_budget: tokens generated to learn from, so that algorithms can be compared at equal cost; the step that
             reaches it is the last. 0 is no limit.
         problems_per_step: problems B of a batch; each epoch goes through the train split once, shuffled.
-        group_size: episodes G of each problem; 1 is for algorithms that do not compare them with each other.
+        group_size: episodes G of each problem.
         frozen: agents that act and do not learn.
         blank: observation keys that are emptied before agents see them, and agents whose answers count as empty, for
             ablations.

@@ -17,7 +17,6 @@ from codeduet.agents import Completion, MessageFormatter, Request
 from codeduet.agents.build import make_team
 from codeduet.algorithms import TrainConfig, make_trainer, train
 from codeduet.algorithms.checkpoint import read_state
-from codeduet.algorithms.config import EvalConfig
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
 from codeduet.benchmarks.measuring import BEST, Measure
@@ -246,10 +245,11 @@ def test_measuring_in_another_game_than_is_learnt_in_is_refused(words: list[str]
 
 
 def test_a_best_that_is_not_measured_is_refused_when_the_config_is_made() -> None:
-    EvalConfig(every=1, n=2, k=[2], best="pass@2", greedy=True)
-    for settings in ({"k": [2], "n": 2, "best": "pass@1"}, {"best": "greedy"}):
+    for good in ("{n: 2, k: [2], best: pass@2}", "{greedy: true, best: greedy}", "{best: syntax}"):
+        load_config(TrainConfig, None, [f"eval={good}"])
+    for bad in ("{n: 2, k: [2], best: pass@1}", "{best: greedy}"):
         with pytest.raises(InputError, match="is not measured"):
-            EvalConfig(every=1, **settings)  # type: ignore[arg-type]
+            load_config(TrainConfig, None, [f"eval={bad}"])
 
 
 def test_in_python_the_measure_is_handed_over(words: list[str]) -> None:
