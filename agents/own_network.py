@@ -55,7 +55,8 @@ class NetworkPolicy(Policy):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.parameters[0].device
+        weights = next(iter(self.network.parameters()), None)  # of one that does not learn too
+        return torch.device("cpu") if weights is None else weights.device
 
     def save(self, folder: Path) -> None:
         """Save the network's state."""

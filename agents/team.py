@@ -42,6 +42,9 @@ class Team(Mapping[str, Policy]):
         base: name of the model it was made of, as another machine may know it.
         config: how its roles act, where it was loaded by :func:`load_team` of seats.
         roles: which they are, then.
+
+    Raises:
+        InputError: two different policies have one name.
     """
 
     def __init__(
@@ -56,6 +59,12 @@ class Team(Mapping[str, Policy]):
         self.config = config
         self.roles = roles
         self._policies = dict(policies)
+        named: dict[str, Policy] = {}
+        for policy in self._policies.values():
+            if named.setdefault(policy.name, policy) is not policy:
+                raise InputError(
+                    f"two policies of this team are named {policy.name!r}, of which one would learn: give each a name of its own"
+                )
         self.identity = dict(identity or {})
         self.base = base
 

@@ -18,7 +18,7 @@ from codeduet.named import load_named
 Advantages: TypeAlias = Mapping[Step, float | Sequence[float]]
 """What each step is credited with: one number, or one for each token of its completion."""
 
-Need = Literal["reference", "entropy"]
+Need = Literal["reference", "entropy", "sampler"]
 
 
 class Algorithm:
@@ -27,8 +27,8 @@ class Algorithm:
     Give an instance to the trainer, or name a class as ``"my_package.my_module:MyAlgorithm"``.
 
     Attributes:
-        needs: of what costs time to compute, what the loss reads: ``reference`` (log-probabilities of the base, adapters off)
-            and ``entropy``.
+        needs: of what costs time to compute, or is not always there, what the loss reads: ``reference`` (log-probabilities of
+            the base, adapters off), ``entropy``, and ``sampler`` (the engine's own log-probabilities).
         linear: whether samples of zero advantage add nothing to the loss, so that they need not be computed. A KL or entropy
             term makes it False.
         on_policy: whether the loss is right only on fresh samples, so that one update a batch is all it allows.
@@ -72,7 +72,7 @@ class Algorithm:
         return True
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers of the last step."""
+        """Return the numbers of the last step; none is named ``step`` or ``kind``."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -80,7 +80,25 @@ class Algorithm:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back, behind :meth:`setup`."""
+        """Take a state back, behind :meth:`setup`.
+
+        Raises:
+            InputError: there is one, of a subclass that has ``state_dict`` alone.
+        """
+        check_no_state(self, state)
+
+
+def check_no_state(part: object, state: Mapping[str, Any]) -> None:
+    """Check that an algorithm or callback that takes no state back has none.
+
+    Raises:
+        InputError: it has.
+    """
+    if state:
+        raise InputError(
+            f"{type(part).__name__} has a state_dict and no load_state_dict: give it one, or a resumed run begins without what "
+            "was saved"
+        )
 
 
 def known_algorithms() -> dict[str, type[Algorithm]]:
@@ -115,13 +133,20 @@ def check_algorithm(algorithm: Any, name: str = "") -> None:
     """Check that something is an algorithm.
 
     Raises:
-        InputError: it is not derived from :class:`Algorithm`.
+        InputError: it is not derived from :class:`Algorithm`, has no advantages, or needs what there is not.
     """
     if not isinstance(algorithm, Algorithm):
         raise InputError(
             f"algorithm {name or type(algorithm).__name__!r} is no codeduet.algorithms.Algorithm: derive it from that class, "
             "which has a default for all but advantages"
         )
+    if type(algorithm).advantages is Algorithm.advantages:
+        raise InputError(
+            f"algorithm {name or type(algorithm).__name__!r} has no advantages(groups), which says what each step was worth: give "
+            "it that method"
+        )
+    if isinstance(algorithm.needs, str):
+        raise InputError(f"{type(algorithm).__name__}.needs is a text: needs = frozenset({{{algorithm.needs!r}}})")
     if odd := set(algorithm.needs) - set(get_args(Need)):
         raise InputError(
             f"{type(algorithm).__name__}.needs names {', '.join(map(repr, odd))}: there are {', '.join(get_args(Need))}"
@@ -162,6 +187,25 @@ def _numbers(name: str, step: Step, value: Any) -> float | tuple[float, ...]:
     if len(numbers) != size:
         raise InputError(f"{name} gives {len(numbers)} numbers to a step of {size} tokens: one, or one a token")
     return numbers
+
+
+def own_metrics(algorithm: Algorithm) -> dict[str, float]:
+    """Return an algorithm's numbers of the last step as floats, having checked what a user's may get wrong.
+
+    Raises:
+        InputError: one is no number, or has a name that a row of metrics has for itself.
+    """
+    name, told = f"{type(algorithm).__name__}.metrics", {}
+    for key, value in algorithm.metrics().items():
+        if key in ("step", "kind"):
+            raise InputError(
+                f"{name} names a number {key!r}, as each row of metrics.jsonl does itself: give it another name"
+            )
+        plain = value.tolist() if hasattr(value, "tolist") else value  # of a tensor, or of numpy
+        if not isinstance(plain, int | float):
+            raise InputError(f"{name} gives {value!r:.80} as {key!r}: a number, or a tensor of one")
+        told[key] = float(plain)
+    return told
 
 
 def is_zero(advantage: float | Sequence[float]) -> bool:

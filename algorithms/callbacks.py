@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import Progress, TaskID
 
 from codeduet.agents.steps import Group, Trajectory
+from codeduet.algorithms.algorithm import check_no_state
 from codeduet.algorithms.diagnostics import mismatch_signs
 from codeduet.algorithms.metrics import completion_record, keep_until
 from codeduet.algorithms.show import (
@@ -28,6 +29,7 @@ from codeduet.algorithms.show import (
     time_left,
 )
 from codeduet.algorithms.update import given_up
+from codeduet.errors import InputError
 from codeduet.files import json_line, naming
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ _FEW = 3
 class Callback:
     """Is told of a training, and may keep a state of its own in its checkpoints. What is not overridden does nothing.
 
-    Callbacks are told in their order. One whose ``step`` is interrupted by a signal leaves those behind it without that step.
+    Callbacks are told in their order. One whose ``step`` is interrupted by a signal, or raises, leaves those behind it without that
+    step, which is saved.
     """
 
     measures = False
@@ -69,7 +72,30 @@ class Callback:
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state back, before :meth:`begin`."""
+        """Take a state back, before :meth:`begin`.
+
+        Raises:
+            InputError: there is one, of a subclass that has ``state_dict`` alone.
+        """
+        check_no_state(self, state)
+
+
+def check_callbacks(callbacks: Sequence[Any]) -> None:
+    """Check that all are callbacks.
+
+    Raises:
+        InputError: one is a class, or not derived from :class:`Callback`.
+    """
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise InputError(
+                f"callbacks names the class {callback.__name__}: hand over what it makes, {callback.__name__}()"
+            )
+        if not isinstance(callback, Callback):
+            raise InputError(
+                f"callback {type(callback).__name__!r} is no codeduet.algorithms.Callback: derive it from that class, which has a "
+                "default for everything"
+            )
 
 
 class Tracker(Callback):

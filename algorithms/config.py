@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -80,6 +81,10 @@ class EvalConfig:
             )
         if self.patience and not self.best:
             raise InputError("eval.patience waits for a measure to grow: name it, eval.best=pass@1")
+        if self.best == "greedy" and not self.greedy:
+            raise InputError("eval.best=greedy is not measured: set eval.greedy=true")
+        if (of := re.fullmatch(r"pass@(\d+)", self.best)) and int(of[1]) not in self.k:
+            raise InputError(f"eval.best={self.best} is not measured: eval.k={list(self.k)} has no {of[1]}")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -130,7 +135,7 @@ class TrainConfig:
     steps: int = Field(default=100, gt=0)
     token_budget: int = Field(default=0, ge=0)
     problems_per_step: int = Field(default=4, gt=0)
-    group_size: int = Field(default=4, ge=2)
+    group_size: int = Field(default=4, ge=1)
     frozen: list[str] = Field(default_factory=list)
     blank: list[str] = Field(default_factory=list)
     eval: EvalConfig = EvalConfig()

@@ -22,7 +22,7 @@ from codeduet.algorithms.config import OptimConfig
 from codeduet.algorithms.logprobs import Scored, score
 from codeduet.algorithms.losses import LossBatch
 from codeduet.algorithms.mismatch import Learnt, Stats
-from codeduet.algorithms.sample import Sample, advantages_of, padded_tokens, sampled_logprobs
+from codeduet.algorithms.sample import Sample, advantages_of, has_logprobs, padded_tokens, sampled_logprobs
 from codeduet.algorithms.world import World
 from codeduet.envs import InputError
 
@@ -90,7 +90,7 @@ class Learner:
 
         Args:
             samples: what to learn from.
-            loss: of a micro-batch.
+            loss: of a micro-batch; one that hangs on no weight teaches nothing.
             needs: of what costs time to compute, what the loss reads.
             linear: whether samples of zero advantage add nothing to it.
             lr_factor: of the learning rate, by the schedule.
@@ -98,7 +98,7 @@ class Learner:
             heard: called behind each micro-batch with the completions' tokens that were learnt from.
 
         Raises:
-            InputError: memory ran out for a single completion, or for the update.
+            InputError: the loss is no scalar tensor, or memory ran out for a single completion, or for the update.
         """
         live = [s for s in samples if s.completion_ids and not (linear and is_zero(s.advantage))]
         metrics = {"live_samples": float(len(live)), "updates": 0.0, "skipped_updates": 0.0}
@@ -122,7 +122,7 @@ class Learner:
                     advantages=advantages_of(batch, scored.mask),
                     sequences=sequences,
                     tokens=tokens,
-                    sampler=sampled_logprobs(batch, scored.mask),
+                    sampler=sampled_logprobs(batch, scored.mask) if all(map(has_logprobs, batch)) else None,
                     reference=rows.get("reference"),
                     entropy=scored.entropy,
                     agents=tuple(sample.agent for sample in batch),
@@ -130,7 +130,13 @@ class Learner:
                     longest=self.longest,
                 )
             )
-            if math.isfinite(number := float(value.detach())):
+            if not isinstance(value, torch.Tensor) or value.numel() != 1:
+                raise InputError(
+                    "the algorithm's loss gives "
+                    + (f"a tensor {list(value.shape)}" if isinstance(value, torch.Tensor) else f"{value!r:.80}")
+                    + ": one scalar tensor, a sum over tokens divided by batch.sequences or batch.tokens"
+                )
+            if math.isfinite(number := float(value.detach())) and value.requires_grad:
                 self._add_gradient(value)
             told = None if scored.entropy is None else scored.entropy.detach()
             return Learnt(number, scored.logprobs.detach(), scored.mask, told)

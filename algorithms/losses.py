@@ -33,7 +33,7 @@ class LossBatch:
         advantages: `[N, L]`, of each token; one number a completion stands at all of its tokens.
         sequences: number of sequences in the whole step, of all processes, dead groups included.
         tokens: number of completion tokens in the whole step, likewise.
-        sampler: `[N, L]` log-probabilities that the engine sampled by.
+        sampler: `[N, L]` log-probabilities that the engine sampled by; None where it gives none.
         reference: `[N, L]` log-probabilities under the base, adapters off; where the algorithm needs them.
         entropy: `[N, L]` of the policy at each token, in nats, with gradient; where the algorithm needs it.
         agents: `[N]` who wrote each.
@@ -111,7 +111,8 @@ def clipped(
 def _weights(batch: LossBatch, cap: float) -> torch.Tensor | float:
     if not cap:
         return 1.0
-    assert batch.sampler is not None
+    if batch.sampler is None:
+        raise InputError("importance weights are over the engine's log-probabilities, and the engine gives none")
     return (batch.old - batch.sampler).exp().clamp(max=cap).detach()
 
 

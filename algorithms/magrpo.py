@@ -9,7 +9,9 @@ and each policy takes one step on its own tokens,
 
     L = - 1 / N sum over episodes and turns of A_t sum over tokens log pi(token),
 
-N the completions the policy wrote in the step: with one turn, and a policy for each agent, the B G episodes.
+N the completions the policy wrote in the step: with one turn, and a policy for each agent, the B G episodes. The group's
+mean at turn t is over the n episodes that still play: where some may end early, the expected update at that turn (the sum over
+samples divided by B G) is the policy gradient times E[(n - 1) / n], n counted with the episode that is credited.
 
 Reward is shared, so with one turn all agents of an episode have the same advantage. No standard deviation, no KL term,
 no clipping.
@@ -102,6 +104,11 @@ class MAGRPO(PolicyGradient):
         Raises:
             InputError: so many episodes make no such tree.
         """
+        if group_size < 2:
+            raise InputError(
+                f"group_size={group_size}: {type(self).__name__.lower()} compares the episodes of a problem with each other: set 2 "
+                "or more, or algorithm=reinforce"
+            )
         if self.credit == "joint":
             return Tree((group_size,))
         if self.widths:

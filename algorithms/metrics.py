@@ -15,7 +15,7 @@ import torch
 
 from codeduet.agents.steps import Group, Step, Trajectory
 from codeduet.algorithms.algorithm import Advantages
-from codeduet.algorithms.credit import siblings_of, values
+from codeduet.algorithms.credit import is_dead, siblings_of, values
 from codeduet.envs import InputError, Outcome, raw_env
 from codeduet.envs.execution import shared_executor
 from codeduet.files import json_line, read_run_rows, write_whole
@@ -28,7 +28,7 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
     ``tests`` the mean share of tests passed; ``helper_nonempty`` and ``helper_called`` say how often a helper (whoever
     writes code but for main, who does so last) wrote a function and main calls one; of a sum of rewards each
     ``reward/<name>`` is its mean over agents in the last turn, before its weight; ``dead_groups`` is the share of groups
-    whose returns are all equal. Of each agent:
+    that nobody learns from: no step is worth more or less than its siblings or, of trees, all returns are equal. Of each agent:
     ``tokens`` of a completion, ``entropy`` of a token in nats (at the temperature it was sampled at), the share
     ``truncated`` by the length limit, ``extracted`` (main: the code defines the target function; helpers: it defines one),
     ``repeated`` (another sample of the group is the same text) and, of trees, ``dead_groups`` among those it is compared
@@ -38,7 +38,7 @@ def episode_metrics(groups: Sequence[Group]) -> dict[str, float]:
     """
     episodes = [trajectory for group in groups for trajectory in group.trajectories]
     returns = [[trajectory.team_return for trajectory in group.trajectories] for group in groups]
-    metrics = {"reward": float(np.mean(returns)), "dead_groups": _dead(returns)}
+    metrics = {"reward": float(np.mean(returns)), "dead_groups": float(np.mean([_is_dead(group) for group in groups]))}
     agents = list(dict.fromkeys(step.agent for step in episodes[0].steps))
     if any(group.branches for group in groups):
         metrics |= _dead_among_siblings(groups, agents)
@@ -116,9 +116,20 @@ def helper_gains(trajectories: Sequence[Trajectory], game: raw_env) -> list[floa
     return gains
 
 
+def _is_dead(group: Group) -> bool:
+    """Tell whether nobody learns from a group; one episode alone has nobody to be compared with."""
+    if len(group.trajectories) == 1:
+        return False
+    return _equal([trajectory.team_return for trajectory in group.trajectories]) if group.branches else is_dead(group)
+
+
 def _dead(returns: Iterable[Sequence[float] | np.ndarray]) -> float:
     """Return the share of groups whose returns are all equal: nobody learns from them."""
-    return float(np.mean([np.ptp(of_group) < 1e-6 for of_group in returns]))
+    return float(np.mean([_equal(of_group) for of_group in returns]))
+
+
+def _equal(returns: Sequence[float] | np.ndarray) -> bool:
+    return bool(np.ptp(returns) < 1e-6)
 
 
 def _dead_among_siblings(groups: Sequence[Group], agents: Sequence[str]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import torch
 
 from codeduet.agents.steps import Group
+from codeduet.agents.tree import Tree
 from codeduet.algorithms import losses
 from codeduet.algorithms.algorithm import Algorithm, Need
 from codeduet.algorithms.credit import is_dead, punished
@@ -93,10 +94,20 @@ class PolicyGradient(Algorithm):
             )
         self.on_policy = clip is None
         self.linear = not (kl or entropy)
-        wanted: dict[Need, float] = {"reference": kl, "entropy": entropy}
+        wanted: dict[Need, float] = {"reference": kl, "entropy": entropy, "sampler": importance_cap}
         self.needs = frozenset(need for need, weight in wanted.items() if weight)
         if level == "sequence" and clip is None:
             raise InputError("option level=sequence is of a ratio: set clip too")
+
+    def tree(self, group_size: int) -> Tree:
+        """Return the episodes of a problem, none of which shares answers.
+
+        Raises:
+            InputError: one alone is to be played again where its group's returns are all equal, as they always are.
+        """
+        if group_size < 2 and self.refills:
+            raise InputError("option refills is of groups whose returns are all equal: set group_size=2 or more")
+        return super().tree(group_size)
 
     def loss(self, batch: LossBatch) -> torch.Tensor:
         """Return the policy gradient's loss with the terms that were asked for."""

@@ -7,7 +7,7 @@ With V(step) the mean return-to-go of the episodes that hold a step,
 b nothing (``none``), the mean over the batch of all steps of the agent and turn (``batch``), or an average over the steps
 before, per agent, ``b <- decay b + (1 - decay) mean`` (``running``, as SPIRAL has it, arXiv 2506.24119), which does not
 depend on the sample and so leaves the expected update as it is. RLOO (Kool et al. 2019; arXiv 2402.14740) takes the mean of
-the other samples of the group.
+the other samples of the group that still play.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from codeduet.agents.steps import Group, Step
+from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Advantages
 from codeduet.algorithms.credit import group_advantages, values
 from codeduet.algorithms.magrpo import MAGRPO
@@ -48,6 +49,10 @@ class REINFORCE(PolicyGradient):
         self.decay = decay
         self.averages: dict[str, tuple[float, float]] = {}
         self._next: dict[str, tuple[float, float]] = {}
+
+    def setup(self, team: Team) -> None:
+        """Forget the running baselines of a training before."""
+        self.averages, self._next = {}, {}
 
     def advantages(self, groups: Sequence[Group]) -> Advantages:
         """Return for every step what it was worth less the baseline."""
@@ -91,7 +96,11 @@ class REINFORCE(PolicyGradient):
 
 
 class RLOO(MAGRPO):
-    """RLOO, of any team: joint credit whose baseline leaves the sample itself out, so that the expected update is the gradient."""
+    """RLOO, of any team: joint credit whose baseline leaves the sample itself out, so that the expected update is the gradient.
+
+    Siblings of a later turn are the episodes that still play. One that plays alone is credited with nothing, so that where episodes
+    may end early the update at turn t is the gradient times (1 - probability that all others have ended before t).
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"leave_one_out": True, **options})

@@ -15,7 +15,7 @@ class Sample:
     Attributes:
         prompt_ids: `[P]`.
         completion_ids: `[L]`, EOS included.
-        sampled_logprobs: `[L]` as the engine gave them.
+        sampled_logprobs: `[L]` as the engine gave them; empty if it gave none.
         advantage: its credit: one number, or one a token.
         temperature: what it was sampled at.
         agent: who wrote it.
@@ -29,6 +29,11 @@ class Sample:
     temperature: float
     agent: str = ""
     turn: int = 0
+
+
+def has_logprobs(sample: Sample) -> bool:
+    """Tell whether the engine gave the log-probability of each token."""
+    return len(sample.sampled_logprobs) == len(sample.completion_ids)
 
 
 def padded_tokens(batch: Sequence[Sample], shared: bool) -> int:

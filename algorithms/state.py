@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -72,6 +73,8 @@ def _load_algorithm(trainer: Trainer, checkpoint: Path) -> None:
         return
     try:
         trainer.algorithm.load_state_dict(own)
+    except InputError:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever an algorithm raises of a state that is not its own
         raise damaged(checkpoint, checkpoint / ALGORITHM, error) from None
 
@@ -91,6 +94,7 @@ def save_state(trainer: Trainer) -> Path:
 
     Raises:
         FloatingPointError: weights are not finite; nothing is saved.
+        InputError: a callback's state is no JSON, or the algorithm's cannot be read back.
     """
     for name, learner in trainer.learners.items():
         if not all(bool(torch.isfinite(weights).all()) for weights in learner.policy.parameters):
@@ -98,7 +102,7 @@ def save_state(trainer: Trainer) -> Path:
                 f"weights of policy {name!r} are not finite after step {trainer.step}, which is not saved: --resume goes on "
                 "from the checkpoint before, with a lower optim.lr"
             )
-    states = {name: callback.state_dict() for name, callback in by_name(trainer.callbacks).items()}
+    states = states_of(trainer.callbacks)
     return save_checkpoint(
         trainer.run,
         trainer.step,
@@ -107,7 +111,7 @@ def save_state(trainer: Trainer) -> Path:
         keep=trainer.config.keep_checkpoints,
         told=Told(
             trainer.tokens,
-            {name: state for name, state in states.items() if state},
+            states,
             trainer.algorithm.state_dict(),
             trainer.handed,
         ),
@@ -126,11 +130,11 @@ def keep_step(trainer: Trainer) -> str:
 def broken_off(trainer: Trainer, error: Exception) -> Exception:
     """Save the last whole step where weights are still as it left them, and return what there is to say of what broke it off.
 
-    Raises:
-        Exception: the error itself, where it is neither bad input nor numbers that are not finite nor memory that ran out.
+    That is the error itself, where it is neither bad input nor numbers that are not finite nor memory that ran out.
     """
     if not isinstance(error, InputError | FloatingPointError) and not is_out_of_memory(error):
-        raise error
+        _save_beneath(trainer)
+        return error
     traceback.clear_frames(error.__traceback__)  # of what they hold, memory is full
     text = " ".join(str(error).split())
     if is_out_of_memory(error):
@@ -149,9 +153,39 @@ def broken_off(trainer: Trainer, error: Exception) -> Exception:
     return kind(f"{text}; stopped at step {trainer.step}, which is saved")
 
 
+def _save_beneath(trainer: Trainer) -> None:
+    """Save the last whole step if it can be, and say so: the error that is on its way says nothing of it."""
+    if trainer.step == trainer.saved or trainer.updates != updates(trainer):
+        return
+    try:
+        trainer.save()
+    except Exception as worse:  # noqa: BLE001  # what is on its way is the cause
+        trainer.say(f"step {trainer.step} could not be saved: {' '.join(str(worse).split())[:200]}")
+    else:
+        trainer.say(f"broken off behind step {trainer.step}, which is saved")
+
+
 def updates(trainer: Trainer) -> int:
     """Return how many updates of weights a trainer's learners have begun."""
     return sum(learner.begun for learner in trainer.learners.values())
+
+
+def states_of(callbacks: Iterable[Callback]) -> dict[str, Any]:
+    """Return the states of those callbacks that have one, by their names.
+
+    Raises:
+        InputError: one is no JSON, which no checkpoint could keep.
+    """
+    states = {name: state for name, callback in by_name(callbacks).items() if (state := callback.state_dict())}
+    for name, state in states.items():
+        try:
+            json.dumps(state)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"callback {name}: its state_dict() is no JSON, which a checkpoint keeps: texts, numbers, lists and dictionaries are "
+                f"({error})"
+            ) from None
+    return states
 
 
 def by_name(callbacks: Iterable[Callback]) -> dict[str, Callback]:

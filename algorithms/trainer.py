@@ -15,7 +15,6 @@ from time import perf_counter
 from rich.console import Console
 
 from codeduet.agents import Engine, Formatter
-from codeduet.agents.out_of_memory import ERRORS
 from codeduet.agents.play import Service, game, play
 from codeduet.agents.seats import seats_of
 from codeduet.agents.steps import Group
@@ -34,7 +33,6 @@ from codeduet.algorithms.refill import sample
 from codeduet.algorithms.show import Watch
 from codeduet.algorithms.update import check_learns, learn
 from codeduet.envs.humaneval import Env
-from codeduet.errors import InputError
 from codeduet.files import locked
 from codeduet.interrupt import Interrupted, allowed, check, put_off
 from codeduet.runs import write_config
@@ -63,7 +61,7 @@ class Trainer:
         advantages: of the steps of the last step's groups that were learnt from.
         stop: set by a callback, the training ends behind this step.
         ends: set by a callback that will do so, the reading of ``perf_counter`` at which it will.
-        told: policies that were said to have skipped a step.
+        told: what was said once: policies that have skipped a step, that all groups were dropped.
         watch: sees a step from within.
         updates: of weights, when the last step was whole.
         newest: the newest checkpoint, as this process knows it.
@@ -115,6 +113,7 @@ class Trainer:
             Interrupted: a signal came; the last whole step is saved.
             InputError: the run folder is another process's, or was meanwhile; or a step broke off, and the one before is saved.
             FloatingPointError: a policy's loss or gradient was not finite for too long, or its logits or weights are not.
+            Exception: whatever else a callback, algorithm or engine raises, as it is; the step before is saved where it can be.
         """
         if not self._opened:
             self.open()
@@ -127,11 +126,12 @@ class Trainer:
                 for callback in self.callbacks:
                     callback.begin(self)
                     stack.callback(callback.end, self)
+                state.states_of(self.callbacks)  # what cannot be saved is refused before anything is learnt
                 return self._loop()
             except Interrupted as stop:
                 stop.place = state.keep_step(self)
                 raise
-            except (InputError, FloatingPointError, *ERRORS) as error:
+            except Exception as error:  # noqa: BLE001  # a callback or an algorithm may raise anything
                 told = state.broken_off(self, error)
             raise told
 
@@ -153,7 +153,7 @@ class Trainer:
         began = perf_counter()
         groups, whole, kept = sample(self)
         played = perf_counter()
-        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, kept)
+        metrics = step_metrics(groups, whole, self.envs[0].unwrapped) | learn(self, kept, len(whole))
         tokens = generated_tokens(groups)
         self.tokens += tokens
         metrics |= self.watch.end() | {

@@ -13,11 +13,12 @@ from codeduet.agents import Engine, Formatter
 from codeduet.agents.build import make_engine, make_formatter, make_team, use_threads
 from codeduet.agents.config import sampling_of, still
 from codeduet.agents.engine import check_engine
+from codeduet.agents.own_network import NetworkPolicy
 from codeduet.agents.policy import Policy
 from codeduet.agents.seats import with_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.algorithm import Algorithm, check_algorithm, load_algorithm
-from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show
+from codeduet.algorithms.callbacks import Callback, Completions, Log, Save, Show, check_callbacks
 from codeduet.algorithms.checks import check_training
 from codeduet.algorithms.config import TrainConfig
 from codeduet.algorithms.learner import Learner
@@ -85,7 +86,7 @@ def make_trainer(
         team: who learns; by default loaded as ``config.team`` says.
         envs: environments to play in, ``problems_per_step * group_size`` of them; by default
             ``codeduet/humaneval-v0`` as ``config.env`` says.
-        train_tasks: task ids to learn from; by default the train split's.
+        train_tasks: task ids to learn from, less those that ``eval.split=valid`` measures; by default the train split's.
         formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         algorithm: how to learn; by default as ``config.algorithm`` says.
         engine: who generates; by default as ``config.team.engine`` says. One that generates by a team's weights comes with
@@ -109,12 +110,10 @@ def make_trainer(
                 f"engine {type(engine).__name__} generates by weights of a team, which is to be the one that trains: hand both "
                 "over, team=team, engine=engine"
             )
+    check_callbacks(callbacks)
     check_training(config, algorithm)
-    if config.eval.every and not any(callback.measures for callback in callbacks):
-        raise InputError(
-            "eval.every: the command line measures; in Python hand it over: "
-            "callbacks=[codeduet.benchmarks.measuring.Measure()]"
-        )
+    if config.eval.every:
+        _check_measured(callbacks, envs)
     # A user's may be interrupted, a measurement say, and what is saved has seen the whole step.
     callbacks = [*_first(config, progress), *callbacks, Save(config.checkpoint_every)]
     use_threads(config.team)
@@ -128,7 +127,7 @@ def make_trainer(
         envs = make_envs(config.env, config.roles, episodes, training=True)
     learnt = train_tasks if train_tasks is not None else task_ids(config.env, "train")
     if config.eval.every and config.eval.split == "valid":
-        learnt, _ = held_out(learnt)
+        learnt = _without_measured(config, learnt, console)
     longest = config.longest_answer  # tokens of a prompt and its answer, where they can be told
     game = envs[0].unwrapped if envs else None
     if isinstance(game, raw_env):
@@ -157,6 +156,42 @@ def make_trainer(
     )
 
 
+def _check_measured(callbacks: Sequence[Callback], envs: Sequence[Env] | None) -> None:
+    """Check that what is asked to be measured can be.
+
+    Raises:
+        InputError: nothing measures it, or it would be measured in another game than it is learnt in.
+    """
+    if not any(callback.measures for callback in callbacks):
+        raise InputError(
+            "eval.every: the command line measures; in Python hand it over: "
+            "callbacks=[codeduet.benchmarks.measuring.Measure()]"
+        )
+    if envs is not None:
+        raise InputError(
+            "eval.every measures in the game of the config, not in envs that are handed over: set eval.every=0, and measure in a "
+            "callback of your own"
+        )
+
+
+def _without_measured(config: TrainConfig, tasks: Sequence[str], console: Console) -> list[str]:
+    """Return the tasks without those that ``eval.split=valid`` measures, which are the same whatever is learnt from.
+
+    Raises:
+        InputError: none is left.
+    """
+    _, measured = held_out(task_ids(config.env, "train"))
+    left = [task for task in tasks if task not in measured]
+    if not left:
+        raise InputError(
+            "train_tasks names nothing but problems that eval.split=valid measures, which are not learnt from: name others"
+        )
+    if len(left) == len(tasks):
+        line = f"eval.split=valid measures {len(measured)} problems of the train split, of which train_tasks names none"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return left
+
+
 def _fit(config: TrainConfig, tasks: Sequence[str], game: raw_env, formatter: Formatter, engine: Engine) -> Fit:
     return fitting(
         tasks,
@@ -173,10 +208,21 @@ def _check_policies(config: TrainConfig, team: Team, algorithm: Algorithm, learn
     """Check what is known of policies once they are loaded.
 
     Raises:
-        InputError: an algorithm reads a base that a policy has not, or an agent that stays as it is acts by one that learns.
+        InputError: an algorithm reads a base that a policy has not, a policy is to learn and has nothing that could, or an agent
+            that stays as it is acts by one that learns.
     """
+    for policy in learns:
+        if not policy.parameters:
+            raise InputError(
+                f"policy {policy.name!r} has no weight that can be trained (none requires a gradient): name its agents in frozen"
+            )
     if "reference" in algorithm.needs:
         for policy in learns:
+            if isinstance(policy, NetworkPolicy):
+                raise InputError(
+                    f"policy {policy.name!r} is a network of its own, which has no base to compare it with: leave the KL term out "
+                    '(options.kl=0, no "reference" in needs)'
+                )
             if policy.adapter is None:
                 raise InputError(
                     f"policy {policy.name!r} has no adapter to leave off, and its base is no reference: a KL term needs "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from codeduet.agents.seats import Engines
 from codeduet.agents.steps import Group
 from codeduet.agents.team import Team
-from codeduet.algorithms.algorithm import Advantages, credited, is_zero
+from codeduet.algorithms.algorithm import Advantages, credited, is_zero, own_metrics
 from codeduet.algorithms.memory import give_back
-from codeduet.algorithms.sample import Sample
+from codeduet.algorithms.sample import Sample, has_logprobs
 from codeduet.algorithms.schedule import lr_factor
 from codeduet.algorithms.show import LEARN
+from codeduet.errors import InputError
 from codeduet.interrupt import check
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 GIVE_UP = 5
 """Steps in a row whose loss or gradient is not finite, after which a training ends."""
+
+_ALL_DROPPED = "all groups dropped"
+"""Beside the policies' names, what is told once."""
 
 
 def judged(trainer: Trainer, groups: Sequence[Group]) -> list[Group]:
@@ -32,8 +37,13 @@ def judged(trainer: Trainer, groups: Sequence[Group]) -> list[Group]:
     return [group for group in groups if group.judged]
 
 
-def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
+def learn(trainer: Trainer, groups: Sequence[Group], judged: int) -> dict[str, float]:
     """Credit the episodes of a step, update every policy that learns, hand its weights to the engine; return the metrics.
+
+    Args:
+        trainer: whose step it is.
+        groups: that are kept.
+        judged: of how many.
 
     Raises:
         Interrupted: a signal came before any weight was changed.
@@ -44,9 +54,15 @@ def learn(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     metrics = _update(trainer, groups) if groups else {}
     if groups:
         trainer.algorithm.update(groups)
-        metrics |= trainer.algorithm.metrics()
-    if trainer.algorithm.refills:
+        metrics |= own_metrics(trainer.algorithm)
+    if trainer.algorithm.refills or len(groups) < judged:
         metrics["kept_groups"] = float(len(groups))
+    if judged and not groups and _ALL_DROPPED not in trainer.told:
+        trainer.told.add(_ALL_DROPPED)
+        trainer.say(
+            f"step {trainer.step + 1}: {type(trainer.algorithm).__name__}.keep keeps none of {judged} groups: nothing is learnt of "
+            "it, training goes on (kept_groups in metrics.jsonl counts those that are kept)"
+        )
     give_back()
     trainer.engine.wake()
     for policy in trainer.team.policies:
@@ -77,6 +93,8 @@ def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
     config, optim, team = trainer.config, trainer.config.optim, trainer.team
     agents = [agent for agent in team if agent not in config.still and team[agent].name in trainer.learners]
     samples = samples_of(groups, trainer.advantages, team, agents)
+    if "sampler" in trainer.algorithm.needs:
+        _check_sampled(trainer, samples)
     factor = lr_factor(
         optim.schedule,
         trainer.step,
@@ -110,6 +128,21 @@ def _update(trainer: Trainer, groups: Sequence[Group]) -> dict[str, float]:
                 f"training goes on ({name}/skipped_updates in metrics.jsonl counts such steps)"
             )
     return metrics
+
+
+def _check_sampled(trainer: Trainer, samples: Mapping[str, Sequence[Sample]]) -> None:
+    """Check that the engine gave the log-probabilities that an algorithm reads.
+
+    Raises:
+        InputError: it did not.
+    """
+    for name, of_policy in samples.items():
+        if not all(map(has_logprobs, of_policy)):
+            engine = trainer.engine.of[name] if isinstance(trainer.engine, Engines) else trainer.engine
+            raise InputError(
+                f"engine {type(engine).__name__} gives no log-probability of each token it samples, which the algorithm's ratio "
+                f"is over (policy {name!r}): let it give them, or leave the ratio out (options.importance_cap=0)"
+            )
 
 
 def samples_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ class Measure(Callback):
     """Measures as ``config.eval`` says; the numbers are of kind ``eval``.
 
     Attributes:
-        best: the best value so far of the measure that chooses, and its step; None before the first.
+        best: the best finite value so far of the measure that chooses, and its step; None before the first.
         waited: measurements since.
     """
 
@@ -42,13 +43,18 @@ class Measure(Callback):
         self.waited = 0
 
     def begin(self, trainer: Trainer) -> None:
-        """Drop what was measured of steps that are lost, and measure a step that was stopped before it was."""
+        """Drop what was measured of steps that are lost, measure a step that was stopped before it was, and stay stopped."""
         for folder in (trainer.run / FOLDER).glob("step_*"):
             if (number := re.match(r"step_(\d+)", folder.name)) and int(number[1]) > trainer.step:
                 shutil.rmtree(folder)
         done = {row["step"] for row in read_metrics(trainer.run) if row["kind"] == "eval"}
         if trainer.step and trainer.step not in done:
             self._measure(trainer)
+        elif self._waited_enough(trainer):
+            trainer.stop = True
+            trainer.say(
+                f"eval.patience={trainer.config.eval.patience} has ended this run at step {trainer.step}: a larger one, or 0, goes on"
+            )
 
     def step(self, trainer: Trainer, groups: Sequence[Group], metrics: Mapping[str, float]) -> None:
         """Measure where it is time."""
@@ -76,12 +82,15 @@ class Measure(Callback):
                 f"eval.best={settings.best} is no measure: choose {', '.join(measures)}{nearest(settings.best, measures)}"
             )
         value = measures[settings.best]
-        if self.best is None or value > self.best[0]:
+        if math.isfinite(value) and (self.best is None or value > self.best[0]):
             self.best, self.waited = (value, trainer.step), 0
             _keep(trainer.save(), trainer.run / BEST)
         else:
             self.waited += 1
-            trainer.stop = trainer.stop or 0 < settings.patience <= self.waited
+            trainer.stop = trainer.stop or self._waited_enough(trainer)
+
+    def _waited_enough(self, trainer: Trainer) -> bool:
+        return 0 < trainer.config.eval.patience <= self.waited
 
 
 def callbacks(config: TrainConfig) -> list[Callback]:
@@ -125,7 +134,13 @@ def _bench(trainer: Trainer, config: BenchConfig) -> dict[str, Any]:
     heard, engine.heard = engine.heard, lambda tokens: None  # the bar counts what is learnt from
     try:
         with allowed():  # nothing of this process is changed by it
-            return bench(config, team=trainer.team, engine=engine, console=Console(quiet=True))
+            return bench(
+                config,
+                team=trainer.team,
+                engine=engine,
+                formatter=trainer.formatter,
+                console=Console(quiet=True),
+            )
     finally:
         engine.heard = heard
 

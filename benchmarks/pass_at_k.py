@@ -24,12 +24,12 @@ from pydantic.dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
 
-from codeduet.agents import Engine
+from codeduet.agents import Engine, Formatter
 from codeduet.agents.briefs import check_prompts
 from codeduet.agents.build import make_engine, make_formatter, make_team, make_untrained
 from codeduet.agents.config import SamplingConfig, TeamConfig, check_seats, check_served, roles_in, sampling_of
 from codeduet.agents.engine import check_engine, engine_class
-from codeduet.agents.seats import with_team
+from codeduet.agents.seats import seats_of, with_team
 from codeduet.agents.team import Team
 from codeduet.algorithms.checkpoint import latest_checkpoint, load_checkpoint
 from codeduet.algorithms.checks import check_blank
@@ -136,6 +136,7 @@ def bench(
     *,
     team: Team | None = None,
     engine: Engine | None = None,
+    formatter: Formatter | None = None,
     console: Console | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -145,6 +146,7 @@ def bench(
         config: the run.
         team: who plays; by default loaded as ``config.team`` and ``config.checkpoint`` say.
         engine: who generates; by default as ``config.team.engine`` says.
+        formatter: observation -> prompt; by default as ``config.team.prompt`` says.
         console: where progress is shown.
         progress: gets a bar; by default one of this run's own is shown.
 
@@ -188,8 +190,9 @@ def bench(
 
                     engine = make_engine(config.team, team, config.roles, answers=run / "answers.jsonl", say=say)
                     stack.callback(engine.close)
-                problems = _fitting(config, run, problems, played_by, team, engine, shown.console)
-                play_missing(config, run, problems, rows, team, engine, shown)
+                formatter = formatter or make_formatter(config.team, config.roles, team)
+                problems = _fitting(config, run, problems, played_by, formatter, engine, shown.console)
+                play_missing(config, run, problems, rows, seats_of(config, team, formatter, engine), shown)
         if played or again:
             # In the order of the problems: a run that was cut off and resumed leaves the same file as one that was not.
             _write_rows(run / "samples.jsonl", {problem.task_id: rows[problem.task_id] for problem in problems})
@@ -266,7 +269,7 @@ def _fitting(
     run: Path,
     problems: Sequence[Problem],
     players: Players,
-    team: Team,
+    formatter: Formatter,
     engine: Engine,
     console: Console,
 ) -> tuple[Problem, ...]:
@@ -276,7 +279,7 @@ def _fitting(
     fit = fitting(
         [problem.task_id for problem in problems],
         game.unwrapped,
-        make_formatter(config.team, config.roles, team),
+        formatter,
         engine,
         max_new_tokens=max(
             of.max_new_tokens for of in sampling_of(config.team, config.roles, config.sampling).values()

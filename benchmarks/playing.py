@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from codeduet.agents import Engine
-from codeduet.agents.build import make_formatter
-from codeduet.agents.play import game, play
-from codeduet.agents.seats import seats_of
+from codeduet.agents.play import Seat, game, play
 from codeduet.agents.steps import Trajectory
-from codeduet.agents.team import Team
 from codeduet.agents.tree import Tree
 from codeduet.algorithms.metrics import helper_gains
 from codeduet.benchmarks.samples import sample_row
@@ -31,8 +27,7 @@ def play_missing(
     run: Path,
     problems: Sequence[Problem],
     rows: dict[str, list[dict[str, Any]]],
-    team: Team,
-    engine: Engine,
+    seats: Mapping[str, Seat],
     progress: Progress,
 ) -> None:
     """Play what is missing of ``problems``, filling ``rows`` and the samples file.
@@ -40,13 +35,11 @@ def play_missing(
     Always in the same batches: a run that was cut off samples to the bit what an unbroken one does.
     """
     drawn = config.n * config.best_of
-    formatter = make_formatter(config.team, config.roles, team)
     chunk = max(1, config.team.batch_size // drawn)
     envs = make_envs(config.env, config.roles, min(chunk, len(problems)) * drawn)
     judging = envs[0].unwrapped
     assert isinstance(judging, raw_env)
     seeds = (config.seed, "bench")
-    seats = seats_of(config, team, formatter, engine)
     bar = progress.add_task("bench", total=len(problems), completed=len(rows), shown="")
     for start in range(0, len(problems), chunk):
         batch = problems[start : start + chunk]

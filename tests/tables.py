@@ -31,12 +31,14 @@ class Game:
         turns: how many.
         actions: letters to choose from.
         blind: whether agents do not see what is answered in their own turn.
+        ends: courses behind which an episode is over, though turns are left.
     """
 
     agents: tuple[str, ...] = ("helper_0", "main_0")
     turns: int = 1
     actions: int = 2
     blind: bool = False
+    ends: frozenset[Context] = frozenset()
     logits: dict[tuple[str, Context], torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class Game:
 
     @property
     def lines(self) -> list[Context]:
-        """Every course of an episode: answers in their order."""
+        """Every course of an episode: answers in their order, those too that are not given where it ends before."""
         return list(itertools.product(range(self.actions), repeat=len(self.agents) * self.turns))
 
     def seen(self, place: int, turn: int, line: Context) -> Context:
@@ -65,12 +67,14 @@ class Game:
         return line[: turn * len(self.agents) + (0 if self.blind else place)]
 
     def rewards(self, line: Context) -> list[float]:
-        """What is paid for each turn: different for every course up to it."""
+        """What is paid for each turn that is played: different for every course up to it."""
         paid = []
         for turn in range(1, self.turns + 1):
             part = line[: turn * len(self.agents)]
             number = sum(letter * self.actions**k for k, letter in enumerate(part))
             paid.append(((7 * number + 3) % 11) / 10 + 0.05 * turn)
+            if part in self.ends:
+                break
         return paid
 
     def logprob(self, agent: str, context: Context, letter: int) -> torch.Tensor:
@@ -93,6 +97,8 @@ class Game:
         total = torch.zeros((), dtype=torch.float64)
         for line in self.lines:
             paid = self.rewards(line)
+            if turn >= len(paid):
+                continue
             value = sum(discount**k * reward for k, reward in enumerate(paid[turn:]))
             score = self.logprob(agent, self.seen(place, turn, line), line[turn * len(self.agents) + place])
             total = total + self.probability(line) * value * score
@@ -150,8 +156,17 @@ class Game:
         """What a loss sees of steps."""
         return _batch(torch.stack([self._log(step) for step in steps])[:, None], steps, advantages, **fields)
 
-    def expected_update(self, algorithm: Algorithm, tree: Tree, agent: str) -> torch.Tensor:
-        """The mean over all groups of an agent's step downhill on the algorithm's loss, the agent's answers its samples."""
+    def expected_update(
+        self, algorithm: Algorithm, tree: Tree, agent: str, sequences: int | None = None
+    ) -> torch.Tensor:
+        """The mean over all groups of an agent's step downhill on the algorithm's loss.
+
+        Args:
+            algorithm: whose.
+            tree: of each group.
+            agent: whose answers are the samples.
+            sequences: what the loss is divided by; by default the agent's samples, of which there are fewer where an episode ends.
+        """
         weights: dict[tuple[Context, int], float] = {}
         for probability, group in self.groups(tree):
             credited = algorithm.advantages([group])
@@ -162,17 +177,23 @@ class Game:
             logs = torch.tensor(
                 [[self.logs[(agent, *place)]] for place in places], dtype=torch.float64, requires_grad=True
             )
-            (slopes,) = torch.autograd.grad(algorithm.loss(_batch(logs, mine, credited)), logs)
+            (slopes,) = torch.autograd.grad(algorithm.loss(_batch(logs, mine, credited, sequences)), logs)
             for place, slope in zip(places, slopes[:, 0].tolist(), strict=True):
                 weights[place] = weights.get(place, 0.0) - probability * slope
         parts = [weight * self.logprob(agent, *place) for place, weight in weights.items()]
         return self.gradient(torch.stack(parts).sum(), agent)
 
 
-def _batch(logprobs: torch.Tensor, steps: Sequence[Step], advantages: Mapping[Step, Any], **fields: Any) -> LossBatch:
+def _batch(
+    logprobs: torch.Tensor,
+    steps: Sequence[Step],
+    advantages: Mapping[Step, Any],
+    sequences: int | None = None,
+    **fields: Any,
+) -> LossBatch:
     credited = torch.tensor([[advantages.get(step, 0.0)] for step in steps], dtype=torch.float64)
     agents, turns = tuple(step.agent for step in steps), tuple(step.turn for step in steps)
     return LossBatch(
-        logprobs, logprobs.detach(), torch.ones_like(credited), credited, len(steps), len(steps),
+        logprobs, logprobs.detach(), torch.ones_like(credited), credited, sequences or len(steps), len(steps),
         sampler=logprobs.detach(), agents=agents, turns=turns, longest=1, **fields,
     )  # fmt: skip

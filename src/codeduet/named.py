@@ -36,7 +36,7 @@ def _of_name(module: str) -> Any:
 
 
 def _of_file(path: Path) -> Any:
-    """Import a file under its own name, so that what it pickles is found again."""
+    """Import a file under its own name, so that what it pickles is found again; it may import what lies beside it."""
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) == str(path.resolve()):
         return known
@@ -45,10 +45,15 @@ def _of_file(path: Path) -> Any:
         raise FileNotFoundError(f"there is no file {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
+    beside = str(path.resolve().parent)
+    sys.path.insert(0, beside)
     try:
         spec.loader.exec_module(module)
     except BaseException:  # half of it would be found the next time
         if sys.modules.get(path.stem) is module:
             del sys.modules[path.stem]
         raise
+    finally:
+        if beside in sys.path:  # it may have put it elsewhere
+            sys.path.remove(beside)
     return module

@@ -106,7 +106,9 @@ def test_what_an_interrupted_callback_lost_is_not_in_the_checkpoint(config: Trai
     with pytest.raises(Interrupted) as stopped:
         trained(config, before, Stop(), after)
     run = Path(config.out)
-    assert stopped.value.line() == f"stopped at step 2, which is saved; this goes on: codeduet train --resume {run}"
+    assert stopped.value.line() == (
+        "stopped at step 2, which is saved; this goes on: train(config, resume=True, algorithm=...)"
+    )
     newest = latest_checkpoint(run)
     assert newest is not None
     assert (newest.name, before.count, after.count) == ("step_000002", 2, 1)

@@ -80,6 +80,41 @@ def test_the_expected_update_is_the_share_of_the_policy_gradient_that_is_stated(
     assert (game.expected_update(algorithm, tree, agent) - exact).abs().max() < 1e-9
 
 
+ENDING = Game(turns=2, ends=frozenset({(0, 0), (1, 1)}))
+"""An episode is over behind two of the four courses of its first turn."""
+
+
+def of_those_that_play_on(group_size: int) -> tuple[float, float]:
+    """Return, of an episode that goes on, the probability that another does, and the mean of (n - 1) / n of the n that do."""
+    firsts = {line[:2] for line in ENDING.lines}
+    odds = {first: sum(ENDING.probability(line) for line in ENDING.lines if line[:2] == first) for first in firsts}
+    any_other, less = 0.0, 0.0
+    for others in itertools.product(firsts, repeat=group_size - 1):
+        n = 1 + sum(first not in ENDING.ends for first in others)
+        any_other += float(np.prod([odds[first] for first in others])) * (n > 1)
+        less += float(np.prod([odds[first] for first in others])) * less_one(n)
+    return any_other, less
+
+
+@pytest.mark.parametrize("agent", ["helper_0", "main_0"])
+@pytest.mark.parametrize(
+    ("algorithm", "first", "place"),
+    [(RLOO(), 1.0, 0), (MAGRPO(), 2 / 3, 1), (REINFORCE(baseline="batch"), 2 / 3, 1), (REINFORCE(), 1.0, None)],
+    ids=["rloo", "magrpo", "reinforce, batch", "reinforce"],
+)
+def test_where_episodes_end_early_a_later_turn_has_the_siblings_that_still_play(
+    algorithm: Algorithm, first: float, place: int | None, agent: str
+) -> None:
+    """Compared is the sum over an agent's samples divided by the group's three episodes, not by the samples, whose number varies."""
+    later = 1.0 if place is None else of_those_that_play_on(3)[place]
+    parts = [ENDING.exact(agent, 0), ENDING.exact(agent, 1)]
+    assert min(part.abs().max() for part in parts) > 1e-3
+    found = ENDING.expected_update(algorithm, Tree((3,)), agent, sequences=3)
+    assert (found - (first * parts[0] + later * parts[1])).abs().max() < 1e-9
+    if place is not None:
+        assert 0.05 < later < first - 0.05
+
+
 def test_the_probabilities_of_all_groups_are_one() -> None:
     for game, tree in (
         (ONE, Tree((2, 2), "agents")),

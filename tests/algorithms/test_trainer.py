@@ -305,6 +305,16 @@ def test_dead_groups_of_a_tree_are_told_for_each_agent() -> None:
     assert "main_0/dead_groups" not in episode_metrics([grown(Tree((4,)), 0, 0, 1, 1)])
 
 
+def test_a_group_is_not_dead_whose_agents_are_paid_apart_and_one_episode_is_compared_with_none() -> None:
+    group = grown(Tree((2,)), 0, 1)
+    for trajectory, paid in zip(group.trajectories, ([1.0, 0.0], [0.0, 1.0]), strict=True):
+        trajectory.rewards = paid
+    assert [trajectory.team_return for trajectory in group.trajectories] == [0.5, 0.5]
+    assert episode_metrics([group])["dead_groups"] == 0.0
+    assert episode_metrics([grown(Tree((2,)), 1, 1)])["dead_groups"] == 1.0
+    assert episode_metrics([grown(Tree((1,)), 1)])["dead_groups"] == 0.0
+
+
 def test_a_checkpoint_of_another_team_is_refused(config: TrainConfig) -> None:
     trained(config)
     other = make_trainer(replace(config, team=replace(config.team, lora_rank=8)), algorithm=LetterReward())

@@ -243,7 +243,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
         ("team.prompt=caht", "config key 'team.prompt': input should be 'auto', 'chat' or 'base', not 'caht'"),
         ("team=3", "config key 'team': "),
         ("k=3", "unknown config key 'k'"),
-        ("group_size=1", "config key 'group_size': input should be greater than or equal to 2, not 1"),
+        ("group_size=0", "config key 'group_size': input should be greater than or equal to 1, not 0"),
         ("frozen=main_0", "config key 'frozen': input should be a valid list, not 'main_0'"),
         ("frozen=[1]", "config key 'frozen.0': input should be a valid string, not 1"),
         (

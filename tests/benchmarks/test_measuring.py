@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file
 
-from codeduet.algorithms import TrainConfig, train
+from codeduet.agents import Completion, MessageFormatter, Request
+from codeduet.agents.build import make_team
+from codeduet.algorithms import TrainConfig, make_trainer, train
 from codeduet.algorithms.checkpoint import read_state
 from codeduet.algorithms.metrics import read_metrics
 from codeduet.benchmarks import measuring
 from codeduet.benchmarks.measuring import BEST, Measure
 from codeduet.config import load_config
+from codeduet.envs.config import make_envs
 from codeduet.envs.problems import held_out, load_problems
 from codeduet.errors import InputError
 
@@ -89,6 +95,15 @@ def test_the_best_checkpoint_is_the_one_the_curve_says(words: list[str], monkeyp
         assert all((kept[key] == there[key]).all() for key in there)
 
 
+def test_what_is_not_finite_never_is_the_best(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    Scores(monkeypatch, [math.nan, 0.1, math.inf, 0.2])
+    config = load_config(TrainConfig, None, [*words, "steps=8", "out=run", "eval.best=pass@1"])
+    measure = Measure()
+    train(config, callbacks=[measure])
+    assert (measure.best, measure.waited) == ((0.2, 8), 0)
+    assert read_state(Path("run") / BEST)["step"] == 8
+
+
 def test_what_was_really_measured_on_the_valid_split_chooses_the_best(
     codeduet: Command, words: list[str], problem_file: Path
 ) -> None:
@@ -126,6 +141,22 @@ def test_it_ends_where_nothing_gets_better_and_goes_on_as_if_unbroken(
     assert read_state(Path("run") / BEST)["step"] == 4
 
 
+def test_a_run_that_ended_early_stays_ended_unless_it_is_to_be_more_patient(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*words, "eval.best=pass@1", "steps=10", "out=run"]
+    Scores(monkeypatch, [0.3, 0.1, 0.2, 0.2])
+
+    def run(patience: int, *, resume: bool) -> int:
+        config = load_config(TrainConfig, None, [*settings, f"eval.patience={patience}"])
+        return train(config, resume=resume, callbacks=[Measure()]).step
+
+    assert run(2, resume=False) == 6
+    assert run(2, resume=True) == 6
+    assert run(3, resume=True) == 8
+    assert [row["step"] for row in evals("run")] == [2, 4, 6, 8]
+
+
 def test_a_step_that_was_stopped_before_it_was_measured_is_measured_first(
     words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +176,8 @@ def test_a_step_that_was_stopped_before_it_was_measured_is_measured_first(
         ("eval={every: 1, split: test, best: pass@1}", "nothing is chosen by test problems: set eval.split=valid"),
         ("eval={every: 1, patience: 3}", "name it, eval.best=pass@1"),
         ("eval={every: 1, n: 2, k: [3]}", r"eval.k=\[3\] must lie between 1 and eval.n=2"),
+        ("eval={every: 1, best: pass@2}", r"eval.best=pass@2 is not measured: eval.k=\[1\] has no 2"),
+        ("eval={every: 1, best: greedy}", "eval.best=greedy is not measured: set eval.greedy=true"),
         ("eval={every: 1, best: pas@1}", "did you mean 'pass@1'"),
     ],
 )
@@ -156,6 +189,67 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     ran = codeduet("train", *words[:-1], "steps=1", "out=run", word)
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert re.search(message, ran.err)
+
+
+def test_of_tasks_that_are_handed_over_those_that_are_measured_are_not_learnt_from(
+    words: list[str], problem_file: Path
+) -> None:
+    config = load_config(TrainConfig, None, [*words, "steps=1", "out=run"])
+    every = [problem.task_id for problem in load_problems(problem_file, "train")]
+    learnt, valid = held_out(every)
+    told = Console(record=True, quiet=False, file=io.StringIO(), width=200)
+
+    def tasks(given: list[str]) -> list[str]:
+        return list(make_trainer(config, train_tasks=given, callbacks=[Measure()], console=told).train_tasks)
+
+    assert tasks([valid[0], learnt[1], learnt[0]]) == [learnt[1], learnt[0]]  # in any order, and of any length
+    assert "train_tasks" not in told.export_text()
+    assert tasks(learnt[:1]) == learnt[:1]
+    assert f"measures {len(valid)} problems of the train split, of which train_tasks names none" in told.export_text()
+    with pytest.raises(InputError, match=r"names nothing but problems that eval\.split=valid measures"):
+        tasks(valid)
+
+
+def test_what_is_measured_reads_the_prompts_that_are_learnt_from(words: list[str]) -> None:
+    config = load_config(TrainConfig, None, [*words[:-1], "eval={every: 1, n: 1, k: [1]}", "steps=1", "out=run"])
+    team = make_team(config.team, config.roles, config.seed)
+
+    class Curt(MessageFormatter):
+        """Asks for code in three words."""
+
+        def render(self, agent: str, observation: Mapping[str, Any]) -> str:
+            return f"{agent}, write code:"
+
+        def encode(self, agent: str, observation: Mapping[str, Any]) -> tuple[int, ...]:
+            return tuple(team.tokenizer(self.render(agent, observation))["input_ids"])
+
+    trainer = make_trainer(config, team=team, formatter=Curt(), callbacks=[Measure()])
+    asked: set[tuple[int, ...]] = set()
+    generate = trainer.engine.generate
+
+    def noted(requests: Sequence[Request]) -> list[list[Completion]]:
+        asked.update(request.prompt_ids for request in requests)
+        return generate(requests)
+
+    trainer.engine.generate = noted  # type: ignore[method-assign]
+    trainer.train()
+    assert Path("run/measured/step_000001/samples.jsonl").read_text().splitlines()
+    assert asked == {tuple(team.tokenizer(f"{agent}, write code:")["input_ids"]) for agent in team}
+
+
+def test_measuring_in_another_game_than_is_learnt_in_is_refused(words: list[str]) -> None:
+    config = load_config(TrainConfig, None, [*words, "steps=1", "out=run"])
+    with pytest.raises(InputError, match="measures in the game of the config, not in envs that are handed over"):
+        train(config, envs=make_envs(config.env, config.roles, 2, training=True), callbacks=[Measure()])
+    assert not Path("run").exists()
+
+
+def test_a_best_that_is_not_measured_is_refused_when_the_config_is_made() -> None:
+    for good in ("{n: 2, k: [2], best: pass@2}", "{greedy: true, best: greedy}", "{best: syntax}"):
+        load_config(TrainConfig, None, [f"eval={good}"])
+    for bad in ("{n: 2, k: [2], best: pass@1}", "{best: greedy}"):
+        with pytest.raises(InputError, match="is not measured"):
+            load_config(TrainConfig, None, [f"eval={bad}"])
 
 
 def test_in_python_the_measure_is_handed_over(words: list[str]) -> None:
