@@ -20,22 +20,25 @@ The rules, in order, each with an example:
 4. Where there is none, the text is the code, cut into pieces by lines of prose, which go: ``import the list first.``
    A module that is indented as a whole, or in its first line only, moves to column 0. ``>>> def f(x):`` is a transcript, which
    counts where nothing is defined outside of one.
-5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins; one in whose last
-   line the text ends, within a fence or a word (``return be``), comes after those. One announced as an example (``Example
-   usage:``) or a mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of that name, which is made a function; what
-   leaves out its middle (``# ... as above``) and a stub (``def f(x): pass``) come after all; a later stub within the same piece goes. A body that an answer without a fence begins
-   with (rule 7) goes before all. A target may stand under a top-level ``if``. Of the other pieces come the functions, imports
-   and constants that the winner mentions and does not have; ``from __future__`` moves to the top.
-6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``, ``unittest.main()``, calls
-   and asserts that lead to the target; tests that need ``import pytest``, with it, and ``from solution import f``; ``import
-   numpy`` where only what goes needs it, ``check(candidate)`` where nothing binds ``check``; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on, but for tables that a function mentions. Where a program
-   reads standard input and prints (``Streams``), all of that is the program, and stays: one that reads its input is as good
-   as the target. Of helper's only the reading stays, and only where a function needs it.
-7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature, indented as that
-   is. It ends at the first top-level line; functions, imports and constants behind it stay if it needs them.
-8. Helper's pieces all count that define something and do not only test another, each less its stubs; prose alone is no code at all. Main's prose alone
-   stays as it is, and fails to parse. Helper's own try at the target function is no code of the team:
-   :func:`without_definition`.
+5. Several pieces (or fenced blocks) that define the target: the last one that is written to its end wins; one in
+   whose last line the text ends, within a fence or a word (``return be``), comes after those. One announced as an
+   example (``Example usage:``) or a mistake (``Don't do this:``) comes next, then ``class Solution`` with a method of
+   that name, which is made a function; what leaves out its middle (``# ... as above``) and a stub (``def f(x):
+   pass``) come after all; a later stub within the same piece goes. A body that an answer without a fence begins with
+   (rule 7) goes before all. A target may stand under a top-level ``if``. Of the other pieces come the functions,
+   imports and constants that the winner mentions and does not have; ``from __future__`` moves to the top.
+6. What only uses the code goes: ``if __name__ == ...``, ``n = int(input())``, ``sys.exit(main())``,
+   ``unittest.main()``, calls and asserts that lead to the target; tests that need ``import pytest``, with it, and
+   ``from solution import f``; ``import numpy`` where only what goes needs it, ``check(candidate)`` where nothing
+   binds ``check``; and behind the last definition all from ``# Example usage`` or a ``print(f(1))`` on, but for
+   tables that a function mentions. Where a program reads standard input and prints (``Streams``), all of that is the
+   program, and stays: one that reads its input is as good as the target. Of helper's only the reading stays, and only
+   where a function needs it.
+7. Main only: a body alone, as base models complete (``    return x``), is joined to the prompt's signature, indented as
+   that is. It ends at the first top-level line; functions, imports and constants behind it stay if it needs them.
+8. Helper's pieces all count that define something and do not only test another, each less its stubs; prose alone is
+   no code at all. Main's prose alone stays as it is, and fails to parse. Helper's own try at the target function is
+   no code of the team: :func:`without_definition`.
 
 All of it looks at lines, the first 3,000: candidate text is never parsed in the caller's process, since a parser can be
 crashed. A Markdown parser (markdown-it-py) and a tolerant one of Python (tree-sitter) were tried in place of the rules for fences

@@ -80,7 +80,9 @@ def as_fences(text: str) -> str:
 def _quoted_as_fence(text: str) -> str:
     """Triple quotes on a line of their own are fences where all that is defined stands within them."""
     opening = _ALONE.search(text)
-    if opening is None or not opens(text[opening.end() :].lstrip()[:300].partition("\n")[0]):
+    if opening is None or text.count(opening.group().strip(), 0, opening.start()) % 2:  # it ends a string
+        return text
+    if not opens(text[opening.end() :].lstrip()[:300].partition("\n")[0]):
         return text
     mark = opening.group().strip()
     before, inside = text[: opening.start()], text[opening.end() :]
