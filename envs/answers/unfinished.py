@@ -14,12 +14,20 @@ _HOLLOW = re.compile(
 _LEFT_OUT = re.compile(
     r"#[\W_]*(?:"
     r"(?:\.{3}|\u2026)\s*\Z"
-    r"|(?=.*(?:\.{3}|\u2026))(?:the[ \t]+)?(?:same|rest|remain\w*|existing|previous|unchanged|omitted|original|other)\b"
-    r"|(?:same|unchanged)\b.*\b(?:above|before|previously|unchanged)\b"
-    r"|(?:rest|remainder)[ \t]+of[ \t]+the[ \t]+(?:code|function|implementation|body)\b)",
+    r"|(?=.*(?:\.{3}|\u2026))(?:the[ \t]+)?(?:same|rest|remain\w*|existing|previous|unchanged|omitted|original|other)\b)",
     re.IGNORECASE,
 )
 """A comment in the place of code: ``# ... same as above ...``."""
+
+_AS_BEFORE = re.compile(
+    r"#[\W_]*(?:(?:same|unchanged)\b.*\b(?:above|before|previously|unchanged)\b"
+    r"|(?:rest|remainder)[ \t]+of[ \t]+the[ \t]+(?:code|function|implementation|body)\b)",
+    re.IGNORECASE,
+)
+"""One that may as well speak of the code behind it, where there is more of that."""
+
+_FEW = 2
+"""So many lines of code are no more than what is left beside such a comment."""
 
 
 def is_stub(code: Code, statement: Statement) -> bool:
@@ -56,12 +64,13 @@ def is_elided(code: Code, statement: Statement) -> bool:
     """Tell whether a definition leaves out a part of its body: ``...`` beside other lines, ``# same as above``."""
     start = header_end(code, statement)
     inner = [number for number in range(start, statement.end) if code.kinds[number] in ("code", "comment")]
-    margin = next((depth(code.lines[number]) for number in inner if code.kinds[number] == "code"), 0)
-    return any(
-        _LEFT_OUT.match(code.lines[number].lstrip()[:200])
-        if code.kinds[number] == "comment"
-        else depth(code.lines[number]) == margin and code.bare[number].strip() == "..."
-        for number in inner
+    written = [number for number in inner if code.kinds[number] == "code"]
+    comments = [code.lines[number].lstrip()[:200] for number in inner if code.kinds[number] == "comment"]
+    margin = depth(code.lines[written[0]]) if written else 0
+    return (
+        any(depth(code.lines[number]) == margin and code.bare[number].strip() == "..." for number in written)
+        or any(map(_LEFT_OUT.match, comments))
+        or (len(written) <= _FEW and any(map(_AS_BEFORE.match, comments)))
     )
 
 

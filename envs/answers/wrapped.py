@@ -8,6 +8,7 @@ import json
 import re
 
 from codeduet.envs.answers.statements import DEFINITION, LITERAL, opens, scan
+from codeduet.envs.answers.thoughts import marks_outside_docstrings
 
 _OPENERS = {
     r"'''(?:python|py)3?": "'''",
@@ -46,10 +47,10 @@ _HEREDOC = re.compile(r"[ \t]*(?:sudo[ \t]+)?(?:cat|tee|python[\d.]*)\b[^\n<]{0,
 _LANGUAGE = re.compile(r"[ \t]*(?:python|py)[23]?[ \t]*$", re.IGNORECASE)
 _ESCAPED = re.compile(rf"{LITERAL.pattern}|(?P<escaped>\\[_*\[\]])")
 _ALONE = re.compile(r"(?m)^(?:\'\'\'|\"\"\")[ \t]{0,8}$")
-_TOOL_CALL = re.compile(
+_TOOL_CALL = (
     r"<[|\uff5c]tool[_\u2581]calls?(?:[_\u2581]section)?[_\u2581](?:begin|end)[|\uff5c]>"
-    r"(?:(?<=begin[|\uff5c]>)[^<\n]{0,80}<[|\uff5c]tool[_\u2581](?:sep|call[_\u2581]argument[_\u2581]begin)[|\uff5c]>(?:\w{1,40}$)?)?",
-    re.MULTILINE,
+    r"(?:(?<=begin[|\uff5c]>)[^<\n]{0,80}<[|\uff5c]tool[_\u2581](?:sep|call[_\u2581]argument[_\u2581]begin)[|\uff5c]>"
+    r"(?m:\w{1,40}$)?)?"
 )
 """The tokens around a call, with its tool's name: ``<|tool_call_begin|>functions.python:0<|tool_call_argument_begin|>``."""
 
@@ -58,7 +59,14 @@ _COMMAND = re.compile(r"[ \t]*(?:%{1,2}[A-Za-z]|![\w./~]|\$[ \t]\w|(?:pip3?|cond
 
 def without_tool_calls(text: str) -> str:
     """Part the arguments of a tool's call from the control tokens around them, which would end the answer."""
-    return _TOOL_CALL.sub("\n", text) if "tool" in text else text
+    if "tool" not in text:
+        return text
+    kept: list[str] = []
+    position = 0
+    for token in marks_outside_docstrings(text, _TOOL_CALL):
+        kept += [text[position : token.start()], "\n"]
+        position = token.end()
+    return "".join([*kept, text[position:]])
 
 
 def as_fences(text: str) -> str:
@@ -203,6 +211,8 @@ def _of_heredoc(lines: list[str], tag: str) -> list[str]:
             held += [line] if end else []
         elif found := _HEREDOC.match(line):
             end = found.group(2)
+        elif opens(line):  # what is written out beside it is the answer
+            return lines
     return held if any(map(opens, held)) else lines
 
 

@@ -68,6 +68,9 @@ LIBRARIES = {
 }
 
 ELIDED = {
+    "a comment on what is there": fence(CODE.replace("best, run)", "best, len(xs))"))
+    + "\nMended:\n"
+    + fence(CODE.replace("    for", "    # the loop is the same as before\n    # same as above\n    for")),
     "a comment for the middle": f"{FENCED}\nWhat matters:\n```python\ndef longest_run(xs):\n    # ... the rest is as above ...\n    return best\n```",
     "dots for the middle": f"{FENCED}\nIn short:\n```python\ndef longest_run(xs):\n    ...\n    return best\n```",
     "same as before": f"{FENCED}\nSo:\n```python\ndef longest_run(xs):\n    # same as before\n    return best + 0\n```",
@@ -92,6 +95,7 @@ PATCHES = {
     "search and replace": f"run.py\n<<<<<<< SEARCH\ndef longest_run(xs):\n    pass\n=======\n{CODE}\n>>>>>>> REPLACE",
     "search and replace, fenced": fence(f"run.py\n<<<<<<< SEARCH\n=======\n{CODE}\n>>>>>>> REPLACE"),
     "a shell's here-document": fence(f"cat <<'END' > run.py\n{CODE}\nEND\npython run.py", "sh"),
+    "a here-document behind the code": f"{CODE}\n\ncat > test.py << EOF\nfrom solution import longest_run\nEOF",
     "here-documents, then a fence": fence(
         "cat > a.py << EOF\ndef longest_run(xs):\n    return len(xs) + 7\nEOF", "bash"
     )
@@ -99,6 +103,7 @@ PATCHES = {
 }
 
 TOOLS = {
+    "a token in a string": fence(CODE.replace("best = run = 0", "best = run = len('<|tool_call_end|>') - 17")),
     "deepseek's": "<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>run\n"
     f"```json\n{ARGUMENTS}\n```<\uff5ctool\u2581call\u2581end\uff5c><\uff5ctool\u2581calls\u2581end\uff5c>",
     "deepseek's, without a fence": "<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>run<\uff5ctool\u2581sep\uff5c>"
@@ -110,11 +115,17 @@ TOOLS = {
     "code to be run": f"<execute_python>{CODE}</execute_python>",
 }
 
+ENDS = {
+    "a turn's end of gemma's": f"{CODE}<turn|>\n<|turn>user\nThanks",
+    "a turn's end of exaone's": f"{CODE}[|endofturn|]",
+    "a thought's end with a blank": f"<think>\ndef longest_run(xs):\n    return len(xs) + 7\n</think >\n{FENCED}",
+}
+
 BESIDE = {
     f"{kind}: {name}": text
     for kind, texts in {
         "test blocks": TEST_BLOCKS, "behind bodies": BODIES, "called": CALLED, "libraries": LIBRARIES,
-        "elided": ELIDED, "fenced": FENCES, "patches": PATCHES, "tools": TOOLS,
+        "elided": ELIDED, "fenced": FENCES, "patches": PATCHES, "tools": TOOLS, "ends": ENDS,
     }.items()
     for name, text in texts.items()
 }  # fmt: skip
