@@ -240,6 +240,8 @@ def numbered_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
                 if not isinstance(row, dict):
                     raise InputError(f"{path}, line {number}: a row must be a JSON object")
                 rows.append((number, row))
+        if len(rows) == 1 and rows[0][1] and all(isinstance(each, dict | list) for each in rows[0][1].values()):
+            raise InputError(f"{path} must hold a list of JSON objects, or one a line, and not one object around them")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 (byte {error.start} of what was read): save it as UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:

@@ -151,6 +151,8 @@ def test_the_first_signs_tell_a_files_form_and_not_its_name(tmp_path: Path, name
         ('{"a": "\u00e9"}\n'.encode("latin-1"), "is not UTF-8 .*: save it as UTF-8"),
         (b'{\n "a": 1\n}\n', "line 1: not JSON .*: rows are JSON objects, one a line, or in one list"),
         (b"\n[{}\n, x]", "line 3: not JSON"),
+        (b'{"data": [{"a": 1}]}', "must hold a list of JSON objects, or one a line, and not one object around them"),
+        (b'{"one": {"a": 1}, "two": {"a": 2}}', "and not one object around them"),
     ],
 )
 def test_a_file_of_another_form_is_one_line_that_says_what_to_do(tmp_path: Path, held: bytes, said: str) -> None:
