@@ -19,6 +19,11 @@ _REASON_CHARS = 2_000
 _PAGE_CHARS = 300
 """Of what is no JSON so much is shown: a page of HTML is no reason."""
 
+_TOO_LONG = ("length", "max_tokens", "max_output_tokens", "model_length")
+_FILTERED = ("content_filter", "safety", "recitation")
+_BROKEN_OFF = ("error", "abort")
+"""Reasons why an answer ends, as servers call them, in small letters."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -74,6 +79,8 @@ def read_reply(body: bytes, api: Api) -> Reply:
         raise Trouble("gone", f"its answer is no completion: {_line(_text(body))[:_PAGE_CHARS]}") from None
     if isinstance(answer, dict) and answer.get("error"):
         raise _error(answer)
+    if isinstance(answer, dict) and answer.get("object") == "error":  # vLLM's of before, FastChat's
+        raise _error({"error": answer})
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
@@ -84,9 +91,11 @@ def read_reply(body: bytes, api: Api) -> Reply:
     text = choice.get("text") if api == "completions" else _content(message) if isinstance(message, dict) else None
     if not isinstance(text, str):
         raise Trouble("broken", f"its answer is no completion: {_line(_text(body))[:_REASON_CHARS]}")
-    finish = choice.get("finish_reason")
+    finish = str(choice.get("finish_reason")).lower()
+    if finish in _BROKEN_OFF:
+        raise Trouble("broken", f"its answer was broken off (finish_reason {finish})")
     refusal = message.get("refusal") if isinstance(message, dict) else None
-    if not text and (refusal or finish == "content_filter"):
+    if (not text and refusal) or finish in _FILTERED:  # what is left of a filtered answer is no answer of the model's
         reason = refusal if isinstance(refusal, str) else "its content filter keeps the answer back"
         return Reply("", None, "refused", _line(reason)[:_REASON_CHARS])
     ids = choice.get("token_ids")
@@ -96,7 +105,7 @@ def read_reply(body: bytes, api: Api) -> Reply:
     return Reply(
         text,
         (known or None) if api == "completions" else None,
-        "length" if finish == "length" else "stop" if isinstance(choice.get("stop_reason"), str) else "eos",
+        "length" if finish in _TOO_LONG else "stop" if isinstance(choice.get("stop_reason"), str) else "eos",
         read=_count(tokens.get("prompt_tokens")),
         wrote=_count(tokens.get("completion_tokens")),
     )
@@ -106,7 +115,7 @@ def _content(message: Mapping[str, Any]) -> str | None:
     """Return a message's text, also where it comes in parts; None where it is neither."""
     content = message.get("content")
     if content is None:
-        return ""  # a model that thought until its tokens were used up
+        return _arguments(message)
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -127,13 +136,22 @@ def _count(tokens: Any) -> int | None:
     return tokens if type(tokens) is int else None
 
 
+def _arguments(message: Mapping[str, Any]) -> str:
+    """Return what a model calls tools with, in which its code may be; nothing where it thought until its tokens were used up."""
+    calls = message.get("tool_calls")
+    functions = (call.get("function") for call in calls if isinstance(call, dict)) if isinstance(calls, list) else ()
+    given = (function.get("arguments") for function in functions if isinstance(function, dict))
+    return "\n".join(each if isinstance(each, str) else json.dumps(each) for each in given if each)
+
+
 def _error(answer: Mapping[str, Any]) -> Trouble:
     """Return what is the matter in an answer of status 200 that holds an error."""
     error = answer["error"]
     told = error if isinstance(error, dict) else {}
     code = told.get("code") or answer.get("code")
     if (isinstance(code, str) and code.isdecimal()) or type(code) is int:
-        return of_status(int(code), json.dumps(answer).encode())
+        # FastChat's are of five digits, HTTP's before two more: 40303.
+        return of_status(int(str(code)[:3]), json.dumps(answer).encode())
     kind: Kind = "broken"
     words = f"{code} {told.get('type')}".lower()
     if "rate_limit" in words or "overloaded" in words:

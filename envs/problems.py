@@ -78,11 +78,17 @@ class Problem:
         """The target function's ``def`` line and docstring, which a body continues."""
         return self.prompt[self._signature_start :]
 
-    @property
+    @functools.cached_property
     def reference(self) -> str:
         """The target function as the reference solves it: signature and canonical body, or the whole program."""
-        whole = _definition(self.entry_point).search(self.canonical_solution) or self.source.streams
-        return self.canonical_solution if whole else self.signature + self.canonical_solution
+        if _definition(self.entry_point).search(self.canonical_solution) or self.source.streams:
+            return self.canonical_solution
+        if self.signature[-1:] in ("", "\n") and self.canonical_solution[:1] in ("", " ", "\t", "\n", "#"):
+            return self.signature + self.canonical_solution
+        from codeduet.envs.answers.bodies import join_body  # which imports Problem from here
+
+        # One of the two lost its blanks or its line's end: they meet as an answer's body and the signature do.
+        return join_body(self.canonical_solution, self)
 
     @functools.cached_property
     def visible(self) -> Problem:
@@ -191,7 +197,7 @@ def find_problem(problems: Sequence[Problem], task_id: str) -> int:
 
 
 def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """Read the objects of a JSONL or JSONL.gz file, or of a ``.json`` file's list, for a set of one's own.
+    """Read the objects of a file of JSON, one a line or in a list, for a set of one's own.
 
     Raises:
         InputError: no such file, or a line that is no JSON object.
@@ -200,43 +206,64 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
 
 
 def numbered_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """Read the objects of a JSONL or JSONL.gz file as (line number from 1, row) pairs; blank lines are skipped.
+    """Read the objects of a file of JSON, perhaps compressed by gzip, as (line number from 1, row) pairs; blank lines are skipped.
 
-    A ``.json`` file holds them in one list, and their places in it stand for the lines.
+    They stand one a line, or in one list, and their places in it are then told for the lines. Which, and whether it is
+    compressed, the file's first signs tell and not its name.
 
     Raises:
         InputError: no such file, or a line that is no JSON object.
     """
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
+    check_file(path)
     if path.suffix in (".csv", ".tsv", ".parquet", ".yaml", ".yml"):
         raise InputError(f"{path}: {path.suffix[1:]} is not read: rows must be JSON objects, one a line, as in .jsonl")
     rows: list[tuple[int, dict[str, Any]]] = []
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
+        with path.open("rb") as file:
+            begins = file.read(2)
+        if begins in (b"\xff\xfe", b"\xfe\xff"):
+            raise InputError(f"{path} is UTF-16: save it as UTF-8")
+        opener = gzip.open if begins == b"\x1f\x8b" else open
         with opener(path, "rt", encoding="utf-8-sig") as lines:
-            if path.name.removesuffix(".gz").endswith(".json"):
-                return _rows_of_list(path, lines.read())
             for number, line in enumerate(lines, start=1):
                 if not line.strip():
                     continue
+                if not rows and line.lstrip().startswith("["):
+                    return _rows_of_list(path, line + lines.read(), number)
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise InputError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
+                    form = "" if rows else ": rows are JSON objects, one a line, or in one list"
+                    raise InputError(
+                        f"{path}, line {number}: not JSON ({error.msg}, column {error.colno}){form}"
+                    ) from None
                 if not isinstance(row, dict):
                     raise InputError(f"{path}, line {number}: a row must be a JSON object")
                 rows.append((number, row))
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        if len(rows) == 1 and rows[0][1] and all(isinstance(each, dict | list) for each in rows[0][1].values()):
+            raise InputError(f"{path} must hold a list of JSON objects, or one a line, and not one object around them")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 (byte {error.start} of what was read): save it as UTF-8") from None
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     return rows
 
 
-def _rows_of_list(path: Path, text: str) -> list[tuple[int, dict[str, Any]]]:
+def check_file(path: Path) -> None:
+    """Raise InputError where there is no file of problems."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: name the file in it that holds the problems")
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+
+
+def _rows_of_list(path: Path, text: str, first: int) -> list[tuple[int, dict[str, Any]]]:
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}, column {error.colno})") from None
+        raise InputError(
+            f"{path}, line {first + error.lineno - 1}: not JSON ({error.msg}, column {error.colno})"
+        ) from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path} must hold a list of JSON objects, or be a .jsonl file with one a line")
+        raise InputError(f"{path} must hold a list of JSON objects, or one a line")
     return list(enumerate(rows, start=1))

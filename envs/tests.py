@@ -15,6 +15,7 @@ hashed and sent, and so that nothing of a data set is run where it is loaded.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -61,7 +62,9 @@ class Asserts:
             raise InputError(f"asserts are a list of lines of text, not {self.lines!r:.60}")
         if not self.lines:
             raise InputError("there is no assert among its tests")
-        object.__setattr__(self, "lines", tuple(self.lines))
+        # A blank before an assert is a slip of who wrote the list, and would be an error of Python's.
+        lines = (textwrap.dedent(line) if line[:1] in (" ", "\t") else line for line in self.lines)
+        object.__setattr__(self, "lines", tuple(lines))
 
     def source(self) -> Source:
         """Return the source that runs them."""

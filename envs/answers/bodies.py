@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 
-from codeduet.envs.answers.statements import DEFINITION, OPENING, Code, Statement, depth, is_prose, scan, stripped
+from codeduet.envs.answers.givers import FUTURE, taken_from
+from codeduet.envs.answers.statements import (
+    DEFINITION,
+    OPENING,
+    Code,
+    Statement,
+    depth,
+    free,
+    is_prose,
+    scan,
+    stripped,
+)
 from codeduet.envs.problems import Problem
 
 _RETURN = re.compile(r"return\b")
 _CLASS = re.compile(r"class\b")
 _NEEDS_ARGUMENTS = re.compile(r"[ \t]+def[ \t]+__init__[ \t]*\([ \t]*\w+[ \t]*,[ \t]*[A-Za-z_][^=]*\Z")
 _LEAVES = re.compile(r"(?:return|yield|raise)\b")
+
+_STRAY = 2
+"""A first line that is deeper than those behind it by so many blanks has them from what joined the tokens."""
 
 
 def is_body(code: Code, *, defined: bool) -> bool:
@@ -77,7 +91,8 @@ def join_body(body: str, problem: Problem) -> str:
     """Join a function body to the signature of ``problem``, indented as the signature's docstring is.
 
     Writers lose indentation in three ways: none is left, the first line alone lost it (a stripped answer), or its
-    width is another one. What follows the body at top level is dropped, but for functions that the body mentions.
+    width is another one; or the first line has one or two blanks too many. What follows the body at top level is dropped,
+    but for the functions, imports and constants that the body needs.
     """
     code = scan(body.strip("\n").split("\n"))
     lines = [line if kind == "string" else _spaces(line) for line, kind in zip(code.lines, code.kinds, strict=True)]
@@ -92,6 +107,9 @@ def join_body(body: str, problem: Problem) -> str:
         if lost > 0:
             lines[starts[0]] = " " * lost + lines[starts[0]]
             depths[0] += lost
+        elif 0 < depths[0] - min(block) <= _STRAY:
+            depths[0] = min(block)
+            lines[starts[0]] = " " * depths[0] + lines[starts[0]].lstrip(" ")
     if depths[0]:
         end = starts[behind_first] if behind_first < len(starts) else len(lines)
     else:  # fully dedented: nothing behind a return of depth 0 is reached
@@ -102,9 +120,9 @@ def join_body(body: str, problem: Problem) -> str:
         line if kind == "string" or not line.strip() else _shifted(line, depths[0], margin)
         for line, kind in zip(lines[:end], code.kinds[:end], strict=True)
     ]
-    mentioned = set(re.findall(r"\w+", "\n".join(inside)))
-    behind = _definitions(code.part(end, len(lines)), mentioned - {problem.entry_point})
-    return "\n".join([problem.signature.rstrip("\n"), *stripped(inside), *behind]) + "\n"
+    head = problem.signature.rstrip("\n")
+    behind = _needed(head.split("\n"), inside, code.part(end, len(lines)), problem.entry_point)
+    return "\n".join([head, *stripped(inside), *behind]) + "\n"
 
 
 def _margin(problem: Problem) -> str:
@@ -122,10 +140,23 @@ def _shifted(line: str, old: int, margin: str) -> str:
     return before + line.lstrip(" ")
 
 
-def _definitions(code: Code, names: set[str]) -> list[str]:
-    """Return the lines of the top-level definitions of ``names``."""
-    wanted = [statement for statement in code.statements if statement.kind == "definition" and statement.name in names]
-    kept = [line for statement in wanted for line in code.lines[statement.start : statement.end]]
+def _needed(head: list[str], inside: list[str], behind: Code, name: str) -> list[str]:
+    """Return the lines of the top-level statements behind a body that its function needs.
+
+    Of functions a mention is enough, within a string too; imports and constants must bind what the function does not.
+    """
+    function = scan([*head, *inside])
+    target = next((part for part in function.statements if part.name == name), None)
+    wanted = free(function, target) if target else set()
+    mentioned = set(re.findall(r"\w+", "\n".join(inside)))
+    wanted |= {part.name for part in behind.statements if part.name in mentioned}
+    givers = [
+        (behind, part)
+        for part in behind.statements
+        if part.kind in ("definition", "assignment")
+        or (part.kind == "import" and not FUTURE.match(behind.lines[part.start]))
+    ]
+    kept = [line for _, part in taken_from(givers, wanted, {name}) for line in behind.lines[part.start : part.end]]
     return ["", "", *stripped(kept)] if kept else []
 
 

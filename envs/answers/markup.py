@@ -7,11 +7,11 @@ import re
 from codeduet.envs.answers.statements import LITERAL, opens, scan
 from codeduet.envs.answers.thoughts import before_on_line, final_channel, marks_outside_docstrings, without_thoughts
 from codeduet.envs.answers.turns import first_turn
-from codeduet.envs.answers.wrapped import as_fences
+from codeduet.envs.answers.wrapped import as_fences, without_tool_calls
 
-_NAMES = r"answer|final_answer|final|solution|response|code|python|output|result|conclusion|pre"
+_NAMES = r"answer|final_answer|final|solution|response|code|python|output|result|conclusion|pre|execute_python|arg_value|parameter"
 _TAGS = (
-    rf"(?P<inside><(?i:{_NAMES})(?:[ \t]{{1,8}}[\w-]{{1,20}}=[^<>\n]{{0,80}})?>|</(?i:{_NAMES})>"
+    rf"(?P<inside><(?i:{_NAMES})(?:[ \t]{{1,8}}[\w-]{{1,20}}=[^<>\n]{{0,80}}|=\w{{1,40}})?>|</(?i:{_NAMES})>"
     r"|(?<![\w\])])\[(?:PYTHON|ANSWER|CODE|SOLUTION|BEGIN)\]|\[/(?:PYTHON|ANSWER|CODE|SOLUTION)\]|(?<![\w\])])\[DONE\]"
     r"|<!\[CDATA\[|\]\]>(?=[ \t]{0,20}(?:</|\n|\Z)))"
 )
@@ -30,7 +30,17 @@ _BLANKS = re.compile(
 def spoken(text: str) -> str:
     """Return what an answer says: its thoughts, control tokens and tags gone, its line ends and indentation plain."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    rules = (final_channel, without_thoughts, first_turn, _tagged, _unboxed, as_fences, _plain_blanks, _on_its_own_line)
+    rules = (
+        final_channel,
+        without_thoughts,
+        without_tool_calls,
+        first_turn,
+        _tagged,
+        _unboxed,
+        as_fences,
+        _plain_blanks,
+        _on_its_own_line,
+    )
     for rule in rules:
         text = rule(text)
     return text

@@ -63,11 +63,6 @@ _PARAMETER = re.compile(r"[(,]\s*\*{0,2}([A-Za-z_]\w*)")
 _GLOBAL = re.compile(r"\b(?:global|nonlocal)[ \t]+([\w, \t]{1,200})")
 _RETURN = re.compile(r"return\b")
 _LOOP = re.compile(r"(?:for|while)\b")
-_DONE = re.compile(r"(?:return|raise|yield)\b")
-_CONSTANT = r"(?:None|True|False|NotImplemented|-?[\d.]+|\"*|\[\]|\{\}|\(\)|(?:list|dict|set|tuple|str|int)\(\))"
-_HOLLOW = re.compile(
-    rf"(?:pass|\.\.\.|return(?:[ \t]+{_CONSTANT})?|raise[ \t]+NotImplementedError\b.*|[furFUR]?\"*)[ \t]*;?[ \t]*"
-)
 
 Kind = Literal["blank", "comment", "code", "inside", "string"]
 """A line is blank, a comment, the first of a statement, inside one, or begins inside a string of several lines."""
@@ -306,7 +301,7 @@ def free(code: Code, statement: Statement) -> set[str]:
         elif inner := _INNER_DEFINITION.match(line):
             local.update(_PARAMETER.findall(line))
             local.add(inner.group(1))
-    header = code.part(statement.start, _header_end(code, statement))
+    header = code.part(statement.start, header_end(code, statement))
     local.update(_PARAMETER.findall("\n".join(header.bare)))
     for groups in _LOCAL.findall(text):
         local.update(name for group in groups for name in _WORDS.findall(group))
@@ -335,41 +330,11 @@ def _gives(code: Code, statement: Statement, name: str, *, assigned: bool) -> bo
     return any(pattern.match(line) for line in code.bare[statement.start : statement.end])
 
 
-def is_stub(code: Code, statement: Statement) -> bool:
-    """Tell whether a definition has no body worth the name: a docstring, ``pass``, ``...`` or one constant returned."""
-    if statement.kind != "definition":
-        return False
-    body = _body(code, statement)
-    written = [line.strip() for line in body if line.strip().strip('"')]
-    return len(written) <= 1 and all(_HOLLOW.fullmatch(line) for line in written)
-
-
-def is_whole(code: Code, statement: Statement, *, cut: bool) -> bool:
-    """Tell whether a definition was written to its end; ``cut``: the text may break off behind it."""
-    if statement.kind != "definition" or statement.end < len(code.lines):
-        return True
-    if not code.ended:
-        return False
-    start = _header_end(code, statement)
-    inner = [
-        line
-        for line, kind in zip(code.lines[start : statement.end], code.kinds[start:], strict=False)
-        if kind == "code"
-    ]
-    if not inner:  # on one line
-        return bool(_body(code, statement))
-    last = code.bare[statement.start : statement.end]
-    ending = next(line for line in reversed(last) if line.strip()).rstrip()
-    if ending.endswith((":", ",", "\\", "=", "+", "-", "*", "/", "%", "(", "[", "{", " and", " or", " not", " in")):
-        return False
-    return not cut or (depth(inner[-1]) == depth(inner[0]) and _DONE.match(inner[-1].lstrip()) is not None)
-
-
 def _text(code: Code, statement: Statement) -> str:
     return "\n".join(code.bare[statement.start : statement.end])
 
 
-def _header_end(code: Code, statement: Statement) -> int:
+def header_end(code: Code, statement: Statement) -> int:
     """Return the number of the line behind a definition's ``def ...:``, decorators included."""
     number = statement.start
     while number < statement.end and not DEFINITION.match(code.bare[number]):
@@ -378,18 +343,3 @@ def _header_end(code: Code, statement: Statement) -> int:
     while number < statement.end and code.kinds[number] == "inside":
         number += 1
     return min(number, statement.end)
-
-
-def _body(code: Code, statement: Statement) -> list[str]:
-    """Return the masked lines of a definition's body; a body on the line of its ``def`` is one."""
-    start = _header_end(code, statement)
-    header = "\n".join(code.bare[statement.start : start]).rstrip()
-    inner = [line for line in code.bare[start : statement.end] if line.strip()]
-    if inner or header.endswith(":"):
-        return inner
-    brackets = 0
-    for position, sign in enumerate(header):
-        brackets += (sign in "([{") - (sign in ")]}")
-        if sign == ":" and not brackets:
-            return [header[position + 1 :]]
-    return []

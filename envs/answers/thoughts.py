@@ -16,7 +16,7 @@ _OPENED = (
     rf"|<\|(?i:begin_of_|start_)?{_THOUGHT}\|>|<\|inner_prefix\|>|<\|channel>thought|\AThinking\.\.\.(?=\n)"
 )
 _CLOSED = (
-    rf"</(?:\w{{1,20}}:)?{_THOUGHT}>|\[/(?:THINK|REASON)(?:ING)?\]|\u25c1/think\u25b7"
+    rf"</(?:\w{{1,20}}:)?{_THOUGHT}[ \t]{{0,4}}>|\[/(?:THINK|REASON)(?:ING)?\]|\u25c1/think\u25b7"
     rf"|<\|(?i:/|end_of_|end_){_THOUGHT}\|>|<\|inner_suffix\|>|<channel\|>|\.\.\.done thinking\."
 )
 _THOUGHTS = rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})"

@@ -8,7 +8,7 @@ import re
 from codeduet.envs.answers.thoughts import before_on_line, marks_outside_docstrings
 
 _CONTROL = (
-    r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]"
+    r"(?P<control><\|[\w. \u2581/-]{1,40}\|>|<\uff5c[^\uff5c\n]{1,40}\uff5c>|</?s>|\[/?INST\]|<\|turn>|<turn\|>|\[\|[a-z]{1,20}\|\]"
     r"|<(?i:eos|bos|pad|eot|eod|unk|end_of_\w{1,20}|start_of_turn|fim_\w{1,20})>|<(?:SUF|MID|EOM)>)"
 )
 _ROLE = re.compile(r"\s*(?:assistant|model|ai|bot)?[ \t]*(?::?[ \t]*\n|\Z)", re.IGNORECASE)

@@ -3,7 +3,7 @@
 Only trusted syntax comes here. A *unit* is one test:
 
 * an assert that looks at the candidate, by itself or through names that hang on it: assigned, appended to, changed under
-  a condition or in a ``try`` that looks at the candidate;
+  a condition or in a ``try`` that looks at the candidate; or at what was handed to it before, which is to be left alone;
 * a call, as a statement, of a function of the tests that asserts or raises, or of one called ``assert...``; of a function
   that is called at one place, outside loops, each assert instead;
 * an ``if`` that looks at the candidate and raises, and one with asserts in both its branches;
@@ -32,6 +32,7 @@ CASES = "__codeduet_cases__"
 _CASE = "__codeduet_case_"
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_HANDS_ON = (ast.Assert, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.For)
 _CATCH_ALL = ("AssertionError", "Exception", "BaseException")
 
 
@@ -72,6 +73,8 @@ class Counter:
         rewritten = []
         for statement in body:
             seen = self.total
+            if isinstance(statement, _HANDS_ON):
+                scope.hand_on(statement)
             new, kind = self._statement(statement, scope, loops)
             if self.total > seen and kind:
                 new = _with(_call(kind), [new])
@@ -102,7 +105,8 @@ class Counter:
         match statement:
             case ast.Assert(test=test):
                 # The message may call the candidate again, and what a failure says is nobody's business.
-                return (self._unit(ast.Assert(test, None), loops) if scope.at(test) else statement), ""
+                asks = scope.at(test) or scope.asks_given(test)
+                return (self._unit(ast.Assert(test, None), loops) if asks else statement), ""
             case ast.Expr(value=ast.Call() as call):
                 return self._call(statement, call, scope, loops)
             case ast.Assign() | ast.AnnAssign() | ast.Return() | ast.Expr():

@@ -42,10 +42,12 @@ class Counted:
     Attributes:
         total: number of tests.
         by_name: they have no ``check``: their top level calls the target by its name.
+        own_name: so do the asserts of their ``check``, which never mention its argument.
     """
 
     total: int
     by_name: bool
+    own_name: bool
 
 
 @dataclass
@@ -111,6 +113,7 @@ def _instrumented(source: Source, entry_point: str) -> tuple[ast.Module, Counted
         raise InputError("its tests nest too deep to be parsed") from None
     checks = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check"]
     by_name = not checks or not checks[-1].args.args
+    own_name = False
     if by_name:
         if any(isinstance(node, ast.AsyncFunctionDef) and node.name == "check" for node in tree.body):
             raise InputError("its check(candidate) is async, and nothing would wait for it: make it a plain function")
@@ -122,20 +125,27 @@ def _instrumented(source: Source, entry_point: str) -> tuple[ast.Module, Counted
     else:
         if beside := beside_check(tree, "check", entry_point):
             raise InputError(f"its test {beside} stands beside check(candidate), which alone is run: call it there")
-        total = _count_check(tree, checks[-1])
+        own_name = _is_by_own_name(checks[-1], entry_point)
+        total = _count_check(tree, checks[-1], entry_point if own_name else checks[-1].args.args[0].arg)
         if not total:
             raise InputError("no assert in check(candidate) looks at the candidate")
-    return ast.fix_missing_locations(tree), Counted(total, by_name)
+    return ast.fix_missing_locations(tree), Counted(total, by_name, own_name)
 
 
-def _count_check(tree: ast.Module, check: ast.FunctionDef) -> int:
-    """Instrument ``check``, and drop the file's own calls of it: it is called here, on every program."""
+def _is_by_own_name(check: ast.FunctionDef, entry_point: str) -> bool:
+    """Tell whether ``check`` never mentions its argument, and the target by its name."""
+    names = {name for node in check.body for name in names_in(node)}
+    return entry_point in names and check.args.args[0].arg not in names
+
+
+def _count_check(tree: ast.Module, check: ast.FunctionDef, candidate: str) -> int:
+    """Instrument ``check``, in which the candidate has the name ``candidate``, and drop the file's own calls of it: it is called here, on every program."""
     callers = {"check"}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and any(_calls(part, {"check"}) for part in ast.walk(node)):
             callers.add(node.name)
     tree.body = [node for node in tree.body if not (isinstance(node, ast.Expr) and _calls(node.value, callers))]
-    scope = Scope({check.args.args[0].arg})
+    scope = Scope({candidate})
     scope.grow(check.body)
     shared = {name for node in ast.walk(check) if isinstance(node, ast.Global) for name in node.names} & scope.looks
     if shared:  # handed on to functions and classes of the file
@@ -167,7 +177,7 @@ class Check:
 
     HumanEval/33 asks the global that bears the target's name, which in OpenAI's harness is the candidate: three of its
     tests compare the candidate with itself. Here that name is the problem's reference, if it has one. Where the tests
-    have no ``check`` that name is the candidate.
+    have no ``check``, or their ``check`` never mentions its argument, that name is the candidate.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -185,7 +195,7 @@ class Check:
             raise InputError(f"{problem.task_id}: what stands before its function does not parse ({error})") from None
         self._tests = compile(tree, "<tests>", "exec", dont_inherit=True)
         self.names: dict[str, Any] = {}  # of the tests, while they run: they hold the classes that the prompt defines
-        self._reference = None if counted.by_name else _load_reference(problem)
+        self._reference = None if counted.by_name or counted.own_name else _load_reference(problem)
         # Alike each time, and not to be guessed by a program, which does not know the tests: from the inputs that
         # HumanEval/38 and 50 draw, it could otherwise read off the answers.
         self._seed = hashlib.sha256(problem.source.text.encode("utf-8", "surrogatepass")).digest()

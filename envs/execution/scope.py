@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -13,9 +13,27 @@ class Scope:
 
     Attributes:
         looks: names whose value, or whether they were given it, depends on what the candidate does.
+        given: names that were handed to the candidate so far: it may have changed what they stand for.
     """
 
     looks: set[str]
+    given: set[str] = field(default_factory=set)
+
+    def hand_on(self, statement: ast.stmt) -> None:
+        """Note which names a statement hands to the candidate; what it names anew is no longer what was handed on."""
+        for part in () if isinstance(statement, ast.For) else ast.walk(statement):  # whose body comes by itself
+            if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id in self.looks:
+                given = [*part.args, *(option.value for option in part.keywords)]
+                self.given |= {each.id for each in given if isinstance(each, ast.Name)}
+        match statement:
+            case ast.Assign(targets=targets):
+                self.given -= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.For(target=target):
+                self.given -= bound(target)
+
+    def asks_given(self, test: ast.expr) -> bool:
+        """Tell whether an assert's test looks at what was handed to the candidate, to see that it was left alone."""
+        return not self.given.isdisjoint(names_in(test))
 
     def at(self, *nodes: ast.AST | None) -> bool:
         """Tell whether one of ``nodes`` mentions such a name."""

@@ -361,7 +361,8 @@ class Encoder:
         if is_own and (hasattr(value, "__dict__") or "__slots__" in vars(kind)):  # and not a library's by another name
             self.put_instance(value, depth)
             return
-        if isinstance(value, Iterator):
+        is_file = self.strict and hasattr(value, "readline")  # which is more than its lines
+        if isinstance(value, Iterator) and not is_file:
             self.put_stream(value, depth)
             return
         if self.strict:

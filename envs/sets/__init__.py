@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, numbered_rows
+from codeduet.envs.problems import EMBEDDED_FILE, TRAIN_SHARE, Problem, Split, check_file, numbered_rows
 from codeduet.envs.sets import functions
 from codeduet.envs.sets.fields import Row
 from codeduet.envs.sets.trial import ProblemSet, check_ids, rehearsed, with_examples
@@ -80,8 +80,7 @@ def load_set(source: str | Path) -> ProblemSet:
 
 
 def _load_file(path: Path) -> ProblemSet:
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
+    check_file(path)
     facts = path.stat()  # a run loads its problems in several places, and trying them takes a while
     return _load_unchanged(path, facts.st_mtime_ns, facts.st_size)
 

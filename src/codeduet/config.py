@@ -50,6 +50,10 @@ class _Loader(yaml.SafeLoader):
     """
 
 
+class _TextLoader(yaml.BaseLoader):
+    """Reads whatever stands in a list or a mapping as text: ``{main_0: 1e3}``."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes the text that ``_Loader`` would take for something else."""
 
@@ -98,7 +102,7 @@ def load_config(
         kind: its dataclass.
         source: the name of a packaged config, the path of a YAML file, or None for the defaults.
         overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
-            quotes around it aside. A section's value changes the keys in it and leaves the others.
+            quotes around it aside, and of texts in a list or mapping each is. A section's value changes the keys in it and leaves the others.
         base: what holds where neither says anything; by default the dataclass's defaults.
         saved: whether ``source`` is a run folder's own, whose keys of before are read as what they are now.
 
@@ -116,12 +120,12 @@ def load_config(
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         # Quoted text is that within the quotes; any other is nothing but itself.
         verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
-        changed = value if verbatim else parsed(value, override)
+        changed = value if verbatim else parsed(value, override, _TextLoader if _holds_texts(kind, key) else _Loader)
         _set(
             tree, key.split("."), changed, override, within=dataclasses.is_dataclass(_annotation(kind, key.split(".")))
         )
     try:
-        config = TypeAdapter(kind).validate_python(tree)
+        config = TypeAdapter(kind).validate_python(_at_home(tree))
     except ValidationError as error:
         where = ".".join(_named(kind, error.errors()[0]["loc"]))
         overridden = any(f"{where}.".startswith(f"{override.partition('=')[0]}.") for override in overrides)
@@ -154,14 +158,21 @@ def command_for(kind: Any) -> str | None:
     return command
 
 
-def parsed(value: str, override: str) -> Any:
+def _at_home(value: Any) -> Any:
+    """Return a config's tree with paths that begin with ``~/``, as a shell would have them."""
+    if isinstance(value, dict):
+        return {key: _at_home(each) for key, each in value.items()}
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
+
+
+def parsed(value: str, override: str, loader: type[yaml.SafeLoader | yaml.BaseLoader] = _Loader) -> Any:
     """Return the value of an override.
 
     Raises:
         InputError: it is no YAML.
     """
     try:
-        return yaml.load(value, _Loader)
+        return yaml.load(value, loader)
     except (yaml.YAMLError, ValueError):  # ValueError: a number of too many digits
         raise InputError(f"the value of {override!r} is not YAML") from None
 
@@ -172,6 +183,12 @@ def _is_text(kind: Any, keys: Sequence[str]) -> bool:
     if typing.get_origin(kind) is typing.Literal:
         return all(isinstance(choice, str) for choice in typing.get_args(kind))
     return kind is str
+
+
+def _holds_texts(kind: Any, key: str) -> bool:
+    """Tell whether a dotted key holds a list or a mapping of text."""
+    kind = _annotation(kind, key.split("."))
+    return typing.get_origin(kind) in (dict, list) and typing.get_args(kind)[-1] is str
 
 
 def _annotation(kind: Any, keys: Sequence[str]) -> Any:

@@ -18,9 +18,11 @@ from codeduet.agents import Completion, Request, Sampling
 from codeduet.agents import served as served_module
 from codeduet.agents.openai import OpenAIEngine
 from codeduet.agents.policy import Policy
+from codeduet.agents.replies import Trouble, read_reply
 from codeduet.agents.served import Calls
 from codeduet.agents.team import Team
 from codeduet.envs import HELPER, MAIN, ByteTokenizer, InputError
+from codeduet.envs.text import extract_helper
 
 PLAIN = Sampling(temperature=0.8, max_new_tokens=30)
 
@@ -117,6 +119,54 @@ def test_an_error_in_a_200_is_what_it_would_be_under_its_own_status(
         assert ask(2)[0].finish_reason == finish
         assert "prompt too long" in ask.told[0]
     assert len(server.asked) == 1 + asked
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"message": "prompt too long", "type": "BadRequestError", "code": 400},
+        {"message": "prompt too long", "type": "invalid_request_error", "code": None},
+        {"message": "prompt too long", "code": 40303},
+    ],
+)
+def test_an_error_object_in_a_200_is_an_error(told: dict[str, Any]) -> None:
+    with pytest.raises(Trouble, match="prompt too long") as trouble:
+        read_reply(json.dumps({"object": "error", **told}).encode(), "chat")
+    assert trouble.value.kind == "refused"
+
+
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_an_answer_that_broke_off_is_none_and_is_asked_for_again(reason: str) -> None:
+    choice = {"finish_reason": reason, "message": {"role": "assistant", "content": "def f"}}
+    with pytest.raises(Trouble, match=f"broken off .finish_reason {reason}") as trouble:
+        read_reply(json.dumps({"choices": [choice]}).encode(), "chat")
+    assert trouble.value.kind == "broken"
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("MAX_TOKENS", "length"),
+        ("max_tokens", "length"),
+        ("length", "length"),
+        ("stop", "eos"),
+        ("content_filter", "refused"),
+    ],
+)
+def test_why_an_answer_ended_is_read_by_any_servers_name_for_it(
+    server: Server, asker: Callable[..., Asker], reason: str, finish: str
+) -> None:
+    server.choice = lambda *_: {"finish_reason": reason, "message": {"role": "assistant", "content": "def f"}}
+    (answer,) = asker()(1)
+    assert (answer.text, answer.finish_reason) == ("" if finish == "refused" else "def f", finish)
+
+
+def test_code_that_a_tool_is_called_with_is_the_text(server: Server, asker: Callable[..., Asker]) -> None:
+    arguments = json.dumps({"code": "def f(x):\n    return x"})
+    call = {"type": "function", "function": {"name": "run", "arguments": arguments}}
+    server.choice = lambda *_: {"finish_reason": "tool_calls", "message": {"content": None, "tool_calls": [call]}}
+    (answer,) = asker()(1)
+    assert extract_helper(answer.text) == "def f(x):\n    return x"
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,19 @@ def test_a_text_key_takes_what_was_typed(text: str, tmp_path: Path) -> None:
     assert load_config(BenchConfig, str(saved)) == config
 
 
+def test_texts_in_a_list_or_a_mapping_are_what_was_typed() -> None:
+    config = load_config(BenchConfig, None, ["team.models={main_0: 1e3, helper_0: on}"])
+    assert config.team.models == {"main_0": "1e3", "helper_0": "on"}
+    assert load_config(TrainConfig, None, ["frozen=[010, no]"]).frozen == ["010", "no"]
+
+
+def test_a_path_from_home_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = load_config(BenchConfig, None, ["out=~/runs/a", "checkpoint=~/b", "env.problems=c~/d"])
+    assert (config.out, config.checkpoint) == (f"{tmp_path}/runs/a", f"{tmp_path}/b")
+    assert config.env.problems == "c~/d"
+
+
 @pytest.mark.parametrize(("text", "number"), [("010", 10), ("0x1F", 31), ("0o17", 15), ("7", 7), ("+3", 3)])
 def test_a_number_is_read_as_people_write_it(text: str, number: int, tmp_path: Path) -> None:
     assert load_config(BenchConfig, None, [f"seed={text}"]).seed == number
@@ -245,7 +258,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
         ("k=3", "unknown config key 'k'"),
         ("group_size=0", "config key 'group_size': input should be greater than or equal to 1, not 0"),
         ("frozen=main_0", "config key 'frozen': input should be a valid list, not 'main_0'"),
-        ("frozen=[1]", "config key 'frozen.0': input should be a valid string, not 1"),
+        ("frozen=[[a]]", "config key 'frozen.0': input should be a valid string, not ['a']"),
         (
             "optim.micro_batch_tokens=0",
             "config key 'optim.micro_batch_tokens': input should be greater than 0 or input should be 'auto', not 0",

@@ -37,6 +37,22 @@ def test_a_test_is_a_source_assert_that_looks_at_the_candidate(executor: Executo
     assert (outcome.passed, outcome.total) == (total, total)
 
 
+@pytest.mark.parametrize("call", ["assert candidate(a) == [1, 3]", "r = candidate(a)\nassert r == [1, 3]"])
+def test_that_an_argument_was_left_alone_is_a_test(executor: Executor, call: str) -> None:
+    made = problem(f"a = [3, 1]\nassert len(a) == 2\n{call}\nassert a == [3, 1]\na = [0]\nassert a == [0]")
+    assert instrument(made).total == 2
+    assert executor.judge(made, main_code="def f(x):\n    return sorted(x)\n").solved
+    assert executor.judge(made, main_code="def f(x):\n    x.sort()\n    return x\n").tests == (True, False)
+
+
+def test_a_check_that_calls_the_function_by_its_own_name_asks_the_candidate(executor: Executor) -> None:
+    made = problem("assert f(1) == 1\nassert f(2) == 2")
+    assert instrument(made).total == 2
+    assert executor.judge(made, main_code="def f(x):\n    return 1\n").tests == (True, False)
+    asked = problem("assert candidate(2) == f(2)")  # by that name the reference is asked where the candidate is too
+    assert not executor.judge(asked, main_code="def f(x):\n    return 1\n").solved
+
+
 def test_humaneval_has_1133_tests_and_42_problems_with_fewer_than_five() -> None:
     totals = [instrument(each).total for each in load_problems()]
     assert sum(totals) == 1133

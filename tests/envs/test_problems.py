@@ -106,7 +106,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"empty.jsonl holds no problem"):
         load_problems(write(tmp_path / "empty.jsonl"))
     plain = tmp_path / "plain.jsonl.gz"
-    plain.write_text(json.dumps(ROW))
+    plain.write_bytes(b"\x1f\x8b" + json.dumps(ROW).encode())
     with pytest.raises(InputError, match=r"plain.jsonl.gz cannot be read"):
         load_problems(plain)
     broken = tmp_path / "broken.jsonl.gz"
@@ -116,7 +116,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         load_problems(broken)
     latin = tmp_path / "latin.jsonl"
     latin.write_bytes(b'{"task_id": "\xe9"}\n')
-    with pytest.raises(InputError, match=r"latin.jsonl cannot be read"):
+    with pytest.raises(InputError, match=r"latin.jsonl is not UTF-8 .*: save it as UTF-8"):
         load_problems(latin)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import types
@@ -122,9 +123,74 @@ def test_a_json_file_holds_a_list(tmp_path: Path) -> None:
     path = tmp_path / "sanitized-mbpp.json"
     path.write_text(json.dumps(sanitised_mbpp(), indent=1))
     assert load_set(path).line() == "loaded 5 problems, MBPP format"
-    path.write_text('{"task_id": 1}')
+    path.write_text('["task_id"]')
     with pytest.raises(InputError, match="must hold a list of JSON objects"):
         numbered_rows(path)
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl", "rows.jsonl.gz", "rows"])
+def test_the_first_signs_tell_a_files_form_and_not_its_name(tmp_path: Path, name: str) -> None:
+    rows = [{"a": 1}, {"b": "[2]"}]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    listed = b"\n" + json.dumps(rows, indent=1).encode()
+    for held, numbers in (
+        (lines, (1, 2)),
+        (listed, (1, 2)),
+        (b"\xef\xbb\xbf" + listed, (1, 2)),
+        (b"\n" + lines, (2, 3)),
+    ):
+        for written in (held, gzip.compress(held)):
+            (tmp_path / name).write_bytes(written)
+            assert numbered_rows(tmp_path / name) == list(zip(numbers, rows, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ("{}\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        ('{"a": "\u00e9"}\n'.encode("latin-1"), "is not UTF-8 .*: save it as UTF-8"),
+        (b'{\n "a": 1\n}\n', "line 1: not JSON .*: rows are JSON objects, one a line, or in one list"),
+        (b"\n[{}\n, x]", "line 3: not JSON"),
+        (b'{"data": [{"a": 1}]}', "must hold a list of JSON objects, or one a line, and not one object around them"),
+        (b'{"one": {"a": 1}, "two": {"a": 2}}', "and not one object around them"),
+    ],
+)
+def test_a_file_of_another_form_is_one_line_that_says_what_to_do(tmp_path: Path, held: bytes, said: str) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(held)
+    with pytest.raises(InputError, match=said):
+        numbered_rows(tmp_path / "rows.jsonl")
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    for read in (load_set, numbered_rows):
+        with pytest.raises(InputError, match="is a folder: name the file in it"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": str.rstrip, "canonical_solution": str.rstrip},
+        {"prompt": lambda text: text + "    "},
+        {"canonical_solution": str.lstrip},
+    ],
+    ids=["no line's end", "blanks behind the prompt", "blanks gone before the reference"],
+)
+def test_a_reference_meets_its_prompt_as_a_body_does(
+    executor: Executor, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    rows = [row | {key: edit(row[key]) for key, edit in change.items()} for row in humaneval()]
+    loaded = load_set(write(tmp_path / "five.jsonl", rows))
+    assert loaded.unmet == ()
+    programs = [Program.of(problem, main_0=problem.reference) for problem in loaded.problems]
+    assert [outcome.solved for outcome in executor.judge_many(programs)] == [True] * 5
+
+
+def test_a_blank_before_an_assert_is_no_error(executor: Executor) -> None:
+    problem = Problem(
+        "Own/0", "def f(x):\n", "f", "    return x\n", Asserts([" assert f(2) == 2", "  x = 1\n  assert f(x) == x"])
+    )
+    assert executor.judge(problem, main_code=problem.reference).passed == 2
 
 
 def test_a_split_field_or_a_test_file_wins_over_the_order(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from tests.envs.odd_answers import NONE, PROBLEM
 from tests.envs.odd_answers import RIGHT as ODD
+from tests.envs.odd_neighbours import BESIDE
 from tests.envs.odd_wrappings import WRAPPED
 
 from codeduet.envs import Executor, Outcome, Program
 from codeduet.envs.text import extract_helper, extract_main
 
-RIGHT = ODD | WRAPPED
+RIGHT = ODD | WRAPPED | BESIDE
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import decimal
 import fractions
+import io
 import math
 import random
 import struct
@@ -248,6 +249,8 @@ def test_what_is_too_large_is_named(value: Any, limit: str) -> None:
 def test_what_cannot_be_sent_into_the_jail_is_refused() -> None:
     with pytest.raises(TypeError, match="a function cannot be sent into the jail"):
         encode([lambda: 1], strict=True)
+    with pytest.raises(TypeError, match="a StringIO cannot be sent into the jail"):
+        encode(io.StringIO("1"), strict=True)  # its lines are no file
 
 
 def test_no_bytes_but_a_value_are_taken_and_none_crash() -> None:
