@@ -15,7 +15,8 @@ from codeduet.agents.team import Team
 from codeduet.envs.roles import Role, agents_of, by_agent, policies_of
 
 _SIGNS = "ABCD?|+-:"
-_RANK = 8
+_WIDTH = 32
+"""Of the models, and the rank of their adapters: with fewer, over a base that is random and frozen, half of the chains are not found."""
 
 
 def letter_tokenizer() -> Any:
@@ -38,7 +39,7 @@ def letter_team(roles: Sequence[Role], sharing: Sharing, seed: int) -> Team:
         torch.manual_seed(seed)
         base = Qwen2ForCausalLM(
             Qwen2Config(
-                vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                vocab_size=len(tokenizer), hidden_size=_WIDTH, intermediate_size=64, num_hidden_layers=2,
                 num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64, tie_word_embeddings=False,
                 eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.eos_token_id, bos_token_id=None,
                 initializer_range=0.15,
@@ -47,7 +48,7 @@ def letter_team(roles: Sequence[Role], sharing: Sharing, seed: int) -> Team:
     by_name = policies_of(roles)
     names = ["shared"] if sharing == "shared" else list(dict.fromkeys(by_name.values()))
     if sharing == "adapter":
-        adapted = adapt(base, names, _RANK, 2 * _RANK, seed, "letters")
+        adapted = adapt(base, names, _WIDTH, 2 * _WIDTH, seed, "letters")
         policies = {name: Policy(name, adapted, tokenizer, adapter=name) for name in names}
     else:
         models = [base, *(copy.deepcopy(base) for _ in names[1:])]

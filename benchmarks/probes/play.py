@@ -28,7 +28,7 @@ PROBLEMS = 4
 _LATEST = 4
 """Steps in a row whose mean return tells whether a game is solved."""
 
-_RATES: Mapping[str, float] = {"separate": 1e-3, "shared": 1e-3, "adapter": 5e-3}
+_RATE = 1e-3
 
 
 class Played(NamedTuple):
@@ -110,7 +110,7 @@ def make_probe_trainer(
         seed=seed,
         env=EnvConfig(roles=as_data(roles), max_turns=probe.turns),
         sampling=SamplingConfig(temperature=1.0, max_new_tokens=1),
-        optim=OptimConfig(lr=_RATES[sharing], max_grad_norm=0.0, memory_gib=1e6),
+        optim=OptimConfig(lr=_RATE, max_grad_norm=0.0, memory_gib=1e6),
         steps=steps or probe.steps,
         problems_per_step=PROBLEMS,
         group_size=GROUP,
