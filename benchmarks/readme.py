@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codeduet.benchmarks.paper_table import comparisons
+from codeduet.benchmarks.probes.page import probes
 from codeduet.benchmarks.readme_places import (
     ablations,
     architectures,
@@ -68,6 +69,7 @@ COMMANDS = {
     "verdict/forgery.json": "make forgery",
     "verdict/soak.json": "make soak",
     "trl_losses.json": "python -m codeduet.benchmarks.trl_losses --against COMMAND --out FILE",
+    "probes/matrix.json": "make matrix",
     "probes/variance.json": "python -m codeduet.benchmarks.probes.variance --out FILE",
     "architectures.json": "make architectures",
     "magrpo_step.json": "python -m codeduet.benchmarks.magrpo_step --against COMMAND",
@@ -194,6 +196,7 @@ PLACES = {
     ),
     "losses": Place(("trl_losses.json", "probes/variance.json"), losses, "docs/algorithms.md"),
     "paper": Place((), paper),
+    "probes": Place(("probes/matrix.json",), probes, "docs/probes.md"),
 }
 """The places, and what they are made from."""
 
