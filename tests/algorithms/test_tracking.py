@@ -167,8 +167,8 @@ def test_wandb_offline_holds_the_figures(config: TrainConfig, monkeypatch: pytes
 
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    config = replace(config, log=["wandb"], eval_every=2)
-    train(config, algorithm=LetterReward(), test_tasks=["HumanEval/124"])
+    config = replace(config, log=["wandb"])
+    train(config, algorithm=LetterReward(), callbacks=[Measured()])
     (path,) = (Path(config.out) / "wandb").glob("offline-run-*/*.wandb")
     found = {}
     for data in records(path):
@@ -179,14 +179,14 @@ def test_wandb_offline_holds_the_figures(config: TrainConfig, monkeypatch: pytes
             found |= {(step, key): float(value) for key, value in items.items() if not key.startswith("_")}
     expected = {(step, name): value for step, values in figures(config) for name, value in values.items()}
     assert found == pytest.approx(expected)
-    assert {(1, "train/reward"), (2, "train/reward"), (2, "eval/reward")} <= found.keys()
+    assert {(1, "train/reward"), (2, "train/reward"), (2, "eval/pass@1")} <= found.keys()
 
 
 def test_trackio_holds_the_figures(config: TrainConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     trackio = pytest.importorskip("trackio")
-    config = replace(config, log=["trackio"], eval_every=2)
-    trainer = train(config, algorithm=LetterReward(), test_tasks=["HumanEval/124"])
+    config = replace(config, log=["trackio"])
+    trainer = train(config, algorithm=LetterReward(), callbacks=[Measured()])
     tracker = next(callback for callback in trainer.callbacks if isinstance(callback, type(make_tracker("trackio"))))
     (run,) = trackio.Api().runs("codeduet")
     assert run.name == tracker.state_dict()["name"]
@@ -200,4 +200,4 @@ def test_trackio_holds_the_figures(config: TrainConfig, monkeypatch: pytest.Monk
     }
     expected = {(step, name): value for step, values in figures(config) for name, value in values.items()}
     assert found == pytest.approx(expected)
-    assert {(1, "train/reward"), (2, "train/reward"), (2, "eval/reward")} <= found.keys()
+    assert {(1, "train/reward"), (2, "train/reward"), (2, "eval/pass@1")} <= found.keys()
