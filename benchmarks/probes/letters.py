@@ -16,7 +16,7 @@ from codeduet.envs.roles import Role, agents_of, by_agent, policies_of
 
 _SIGNS = "ABCD?|+-:"
 _WIDTH = 32
-"""Of the models, and the rank of their adapters, whose base is random and frozen: with fewer the chain is hardly ever found."""
+"""Of the models, and the rank of their adapters: of what was tried over a random, frozen base it finds the chain most often."""
 
 
 def letter_tokenizer() -> Any:

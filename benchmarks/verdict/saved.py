@@ -68,16 +68,16 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
         of_task["theirs"] += said[key]
     different = {task: both for task, both in counts.items() if both["ours"] != both["theirs"]}
     again = [row for row in rows if row["task_id"] in different]
-    packages = sorted({name for row in again for name in _hidden(row)})
+    hidden = [(row["task_id"], package) for row in again if (package := _hidden(row))]
+    packages = sorted({package for _, package in hidden})
     if packages or _python_of(samples) not in ("", _PYTHON):
         with Executor(packages=packages) as executor:
             programs = [program_of(problems[row["task_id"]], row) for row in again]
             for row, outcome in zip(again, executor.judge_many(programs), strict=True):
                 both = different[row["task_id"]]
                 both["ours here"] = both.get("ours here", 0) + outcome.solved
-    for row in again:
-        if asked := _hidden(row):
-            different[row["task_id"]]["packages"] = sorted({*different[row["task_id"]].get("packages", ()), *asked})
+    for task, _ in hidden:
+        different[task]["packages"] = sorted({package for other, package in hidden if other == task})
     return {
         "samples": len(rows),
         **{name: sum(of_task[name] for of_task in counts.values()) for name in ("ours", "theirs")},
@@ -88,10 +88,10 @@ def compare(samples: Path, said: Said, workers: int) -> dict[str, Any]:
 _PYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
-def _hidden(row: Mapping[str, Any]) -> list[str]:
-    """Return the package that a sample's program asked for in vain, if it is installed here."""
+def _hidden(row: Mapping[str, Any]) -> str:
+    """Return the package that a sample's program asked for in vain, if it is installed here; else nothing."""
     lacking = re.match(r"ModuleNotFoundError: No module named '(\w+)", str((row.get("outcome") or {}).get("error", "")))
-    return [lacking[1]] if lacking and find_spec(lacking[1]) else []
+    return lacking[1] if lacking and find_spec(lacking[1]) else ""
 
 
 def _python_of(samples: Path) -> str:

@@ -139,7 +139,10 @@ def _is_by_own_name(check: ast.FunctionDef, entry_point: str) -> bool:
 
 
 def _count_check(tree: ast.Module, check: ast.FunctionDef, candidate: str) -> int:
-    """Instrument ``check``, in which the candidate has the name ``candidate``, and drop the file's own calls of it: it is called here, on every program."""
+    """Instrument ``check``, in which the candidate has the name ``candidate``, and drop the file's own calls of it.
+
+    It is called here, on every program.
+    """
     callers = {"check"}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and any(_calls(part, {"check"}) for part in ast.walk(node)):

@@ -50,10 +50,6 @@ class _Loader(yaml.SafeLoader):
     """
 
 
-class _TextLoader(yaml.BaseLoader):
-    """Reads whatever stands in a list or a mapping as text: ``{main_0: 1e3}``."""
-
-
 class _Dumper(yaml.SafeDumper):
     """Quotes the text that ``_Loader`` would take for something else."""
 
@@ -102,7 +98,8 @@ def load_config(
         kind: its dataclass.
         source: the name of a packaged config, the path of a YAML file, or None for the defaults.
         overrides: ``"dotted.key=value"``, the value in YAML; of a key that holds text it is the text as it stands,
-            quotes around it aside, and of texts in a list or mapping each is. A section's value changes the keys in it and leaves the others.
+            quotes around it aside, and of texts in a list or mapping each is. A section's value changes the keys in it and
+            leaves the others.
         base: what holds where neither says anything; by default the dataclass's defaults.
         saved: whether ``source`` is a run folder's own, whose keys of before are read as what they are now.
 
@@ -119,11 +116,13 @@ def load_config(
         if not separator or not key:
             raise InputError(f"an override is dotted.key=value, not {override!r}")
         # Quoted text is that within the quotes; any other is nothing but itself.
-        verbatim = _is_text(kind, key.split(".")) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
-        changed = value if verbatim else parsed(value, override, _TextLoader if _holds_texts(kind, key) else _Loader)
-        _set(
-            tree, key.split("."), changed, override, within=dataclasses.is_dataclass(_annotation(kind, key.split(".")))
+        keys = key.split(".")
+        verbatim = _is_text(kind, keys) and not re.fullmatch(r"'.*'|\".*\"", value, re.DOTALL)
+        # The base loader takes whatever stands in a list or mapping for text: {main_0: 1e3}.
+        changed = (
+            value if verbatim else parsed(value, override, yaml.BaseLoader if _holds_texts(kind, keys) else _Loader)
         )
+        _set(tree, keys, changed, override, within=dataclasses.is_dataclass(_annotation(kind, keys)))
     try:
         config = TypeAdapter(kind).validate_python(_at_home(tree))
     except ValidationError as error:
@@ -185,9 +184,9 @@ def _is_text(kind: Any, keys: Sequence[str]) -> bool:
     return kind is str
 
 
-def _holds_texts(kind: Any, key: str) -> bool:
+def _holds_texts(kind: Any, keys: Sequence[str]) -> bool:
     """Tell whether a dotted key holds a list or a mapping of text."""
-    kind = _annotation(kind, key.split("."))
+    kind = _annotation(kind, keys)
     return typing.get_origin(kind) in (dict, list) and typing.get_args(kind)[-1] is str
 
 
